@@ -1,0 +1,1 @@
+"""The hands: one shell that does receive, decide, record, release, and one thin file per actor."""

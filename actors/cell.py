@@ -1,0 +1,139 @@
+"""Cell: a process that owns one journal and the groups in it.  A bulkhead: it can die alone."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from thespian.actors import ActorAddress
+
+from actors.cell_tree import CellTree, Released
+from actors.gateway import now_ms
+from actors.process import CannotStart, ProcessActor, die
+from actors.window import OutWindow
+from brokers.registry import make_adapter
+from config.paths import journal_path
+from messages import wire
+from messages.records import EscalationRecord
+from messages.supervision import (
+    AlertBatch,
+    AlertBatchTaken,
+    EventBatch,
+    EventBatchTaken,
+    Hello,
+    Operate,
+    Operated,
+    OrderBatch,
+    OrderBatchTaken,
+    Watch,
+)
+from storage.port import CommitUnknown, JournalError
+from storage.sqlite import open_journal
+
+RESEND_EVERY_MS = 500
+
+
+class Cell(ProcessActor):
+    """Owns ``cell-<index>.db``.  Everything that it does goes through one turn at a time."""
+
+    role: ClassVar[str] = "cell"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers = {
+            EventBatch: self.on_events,
+            OrderBatchTaken: self.on_orders_taken,
+            AlertBatchTaken: self.on_alerts_taken,
+            Operate: self.on_operate,
+        }
+        self.orders: OutWindow[wire.Request] = OutWindow(self.transmit_orders)
+        self.waiting: dict[str, ActorAddress] = {}  # command id -> who asked
+        self.symbols: frozenset[str] = frozenset()
+        self.taken: dict[int, int] = {}  # gateway incarnation -> last batch that is durable
+
+    def on_start(self) -> str:
+        path = journal_path(self.config.system.journal_dir, self.index)
+        try:
+            self.journal = open_journal(path)
+        except JournalError as error:
+            raise CannotStart(str(error)) from error
+        deduplicates = make_adapter(self.config.broker).capabilities.deduplicates_client_order_ids
+        self.tree = CellTree(self.index, self.config, self.journal, deduplicates=deduplicates)
+        self.release(self.tree.run([]))
+        self.on_peers()
+        self.wakeup(RESEND_EVERY_MS, "resend")
+        return f"epoch {self.journal.epoch}, {len(self.journal.open_groups())} open groups"
+
+    def on_peers(self) -> None:
+        """Present this cell to a gateway that may be new; what the old one owed is in the snapshot that follows."""
+        self.symbols = self.tree.symbols
+        self.orders.drop(lambda _: False)
+        if "gateway" in self.peers:
+            self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
+
+    def on_wakeup(self, payload: Any) -> None:
+        del payload
+        self.wakeup(RESEND_EVERY_MS, "resend")
+        self.orders.resend(now_ms())
+
+    def on_exit(self) -> None:
+        if hasattr(self, "journal"):
+            self.journal.close()
+
+    def state(self) -> str:
+        gate = self.tree.gate
+        return "open" if gate.may_open else "reduce-only" if gate.may_send else "waiting for the broker"
+
+    def on_events(self, batch: EventBatch, sender: ActorAddress) -> None:
+        """A turn.  The batch is acknowledged when its effects are durable."""
+        if batch.number > self.taken.get(batch.gateway, 0):
+            self.turn(wire.events(batch.events))
+            self.taken = {batch.gateway: batch.number}
+        self.send(sender, EventBatchTaken(batch.gateway, batch.number))
+
+    def on_operate(self, message: Operate, sender: ActorAddress) -> None:
+        self.waiting[message.command_id] = sender
+        self.turn((wire.command(message.command),))
+
+    def on_orders_taken(self, taken: OrderBatchTaken, sender: ActorAddress) -> None:
+        del sender
+        if taken.epoch == self.journal.epoch:
+            self.orders.taken(taken.number, now_ms())
+
+    def on_alerts_taken(self, taken: AlertBatchTaken, sender: ActorAddress) -> None:
+        del sender
+        self.turn(wire.delivered(taken.delivered))
+
+    def turn(self, inputs: tuple[Any, ...]) -> None:
+        """Run one turn and let its results out.  A commit that failed is *unknown*: die and read again (I16)."""
+        try:
+            released = self.tree.run(inputs)
+        except CommitUnknown as error:
+            self.log.error("commit failed, its fate is unknown: the cell dies and reads again", error=str(error))
+            die()
+            return
+        self.release(released)
+
+    def release(self, released: Released) -> None:
+        """Only what is durable gets here."""
+        self.orders.put(*released.requests)
+        self.orders.flush(now_ms())
+        if released.alerts:
+            self.pass_alerts(released.alerts)
+        for command_id, answer in released.replies:
+            asker = self.waiting.pop(command_id, None)
+            if asker is not None:
+                self.send(asker, Operated(command_id, wire.pack(answer)))
+        if self.tree.symbols != self.symbols and "gateway" in self.peers:
+            self.symbols = self.tree.symbols
+            self.send(self.peers["gateway"], Watch(self.index, self.symbols))
+
+    def pass_alerts(self, alerts: tuple[EscalationRecord, ...]) -> None:
+        for alert in alerts:
+            self.log.warning("alert", kind=alert.kind, severity=alert.severity.value, text=alert.text)
+        if "notifier" in self.peers:
+            self.send(self.peers["notifier"], AlertBatch(self.name, wire.pack(alerts)))
+
+    def transmit_orders(self, number: int, requests: tuple[wire.Request, ...]) -> None:
+        if "gateway" in self.peers:
+            batch = OrderBatch(self.index, self.journal.epoch, number, wire.pack(requests))
+            self.send(self.peers["gateway"], batch)

@@ -1,0 +1,143 @@
+"""A cell without its process: the gate, the clock, the journal and the in-process tree, and the turn over them.
+
+The process actor (actors/cell.py), the simulator and the tests all host this class.  A turn takes what is waiting,
+runs the tree until it is quiet, commits *one* transaction, and only then hands out what is to be released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.desk import Desk, DeskPost, StepEnded
+from actors.inprocess import InProcessSystem
+from actors.turn import SYSTEM, Turn
+from config.schema import Config
+from decisions import gate
+from decisions.effects import Moment, Request
+from decisions.gate import Gate
+from domain.execution import ExecutionReport
+from domain.quotes import Quote
+from messages import market
+from messages.group import Review
+from messages.identity import input_id
+from messages.orders import Snapshot
+from messages.records import EscalationRecord, ProcessedEventRecord, Record
+from storage.port import Journal
+from storage.port import Turn as JournalTurn
+
+
+class Released(msgspec.Struct, frozen=True):
+    """What a turn lets out, after its commit."""
+
+    requests: tuple[Request, ...]
+    alerts: tuple[EscalationRecord, ...]
+    replies: tuple[tuple[str, msgspec.Struct], ...]
+
+
+class CellTree:
+    """One cell's groups and their memory.
+
+    ``deduplicates``: whether the broker refuses a repeated client order id (its declared capability).
+    """
+
+    def __init__(self, index: int, config: Config, journal: Journal, *, deduplicates: bool) -> None:
+        self.index, self.config, self.journal = index, config, journal
+        self.gate = Gate()
+        self.clock_ns = 0  # the maximum of broker time seen: it never runs backwards
+        self._quotes: dict[str, Quote] = {}
+        self._deduplicates = deduplicates
+        self._taken: set[str] = set()  # ids of this turn's inputs, which the journal does not hold yet
+        self._turn = Turn(self._moment("start"))
+        self.system = InProcessSystem()
+        self._desk = self.system.createActor(Desk)
+        self.system.tell(self._desk, DeskPost(self._turn, journal, self.system))
+        self._close_step()
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The symbols that this cell wants quotes of."""
+        return frozenset(self._turn.symbols)
+
+    def run(self, inputs: Iterable[msgspec.Struct]) -> Released:
+        """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""
+        for message in inputs:
+            self._take(message)
+        turn = self._turn
+        records = tuple(record for _, record in turn.records)
+        if records:
+            self.journal.commit(JournalTurn(epoch=self.journal.epoch, at_ns=self.clock_ns, records=records))
+        released = Released(
+            requests=tuple(request for _, request in turn.requests),
+            alerts=tuple(
+                r for r in records if type(r) is EscalationRecord and not r.delivered_ns and not r.acknowledged_ns
+            ),
+            replies=tuple(turn.replies),
+        )
+        turn.clear()
+        self._taken.clear()
+        return released
+
+    def _take(self, message: msgspec.Struct) -> None:
+        cause = input_id(message)
+        if cause and (cause in self._taken or self.journal.seen([cause])):
+            return
+        self._note_time(message)
+        before = self.gate
+        if not isinstance(message, Snapshot):
+            self.gate = gate.turn(self.gate, message)
+        records = self._step(message, cause or f"{type(message).__name__}@{self.clock_ns}")
+        if cause:
+            self._remember(cause, message, records)
+        if isinstance(message, Snapshot):
+            self.gate = gate.turn(self.gate, message)
+            if self.gate != before:
+                self._remember(f"reconciled/{self.journal.epoch}/{message.session}", message, [])
+        self.gate = replace(self.gate, frozen=self._turn.frozen, storage_low=self.journal.storage_low)
+        if (self.gate.may_send and not before.may_send) or (self.gate.may_open and not before.may_open):
+            self._step(Review(), "gate opened")
+
+    def _step(self, message: msgspec.Struct, cause: str) -> list[tuple[str, Record]]:
+        self._turn.moment = self._moment(cause)
+        self.system.tell(self._desk, message)
+        return self._close_step()
+
+    def _close_step(self) -> list[tuple[str, Record]]:
+        records = self._turn.end_step()
+        if records:
+            self.system.tell(self._desk, StepEnded(tuple(records)))
+        return records
+
+    def _remember(self, event_id: str, message: msgspec.Struct, records: list[tuple[str, Record]]) -> None:
+        owner = next((group_id for group_id, _ in records if group_id), SYSTEM)
+        self._taken.add(event_id)
+        record = ProcessedEventRecord(
+            event_id=event_id, kind=type(message).__name__, group_id=owner, ts_ns=self.clock_ns
+        )
+        self._turn.records.append((SYSTEM, record))
+
+    def _note_time(self, message: msgspec.Struct) -> None:
+        match message:
+            case market.Tick():
+                self.clock_ns = max(self.clock_ns, message.broker_time_ns)
+                for quote in message.quotes:
+                    self._quotes[quote.symbol] = quote
+            case ExecutionReport():
+                self.clock_ns = max(self.clock_ns, message.ts_ns)
+            case Snapshot():
+                self.clock_ns = max(self.clock_ns, message.as_of_ns)
+
+    def _moment(self, cause: str) -> Moment:
+        return Moment(
+            at_ns=self.clock_ns,
+            cause=cause,
+            epoch=self.journal.epoch,
+            cell=self.index,
+            may_send=self.gate.may_send,
+            may_open=self.gate.may_open,
+            deduplicates=self._deduplicates,
+            quotes=self._quotes,
+            config=self.config,
+        )

@@ -1,0 +1,275 @@
+"""Desk: the parent of a cell's order groups.  Routes news by tag, wakes what is due, supervises (actors/nursery.py)."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from thespian.actors import Actor, ActorAddress, ChildActorExited
+
+from actors.inprocess import InProcessSystem
+from actors.nursery import Nursery
+from actors.order_group import OrderGroup
+from actors.turn import SYSTEM, Turn
+from decisions import alerts
+from decisions.effects import MS, Effects
+from decisions.news import News
+from decisions.snapshots import sort_out
+from decisions.validation import PlanRefused, validate
+from domain.execution import ExecutionReport
+from domain.groups import GroupOutcome, group_part, group_tag
+from domain.instruments import Instrument
+from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
+from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.operator import (
+    Acknowledge,
+    CancelGroup,
+    CommandDone,
+    CommandRefused,
+    GroupAccepted,
+    KillSwitch,
+    SubmitGroup,
+)
+from messages.orders import InstrumentList, Snapshot
+from messages.records import EscalationRecord, GroupRecord, Record, Severity
+from messages.supervision import AlertDelivered
+from storage.port import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPost:
+    """The first message of a Desk."""
+
+    turn: Turn
+    journal: Journal
+    system: InProcessSystem
+
+
+class StepEnded(msgspec.Struct, frozen=True, tag=True):
+    """The records of the step that has just ended (cell to Desk)."""
+
+    records: tuple[tuple[str, Record], ...]
+
+
+class Desk(Actor):  # type: ignore[misc]
+    """One per cell.  A Desk that raises takes its cell down with it; the journal brings both back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.instruments: dict[str, Instrument] = {}
+        self.alerts: dict[str, EscalationRecord] = {}
+        self.settled: dict[str, GroupSettled] = {}
+        self.due: list[tuple[int, str]] = []  # heap of broker times at which a group wants to look again
+        self.earliest: dict[str, int] = {}
+        self.handlers: dict[type[Any], Callable[[Any], None]] = {
+            GroupSettled: self.on_settled,
+            SubmitGroup: self.on_submit,
+            CancelGroup: self.on_cancel,
+            Acknowledge: self.on_acknowledge,
+            KillSwitch: self.on_kill_switch,
+            AlertDelivered: self.on_delivered,
+            InstrumentList: self.on_instruments,
+            Snapshot: self.on_snapshot,
+            Tick: self.on_tick,
+            BrokerUp: lambda _: None,
+            BrokerSilent: self.on_silence,
+            Review: lambda _: self.review(self.nursery),
+            StepEnded: self.on_step_ended,
+        }
+        self.handlers.update(dict.fromkeys(News.__args__, self.on_news))
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> None:  # noqa: N802, ARG002
+        kind = type(message)
+        if kind is DeskPost:
+            self.take_post(message)
+        elif kind is GroupCrashed:
+            self.nursery.crashed(message)
+        elif kind is not ChildActorExited:  # groups are dismissed by the Desk alone
+            if kind not in (GroupSettled, StepEnded):
+                self.nursery.begin_step()
+            self.handlers[kind](message)
+
+    def take_post(self, post: DeskPost) -> None:
+        """Load what has not ended."""
+        self.turn, self.journal = post.turn, post.journal
+        self.turn.wake = self.wake
+        self.nursery = Nursery(
+            post.turn, post.journal, self.myAddress, lambda: self.createActor(OrderGroup), post.system.stop, self.send
+        )
+        for alert in post.journal.open_escalations():
+            self.alerts[alert.escalation_id] = alert
+            self.turn.known_alerts.add(alert.escalation_id)
+        for group_id in post.journal.open_groups():
+            self.nursery.load(group_id)
+        for record in self.nursery.index.groups.values():
+            self.turn.symbols.update(leg.instrument.symbol for leg in record.group.legs)
+
+    def wake(self, group_id: str, at_ns: int) -> None:
+        """Remember the earliest time at which a group wants to look again."""
+        if at_ns < self.earliest.get(group_id, at_ns + 1):
+            self.earliest[group_id] = at_ns
+            heapq.heappush(self.due, (at_ns, group_id))
+
+    def review(self, group_ids: Iterable[str]) -> None:
+        """Have these groups look again."""
+        for group_id in list(group_ids):
+            self.nursery.give(group_id, Review())
+
+    def on_tick(self, tick: Tick) -> None:
+        """Wake the groups that are due; repeat alerts that nobody has acknowledged."""
+        now = tick.broker_time_ns
+        ready = []
+        while self.due and self.due[0][0] <= now:
+            at_ns, group_id = heapq.heappop(self.due)
+            if self.earliest.get(group_id) == at_ns:
+                del self.earliest[group_id]
+                ready.append(group_id)
+        self.review(group_id for group_id in ready if self.nursery.load(group_id))
+        for alert in self.alerts.values():
+            again = alerts.repeat(alert, now, self.turn.moment.config.alerts)
+            if again is not None:
+                self.record(again)
+        self.turn.frozen = alerts.frozen(self.alerts.values(), now, self.turn.moment.config.alerts)
+
+    def record(self, *records: Record) -> None:
+        """Write records that belong to no group's actors."""
+        effects = Effects(records=list(records))
+        for record in records:
+            if type(record) is EscalationRecord:
+                self.turn.known_alerts.discard(record.escalation_id)  # an update, not the same alert again
+        self.turn.collect(SYSTEM, effects)
+
+    def alert(self, severity: Severity, kind: str, text: str, **about: Any) -> None:
+        """Raise an alert of the Desk's own."""
+        effects = Effects()
+        effects.alert(self.turn.moment, severity, kind, text, **about)
+        self.turn.collect(SYSTEM, effects)
+
+    def on_news(self, news: News) -> None:
+        """Pass news on to the group that placed the order; what nobody placed is foreign."""
+        order_id = news.client_order_id
+        group_id = self.nursery.find(group_part(order_id))
+        if group_id is not None and self.nursery.index.knows(group_id, order_id):
+            self.nursery.give(group_id, news)
+        elif isinstance(news, ExecutionReport):
+            self.on_foreign(news)
+
+    def on_foreign(self, report: ExecutionReport) -> None:
+        """An order that no intent explains: recorded, alerted, never guessed at."""
+        side = report.side.value if report.side else "?"
+        self.alert(
+            Severity.CRITICAL,
+            "FOREIGN_ORDER",
+            f"order {report.client_order_id or report.venue_order_id!r} ({side} {report.order_qty} {report.symbol}) "
+            "is at the broker, but not in the journal; it was not touched",
+            symbol=report.symbol,
+            quantity=report.leaves_qty,
+            subject=report.client_order_id or report.venue_order_id,
+        )
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Walk every order through the recovery table."""
+        index = self.nursery.index
+        open_orders = [order_id for group_id in self.nursery for order_id in index.open_orders(group_id)]
+        found = sort_out(snapshot, open_orders, self.is_ours)
+        for report in found.reports:
+            self.on_news(report)
+        for absent in found.absent:
+            self.on_news(absent)
+        for report in found.foreign:
+            self.on_foreign(report)
+
+    def is_ours(self, order_id: str) -> bool:
+        """Whether an intent explains this order."""
+        group_id = self.nursery.find(group_part(order_id))
+        return group_id is not None and self.nursery.index.knows(group_id, order_id)
+
+    def on_silence(self, silence: BrokerSilent) -> None:
+        """No new risk until the next snapshot (the gate sees to that); a person is told."""
+        self.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=str(self.turn.moment.at_ns))
+
+    def on_submit(self, command: SubmitGroup) -> None:
+        """Validate a plan and start its group."""
+        plan = command.plan
+        reply_to = f"submit:{plan.group_id}"
+        tag_owner = self.nursery.find(group_tag(plan.group_id))
+        if tag_owner is not None:
+            same = tag_owner == plan.group_id
+            problem = "has been submitted before" if same else f"makes the same order ids as group {tag_owner!r}"
+            self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
+            return
+        if not self.turn.moment.may_open:
+            self.reply(reply_to, CommandRefused(("new risk is not allowed at the moment; see 'status'",)))
+            return
+        today = datetime.fromtimestamp(self.turn.moment.at_ns / 1e9, UTC).date()
+        try:
+            group = validate(plan, self.instruments, today)
+        except PlanRefused as refusal:
+            self.reply(reply_to, CommandRefused(tuple(refusal.problems)))
+            return
+        self.reply(reply_to, GroupAccepted(plan.group_id))
+        self.nursery.open(group)
+
+    def reply(self, command_id: str, answer: msgspec.Struct) -> None:
+        """Answer a command, after the commit."""
+        self.turn.replies.append((command_id, answer))
+
+    def on_cancel(self, command: CancelGroup) -> None:
+        """End a group flat."""
+        reply_to = f"cancel:{command.group_id}"
+        if not self.nursery.load(command.group_id):
+            self.reply(reply_to, CommandRefused((f"there is no group {command.group_id!r}",)))
+            return
+        self.nursery.give(command.group_id, CloseGroup("canceled by the operator", flatten=True))
+        self.reply(reply_to, CommandDone(f"group {command.group_id} is being closed"))
+
+    def on_kill_switch(self, command: KillSwitch) -> None:
+        """Entries of groups that have not ended are canceled; what is uncovered is closed (R13, I26)."""
+        if command.on:
+            for group_id in list(self.nursery):
+                record = self.nursery.index.groups.get(group_id)
+                if record is None or record.outcome is GroupOutcome.OPEN:
+                    self.nursery.give(group_id, CloseGroup("kill switch", flatten=False))
+
+    def on_acknowledge(self, command: Acknowledge) -> None:
+        """A person has seen an alert."""
+        alert = self.alerts.get(command.escalation_id)
+        reply_to = f"acknowledge:{command.escalation_id}"
+        if alert is None:
+            self.reply(reply_to, CommandRefused((f"no alert {command.escalation_id!r} waits for anybody",)))
+            return
+        self.record(replace(alert, acknowledged_ns=self.turn.moment.at_ns, acknowledged_by=command.by))
+        self.reply(reply_to, CommandDone(f"{command.escalation_id} acknowledged by {command.by}"))
+
+    def on_delivered(self, news: AlertDelivered) -> None:
+        """The Notifier has passed an alert on."""
+        alert = self.alerts.get(news.escalation_id)
+        if alert is not None and alert.repeats == news.repeats and not alert.delivered_ns:
+            self.record(replace(alert, delivered_ns=self.turn.moment.at_ns))
+
+    def on_instruments(self, found: InstrumentList) -> None:
+        """What can be traded."""
+        self.instruments = {instrument.symbol: instrument for instrument in found.instruments}
+
+    def on_settled(self, settled: GroupSettled) -> None:
+        """Where a group stands; one with uncovered shorts looks again at every tick (100 ms)."""
+        self.settled[settled.group_id] = settled
+        if settled.uncovered_qty:
+            self.wake(settled.group_id, self.turn.moment.at_ns + MS)
+
+    def on_step_ended(self, step: StepEnded) -> None:
+        """Keep the indexes up with what was decided; of the symbols that matter."""
+        for _, record in step.records:
+            self.nursery.index.follow(record)
+            if type(record) is EscalationRecord:
+                if record.acknowledged_ns or (record.delivered_ns and record.severity is not Severity.CRITICAL):
+                    self.alerts.pop(record.escalation_id, None)
+                else:
+                    self.alerts[record.escalation_id] = record
+            elif type(record) is GroupRecord:
+                self.turn.symbols.update(leg.instrument.symbol for leg in record.group.legs)

@@ -1,0 +1,14 @@
+"""Leg: works one leg's entry and close."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from actors.shell import Core, GroupActor
+from decisions import leg
+
+
+class Leg(GroupActor):
+    """A pair of hands for :mod:`decisions.leg`."""
+
+    core: ClassVar[Core] = leg

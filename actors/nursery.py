@@ -1,0 +1,198 @@
+"""The groups of a cell that are in memory: started, restored, stopped, and rebuilt after a crash.
+
+Strategy ``one_for_all`` within a group: its actors share one fate, because they share one set of rows.  The message
+that crashed a group is tried once more on the rebuilt one; failing again it is parked in ``rejected_events`` and the
+group is quarantined, which means reduce-only; failing even then, the group is given up to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+from msgspec.structs import replace
+from thespian.actors import ActorAddress
+
+from actors.rebuild import restore_message
+from actors.shell import Appointment
+from actors.turn import OrderIndex, Turn
+from decisions.effects import Effects
+from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_tag
+from messages.group import CloseGroup, GroupCrashed, OpenGroup, RestoreGroup
+from messages.operator import CommandRefused
+from messages.orders import CancelOrder
+from messages.records import GroupRecord, RejectedEventRecord, Severity
+from storage.port import Journal
+
+RETRIES = 1  # tries of a message on a rebuilt group, before the group is quarantined
+
+
+class Nursery:
+    """Owned by the Desk.  ``hire`` makes an OrderGroup actor, ``dismiss`` stops one, ``send`` posts to one."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        journal: Journal,
+        desk: ActorAddress,
+        hire: Callable[[], ActorAddress],
+        dismiss: Callable[[ActorAddress], None],
+        send: Callable[[ActorAddress, object], None],
+    ) -> None:
+        self.turn, self.journal, self.desk = turn, journal, desk
+        self.index = OrderIndex()
+        self._hire, self._dismiss, self._send = hire, dismiss, send
+        self._addresses: dict[str, ActorAddress] = {}
+        self._tags: dict[str, str] = {}
+        self._letters: dict[str, list[msgspec.Struct]] = {}  # what each group was given in this step
+        self._strikes: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._addresses)
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def begin_step(self) -> None:
+        """Forget what the last step gave to whom."""
+        self._letters.clear()
+        self._strikes.clear()
+
+    def open(self, group: Group) -> None:
+        """Start a new group."""
+        self._start(group.group_id, OpenGroup(group))
+
+    def load(self, group_id: str) -> bool:
+        """Have the group in memory; ``False`` when the journal does not know it."""
+        if group_id in self._addresses:
+            return True
+        rows = self._rows(group_id)
+        if rows is None:
+            return False
+        self._start(group_id, rows)
+        return True
+
+    def find(self, tag: str) -> str | None:
+        """The group with this tag, loaded; ``None`` when there is none."""
+        group_id = self._tags.get(tag) or self.journal.group_by_tag(tag)
+        return group_id if group_id is not None and self.load(group_id) else None
+
+    def give(self, group_id: str, letter: msgspec.Struct) -> None:
+        """Post a letter to a group in memory, and remember it until the step ends."""
+        self._letters.setdefault(group_id, []).append(letter)
+        self._send(self._addresses[group_id], letter)
+
+    def dismiss(self, group_id: str) -> None:
+        """Stop a group's actors; the journal keeps what they knew."""
+        address = self._addresses.pop(group_id, None)
+        self._tags.pop(group_tag(group_id), None)
+        self.index.forget(group_id)
+        if address is not None:
+            self._dismiss(address)
+
+    def crashed(self, crash: GroupCrashed) -> None:
+        """Rebuild a group whose part of the step has been voided, and decide what becomes of the step's letters."""
+        group_id = crash.group_id
+        if crash.incarnation + 1 != self.turn.incarnation(group_id):
+            return  # of an incarnation that is gone already
+        strikes = self._strikes[group_id] = self._strikes.get(group_id, 0) + 1
+        self.dismiss(group_id)
+        rows = self._rows(group_id)
+        if rows is None:
+            self.turn.replies.append((f"submit:{group_id}", _internal_error(crash)))
+            return
+        limit = self.turn.moment.config.supervision.group_crashes
+        record = replace(rows.record, crashes=rows.record.crashes + 1, updated_ns=self.turn.moment.at_ns)
+        if strikes <= RETRIES and record.crashes <= limit:
+            self._restart(replace(rows, record=record), self._letters.get(group_id, []))
+        elif strikes <= RETRIES + 1:
+            self._quarantine(replace(rows, record=record), crash)
+        else:
+            self._give_up(replace(rows, record=record), crash)
+
+    def _rows(self, group_id: str) -> RestoreGroup | None:
+        return restore_message(self.journal.group(group_id), self.turn.uncommitted(group_id))
+
+    def _start(self, group_id: str, message: OpenGroup | RestoreGroup) -> None:
+        address = self._addresses[group_id] = self._hire()
+        self._tags[group_tag(group_id)] = group_id
+        incarnation = self.turn.incarnation(group_id)
+        self._send(address, Appointment(self.turn, group_id, incarnation, self.desk, self.desk))
+        if isinstance(message, RestoreGroup):
+            self.index.follow(message.record)
+            for intent in message.intents:
+                self.index.follow(intent)
+        self._send(address, message)
+
+    def _restart(self, rows: RestoreGroup, letters: list[msgspec.Struct]) -> None:
+        group_id = rows.record.group_id
+        self.turn.collect(group_id, Effects(records=[rows.record]))
+        self._start(group_id, rows)
+        for letter in letters:
+            self._send(self._addresses[group_id], letter)
+
+    def _quarantine(self, rows: RestoreGroup, crash: GroupCrashed) -> None:
+        group_id, moment = rows.record.group_id, self.turn.moment
+        effects = Effects()
+        for number, letter in enumerate(self._letters.pop(group_id, [])):
+            effects.records.append(
+                RejectedEventRecord(
+                    event_id=f"{moment.cause}/{number}",
+                    group_id=group_id,
+                    client_order_id=getattr(letter, "client_order_id", ""),
+                    current=rows.record.status.value,
+                    incoming=type(letter).__name__,
+                    reason=f"parked: {crash.actor} raised {crash.error}",
+                    payload=msgspec.msgpack.encode(letter),
+                    ts_ns=moment.at_ns,
+                )
+            )
+        effects.alert(
+            moment,
+            Severity.CRITICAL,
+            "GROUP_QUARANTINED",
+            f"group {group_id} is reduce-only: {crash.actor} raised {crash.error}",
+            group_id=group_id,
+            subject=str(rows.record.crashes),
+        )
+        self.turn.collect(group_id, effects)
+        self._restart(replace(rows, record=replace(rows.record, quarantined=True)), [])
+        self.give(group_id, CloseGroup("quarantined", flatten=False))
+
+    def _give_up(self, rows: RestoreGroup, crash: GroupCrashed) -> None:
+        """Cancel what may add risk, mark the group halted, and call a person; its actors stay stopped."""
+        moment, group_id = self.turn.moment, rows.record.group_id
+        effects = Effects()
+        halted: GroupRecord = replace(
+            rows.record,
+            quarantined=True,
+            mode=Mode.REDUCING,
+            status=GroupStatus.FAILED,
+            outcome=GroupOutcome.HALTED,
+            reason=f"given up: {crash.actor} raised {crash.error}",
+        )
+        effects.records.append(halted)
+        settled = {state.client_order_id for state in rows.execution_states if state.knowledge.is_settled}
+        for intent in rows.intents:
+            if intent.role in ENTRY_ROLES and intent.client_order_id not in settled:
+                effects.requests.append(
+                    CancelOrder(
+                        client_order_id=intent.client_order_id,
+                        venue_order_id=intent.broker_order_id,
+                        request_id=f"{intent.client_order_id}/g",
+                        epoch=moment.epoch,
+                    )
+                )
+        effects.alert(
+            moment,
+            Severity.CRITICAL,
+            "GROUP_GIVEN_UP",
+            f"group {group_id} cannot be handled any more ({crash.error}); its entries are being canceled, "
+            "the rest is yours",
+            group_id=group_id,
+        )
+        self.turn.collect(group_id, effects)
+
+
+def _internal_error(crash: GroupCrashed) -> msgspec.Struct:
+    return CommandRefused((f"an internal error: {crash.actor} raised {crash.error}; nothing was sent",))

@@ -1,0 +1,112 @@
+"""The shell of every actor that is a process: Thespian never sees an exception, and a bug ends the process.
+
+Thespian would call a handler that raised again on the same half-changed instance.  Here the process kills itself
+instead; its supervisor hears of it within milliseconds and starts a clean one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import msgspec
+import structlog
+from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch, WakeupMessage
+
+from actors.logs import open_log
+from config.schema import Config
+from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+
+
+class ProcessActor(Actor):  # type: ignore[misc]
+    """Base of the gateway, the cells and the notifier.  Subclasses fill ``handlers`` and say how they start."""
+
+    role: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = self.role
+        self.index = 0
+        self.config = Config()
+        self.parent: ActorAddress | None = None
+        self.peers: dict[str, ActorAddress] = {}
+        self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+        self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {}
+
+    def on_start(self) -> str:
+        """Begin work; returns a word about it for the status page.  Raises ``CannotStart`` when it makes no sense."""
+        return ""
+
+    def on_peers(self) -> None:
+        """Somebody in ``peers`` has a new address."""
+
+    def on_wakeup(self, payload: Any) -> None:
+        """A ``wakeup`` is due."""
+
+    def on_exit(self) -> None:
+        """Let go of everything; the process ends after this."""
+
+    def watched(self) -> list[int]:
+        """File descriptors whose readability wakes this actor."""
+        return []
+
+    def state(self) -> str:
+        """One word for the status page."""
+        return "running"
+
+    def wakeup(self, ms: int, payload: Any) -> None:
+        """Have :meth:`on_wakeup` called in ``ms`` milliseconds of the machine's clock."""
+        self.wakeupAfter(timedelta(milliseconds=ms), payload)
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> ThespianWatch | None:  # noqa: N802
+        try:
+            self._handle(message, sender)
+            watched = self.watched()
+        except Exception:
+            self.log.exception("process dies of a bug", message=type(message).__name__)
+            die()
+        return ThespianWatch(watched) if watched else None
+
+    def _handle(self, message: Any, sender: ActorAddress) -> None:
+        match message:
+            case StartChild():
+                self._start(message, sender)
+            case Ping():
+                self.send(sender, Pong(message.number, self.name, self.state()))
+            case PeersChanged():
+                self.peers.update(message.peers)
+                self.on_peers()
+            case WakeupMessage():
+                self.on_wakeup(message.payload)
+            case ActorExitRequest():
+                self.on_exit()
+            case _:
+                self.handlers[type(message)](message, sender)
+
+    def _start(self, message: StartChild, sender: ActorAddress) -> None:
+        self.parent, self.name, self.index = sender, message.name, message.index
+        self.peers = dict(message.peers)
+        try:
+            if message.version != PROTOCOL:
+                raise CannotStart(f"{self.name} speaks {PROTOCOL}, its supervisor {message.version}: restart all of it")
+            self.config = msgspec.msgpack.decode(message.config, type=Config)
+            self.log = open_log(self.config, self.name)
+            detail = self.on_start()
+        except CannotStart as refusal:
+            self.log.error("cannot start", reason=str(refusal))
+            self.send(sender, ChildFailed(self.name, str(refusal), permanent=True))
+            return
+        self.log.info("started", detail=detail)
+        self.send(sender, ChildReady(self.name, os.getpid(), detail))
+
+
+class CannotStart(Exception):
+    """Starting again would fail the same way: a person must do something first, and the message says what."""
+
+
+def die() -> None:
+    """End this process at once, without goodbyes: what is not durable never happened."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,117 @@
+"""A turn being made: what has been decided in it so far, per group and per step, so that a crash can be a rollback.
+
+A *step* is one input and everything that followed from it.  When an actor of a group raises, the group's part of the
+step is voided; earlier steps of the turn, and other groups, keep theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from decisions.effects import Effects, Moment, Request
+from messages.records import EscalationRecord, GroupRecord, IntentRecord, IntentStatus, Record
+
+SYSTEM = ""  # the group id of what belongs to no group
+
+
+class Turn:
+    """Shared by all actors of a cell, handed to each at its appointment; emptied after every commit."""
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.records: list[tuple[str, Record]] = []  # group id and record, of this turn's closed steps
+        self.requests: list[tuple[str, Request]] = []
+        self.replies: list[tuple[str, msgspec.Struct]] = []  # command id and answer
+        self.known_alerts: set[str] = set()
+        self.symbols: set[str] = set()  # what the cell wants quotes of
+        self.frozen = False  # a CRITICAL alert has waited too long for a person
+        self.wake: Callable[[str, int], None] = lambda _group_id, _at_ns: None
+        self._step_records: list[tuple[str, Record]] = []
+        self._step_requests: list[tuple[str, Request]] = []
+        self._incarnations: dict[str, int] = {}
+
+    def collect(self, group_id: str, effects: Effects) -> None:
+        """Take what an actor of ``group_id`` decided.  An alert that was raised before is not raised again."""
+        for record in effects.records:
+            if type(record) is EscalationRecord:
+                if record.escalation_id in self.known_alerts:
+                    continue
+                self.known_alerts.add(record.escalation_id)
+            self._step_records.append((group_id, record))
+        for request in effects.requests:
+            self._step_requests.append((group_id, request))
+        if effects.wake_ns is not None:
+            self.wake(group_id, effects.wake_ns)
+
+    def void(self, group_id: str) -> None:
+        """Forget the group's part of this step; actors of its old incarnation are not heard any more."""
+        for owner, record in self._step_records:
+            if owner == group_id and type(record) is EscalationRecord:
+                self.known_alerts.discard(record.escalation_id)
+        self._step_records = [entry for entry in self._step_records if entry[0] != group_id]
+        self._step_requests = [entry for entry in self._step_requests if entry[0] != group_id]
+        self._incarnations[group_id] = self._incarnations.get(group_id, 0) + 1
+
+    def incarnation(self, group_id: str) -> int:
+        """Which incarnation of the group's actors is heard."""
+        return self._incarnations.get(group_id, 0)
+
+    def end_step(self) -> list[tuple[str, Record]]:
+        """Close the step and return its records."""
+        records = self._step_records
+        self.records.extend(records)
+        self.requests.extend(self._step_requests)
+        self._step_records, self._step_requests = [], []
+        return records
+
+    def uncommitted(self, group_id: str) -> list[Record]:
+        """The group's records of this turn's closed steps, which the journal does not hold yet."""
+        return [record for owner, record in self.records if owner == group_id]
+
+    def clear(self) -> None:
+        """Begin the next turn."""
+        self.records.clear()
+        self.requests.clear()
+        self.replies.clear()
+
+
+ENDED = frozenset(
+    {
+        IntentStatus.FILLED,
+        IntentStatus.CANCELED,
+        IntentStatus.REJECTED,
+        IntentStatus.EXPIRED,
+        IntentStatus.REFUSED,
+        IntentStatus.VOID,
+    }
+)
+
+
+class OrderIndex:
+    """Which orders each group in memory has, and which of them have not ended; follows the records of each step."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, dict[str, bool]] = {}  # group -> client order id -> still open
+        self.groups: dict[str, GroupRecord] = {}
+
+    def follow(self, record: Record) -> None:
+        """Take note of a record."""
+        if type(record) is IntentRecord:
+            self.orders.setdefault(record.group_id, {})[record.client_order_id] = record.status not in ENDED
+        elif type(record) is GroupRecord:
+            self.groups[record.group_id] = record
+
+    def forget(self, group_id: str) -> None:
+        """Drop a group."""
+        self.orders.pop(group_id, None)
+        self.groups.pop(group_id, None)
+
+    def knows(self, group_id: str, client_order_id: str) -> bool:
+        """Whether the group placed this order."""
+        return client_order_id in self.orders.get(group_id, ())
+
+    def open_orders(self, group_id: str) -> list[str]:
+        """The group's orders that have not ended."""
+        return [key for key, is_open in self.orders.get(group_id, {}).items() if is_open]

@@ -1,0 +1,65 @@
+"""Acknowledged, windowed batches: what one process owes another, kept until it is taken.
+
+Thespian's transport drops what queues up above about a thousand transmits and forgets what was queued for a dead
+process.  Here at most ``WINDOW`` batches are under way; the rest waits and is sent together when one is taken, which is
+also what makes the group commit under load.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+WINDOW = 2
+BATCH = 1_000  # items
+RESEND_MS = 1_000  # monotonic time without an acknowledgement until a batch is sent again
+
+T = TypeVar("T")
+
+
+class OutWindow(Generic[T]):
+    """``transmit(number, items)`` sends one batch; ``taken(number)`` says that it has arrived for good."""
+
+    def __init__(self, transmit: Callable[[int, tuple[T, ...]], None]) -> None:
+        self._transmit = transmit
+        self._waiting: deque[T] = deque()
+        self._under_way: dict[int, tuple[int, tuple[T, ...]]] = {}  # number -> when sent, items; oldest first
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting) + sum(len(items) for _, items in self._under_way.values())
+
+    def put(self, *items: T) -> None:
+        """Owe these; :meth:`flush` sends them."""
+        self._waiting.extend(items)
+
+    def flush(self, now_ms: int) -> None:
+        """Send what the window allows."""
+        while self._waiting and len(self._under_way) < WINDOW:
+            items = tuple(self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting))))
+            self._number += 1
+            self._under_way[self._number] = (now_ms, items)
+            self._transmit(self._number, items)
+
+    def taken(self, number: int, now_ms: int) -> None:
+        """The batch is durable on the other side; the next may go."""
+        self._under_way.pop(number, None)
+        self.flush(now_ms)
+
+    def resend(self, now_ms: int, *, older_than_ms: int = RESEND_MS) -> None:
+        """Send again what has been under way for too long."""
+        for number, (sent_ms, items) in list(self._under_way.items()):
+            if now_ms - sent_ms >= older_than_ms:
+                self._under_way[number] = (now_ms, items)
+                self._transmit(number, items)
+
+    def retarget(self, transmit: Callable[[int, tuple[T, ...]], None]) -> None:
+        """Send to a new incarnation from now on."""
+        self._transmit = transmit
+
+    def drop(self, keep: Callable[[T], bool]) -> None:
+        """Forget what is not worth sending to a new incarnation; what is kept waits again, in order."""
+        owed = [item for _, items in self._under_way.values() for item in items] + list(self._waiting)
+        self._under_way.clear()
+        self._waiting = deque(item for item in owed if keep(item))

@@ -1,0 +1,24 @@
+"""Which brokers there are: the one place that knows every adapter."""
+
+from __future__ import annotations
+
+import time
+
+from brokers.embedded.adapter import EmbeddedAdapter
+from brokers.port import BrokerAdapter
+from config.schema import BrokerConfig
+
+KINDS = ("embedded",)
+
+
+def make_adapter(config: BrokerConfig) -> BrokerAdapter:
+    """The adapter that the configuration names.  Raises ``ValueError`` for a kind that there is none of."""
+    if config.kind not in KINDS:
+        raise ValueError(f"broker.kind {config.kind!r} is not known; allowed: {', '.join(KINDS)}")
+    return EmbeddedAdapter(
+        config.host,
+        config.port,
+        monotonic=time.monotonic,
+        answer_timeout_s=config.answer_timeout_ms / 1000,
+        silence_timeout_s=config.silence_timeout_ms / 1000,
+    )

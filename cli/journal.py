@@ -1,0 +1,129 @@
+"""``journal verify|explain|export``: what the journals prove, tell, and hand over."""
+
+from __future__ import annotations
+
+import sys
+from io import TextIOBase
+from pathlib import Path
+from typing import Annotated, TextIO, cast
+
+import msgspec
+import typer
+
+from cli import journals
+from cli.options import AsJson, ConfigFile, configuration
+from cli.problems import CommandFailed
+from cli.render import print_json, print_lines
+from storage import explain as story
+from storage.export import export as write_lines
+from storage.verify import verify as check
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    family = typer.Typer(help="Check, explain and export the journals.")
+    family.command("verify")(verify)
+    family.command("explain")(explain)
+    family.command("export")(export)
+    app.add_typer(family, name="journal", rich_help_panel=None)
+
+
+def verify(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
+    """Check that every journal is what was written.
+
+    The file itself, its hash chain, and the tables against the log.  Status 1 when one is damaged.
+
+    \b
+    Example:
+      python run_system.py journal verify
+    """
+    reports = [check(path) for path in journals.paths(configuration(config))]
+    if as_json_document:
+        print_json([msgspec.structs.asdict(report) | {"ok": report.ok} for report in reports])
+    else:
+        print_lines(line for report in reports for line in report.lines())
+    damaged = [report.path for report in reports if not report.ok]
+    if damaged:
+        raise CommandFailed(f"not intact: {', '.join(damaged)}; keep the files as they are and read the problems above")
+
+
+def explain(
+    group: Annotated[str, typer.Argument(metavar="GROUP", help="The group's id.")],
+    config: ConfigFile = None,
+    as_json_document: AsJson = False,
+) -> None:
+    """Tell the story of one group.
+
+    Every decision, why it was taken, what was sent, and what came of it.
+
+    \b
+    Example:
+      python run_system.py journal explain bull-put-1
+    """
+    with journals.holding(configuration(config), group) as reader:
+        path = reader.path
+    chapters = story.explain(path, group)
+    if as_json_document:
+        print_json(chapters)
+    else:
+        print_lines(story.render(chapters))
+
+
+def export(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file; without it, to the screen."),
+    ] = None,
+    config: ConfigFile = None,
+    as_json_document: AsJson = False,
+) -> None:
+    """Write the whole audit log as JSON Lines.
+
+    One object per record, with its journal, turn and hash; nothing is left out.  With --json it is one array instead.
+
+    \b
+    Example:
+      python run_system.py journal export -o audit.jsonl
+    """
+    paths = journals.paths(configuration(config))
+    if output is None:
+        _write(paths, sys.stdout, as_json_document)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as stream:
+            _write(paths, stream, as_json_document)
+    except FileExistsError:
+        raise CommandFailed(f"{output} exists and is left alone; name another file") from None
+    except OSError as error:
+        raise CommandFailed(f"{output} cannot be written: {error.strerror or error}") from None
+
+
+def _write(paths: list[Path], stream: TextIO, as_json_document: bool) -> None:
+    lines = _Named(stream, as_array=as_json_document)
+    for path in paths:
+        lines.journal = path.name
+        write_lines(path, cast(TextIO, lines))
+    lines.end()
+
+
+class _Named(TextIOBase):
+    """Passes lines of JSON on, each with the name of its journal put first; as an array when asked to."""
+
+    def __init__(self, stream: TextIO, *, as_array: bool) -> None:
+        self.journal = ""
+        self._stream = stream
+        self._as_array = as_array
+        self._before = "[\n" if as_array else ""
+
+    def write(self, text: str) -> int:
+        """Takes whole lines, each one object."""
+        for line in text.splitlines():
+            name = msgspec.json.encode(self.journal).decode()
+            self._stream.write(f'{self._before}{{"journal":{name},{line[1:]}' + ("" if self._as_array else "\n"))
+            self._before = ",\n" if self._as_array else ""
+        return len(text)
+
+    def end(self) -> None:
+        """Close the array."""
+        if self._as_array:
+            self._stream.write("[]\n" if self._before == "[\n" else "\n]\n")

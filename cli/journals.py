@@ -1,0 +1,48 @@
+"""The journals of a system's cells, read-only; they answer while the system runs and while it is down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from cli.problems import BadInput, CommandFailed
+from config.paths import journal_paths
+from config.schema import Config
+from messages.records import GroupRecord
+from storage.reader import JournalReader
+
+
+def paths(config: Config) -> list[Path]:
+    """The journal files that exist, by cell.  Raises ``CommandFailed`` when there is none."""
+    found = journal_paths(config.system.journal_dir)
+    if not found:
+        raise CommandFailed(
+            f"there is no journal in {config.system.journal_dir}; start the system once, or name its configuration "
+            "with --config"
+        )
+    return found
+
+
+def groups(config: Config) -> list[GroupRecord]:
+    """Every group of every cell, oldest first."""
+    found: list[GroupRecord] = []
+    for path in paths(config):
+        with JournalReader(path, snapshot=True) as reader:
+            found += reader.groups()
+    return sorted(found, key=lambda group: (group.created_ns, group.group_id))
+
+
+@contextmanager
+def holding(config: Config, group_id: str) -> Iterator[JournalReader]:
+    """The journal that knows this group, as of one moment.  Raises ``BadInput`` with the nearest ids when none does."""
+    for path in paths(config):
+        with JournalReader(path, snapshot=True) as reader:
+            if reader.group(group_id) is not None:
+                yield reader
+                return
+    known = [group.group_id for group in groups(config)]
+    near = get_close_matches(group_id, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "'groups' lists those that there are"
+    raise BadInput(f"no journal in {config.system.journal_dir} knows the group {group_id!r}; {hint}")

@@ -1,0 +1,170 @@
+"""Reads the configuration: one TOML file, then environment variables over it, then every value is checked.
+
+A variable is ``LEGKEEPER_<SECTION>_<KEY>``, for example ``LEGKEEPER_BROKER_PORT=19471``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config.errors import ConfigError, nearest, read_text
+from config.schema import Config
+
+PREFIX = "LEGKEEPER_"
+NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for reference material
+
+CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("system", "log_level"): ("debug", "info", "warning", "error"),
+    ("broker", "kind"): ("embedded",),
+}
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One key of the schema."""
+
+    section: str
+    key: str
+    type: Any
+    default: Any
+
+    @property
+    def name(self) -> str:
+        """The key as it is written in error messages."""
+        return f"{self.section}.{self.key}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"{PREFIX}{self.section}_{self.key}".upper()
+
+    @property
+    def allowed(self) -> str:
+        """What values are allowed, in words."""
+        choices = CHOICES.get((self.section, self.key))
+        if choices:
+            return "one of " + ", ".join(choices)
+        kind = msgspec.inspect.type_info(self.type)
+        noun = {msgspec.inspect.IntType: "a whole number", msgspec.inspect.FloatType: "a number"}.get(
+            type(kind), "text, not empty"
+        )
+        low, high = getattr(kind, "ge", None), getattr(kind, "le", None)
+        if low is not None and high is not None:
+            return f"{noun} from {low:g} to {high:g}"
+        return noun if low is None else f"{noun}, at least {low:g}"
+
+
+def settings() -> Iterator[Setting]:
+    """Every key of the schema, in its order."""
+    for section in msgspec.structs.fields(Config):
+        for field in msgspec.structs.fields(section.type):
+            yield Setting(section.name, field.name, field.type, field.default)
+
+
+def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration of ``path`` (``None``: defaults only) with the variables of ``environ`` over it.
+
+    Raises :class:`ConfigError` naming every problem: file or variable, key, value, and what is allowed.
+    """
+    known = {(setting.section, setting.key): setting for setting in settings()}
+    problems: list[str] = []
+    values: dict[str, dict[str, Any]] = {}
+    if path is not None:
+        for section, key, value in _entries(path, problems):
+            _take(str(path), known.get((section, key)), value, values, problems)
+    for variable, text in sorted(environ.items()):
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
+            setting = next((setting for setting in known.values() if setting.variable == variable), None)
+            if setting is None:
+                names = [setting.variable for setting in known.values()]
+                problems.append(f"environment: unknown variable {variable}; {nearest(variable, names)}")
+            else:
+                _take(f"environment variable {variable}", setting, _from_text(text, setting), values, problems)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    config = msgspec.convert(values, Config)
+    contradictions = [text for wrong, text in _contradictions(config) if wrong]
+    if contradictions:
+        raise ConfigError(f"{path or 'environment'}: {'; '.join(contradictions)}")
+    return config
+
+
+def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, str, Any]]:
+    """(section, key, value) of every known key in the file; what is unknown goes to ``problems``."""
+    try:
+        tables = tomllib.loads(read_text(path, ConfigError))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    keys: dict[str, list[str]] = {}
+    for setting in settings():
+        keys.setdefault(setting.section, []).append(setting.key)
+    for section, table in tables.items():
+        if section not in keys:
+            problems.append(f"{path}: unknown section [{section}]; {nearest(section, keys)}")
+        elif not isinstance(table, dict):
+            problems.append(f"{path}: {section} must be a table, written [{section}], not {table!r}")
+        else:
+            for key, value in table.items():
+                if key in keys[section]:
+                    yield section, key, value
+                else:
+                    problems.append(f"{path}: unknown key {section}.{key}; {nearest(key, keys[section])}")
+
+
+def _take(
+    where: str, setting: Setting | None, value: Any, values: dict[str, dict[str, Any]], problems: list[str]
+) -> None:
+    """Put a checked value into ``values``, or say in ``problems`` why it cannot be."""
+    if setting is None:
+        return
+    choices = CHOICES.get((setting.section, setting.key))
+    try:
+        checked = msgspec.convert(value, setting.type)
+        fits = checked in choices if choices else checked != ""
+    except msgspec.ValidationError:
+        fits = False
+    if fits:
+        values.setdefault(setting.section, {})[setting.key] = checked
+    else:
+        problems.append(f"{where}: {setting.name} = {value!r} is not allowed; it must be {setting.allowed}")
+
+
+def _from_text(text: str, setting: Setting) -> Any:
+    """The variable's text as the type that the key wants; the text itself when it is not of that type."""
+    kind = type(setting.default)
+    if kind is str:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _contradictions(config: Config) -> list[tuple[bool, str]]:
+    """Values that are allowed alone and make no sense together: (is it so, what to say)."""
+    controls, supervision, alerts = config.controls, config.supervision, config.alerts
+    return [
+        (
+            controls.reserved_tokens >= controls.orders_per_second,
+            f"controls.reserved_tokens = {controls.reserved_tokens} leaves nothing for new orders; it must be below "
+            f"controls.orders_per_second = {controls.orders_per_second}",
+        ),
+        (
+            supervision.backoff_ms > supervision.backoff_max_ms,
+            f"supervision.backoff_ms = {supervision.backoff_ms} must not exceed supervision.backoff_max_ms = "
+            f"{supervision.backoff_max_ms}",
+        ),
+        (
+            supervision.heartbeat_ms >= supervision.heartbeat_timeout_ms,
+            f"supervision.heartbeat_ms = {supervision.heartbeat_ms} must be below supervision.heartbeat_timeout_ms = "
+            f"{supervision.heartbeat_timeout_ms}",
+        ),
+        (
+            alerts.repeat_ms > alerts.freeze_after_ms,
+            f"alerts.repeat_ms = {alerts.repeat_ms} must not exceed alerts.freeze_after_ms = {alerts.freeze_after_ms}",
+        ),
+    ]

@@ -1,0 +1,61 @@
+"""Where the files of a running system are: one journal per cell, and the control socket, all in ``journal_dir``."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from hashlib import blake2b
+from pathlib import Path
+
+SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path is 104 bytes on BSD and macOS (108 on Linux), with a closing NUL
+_JOURNAL = re.compile(r"cell-(\d+)\.db")
+
+
+def journal_path(journal_dir: str | Path, cell: int) -> Path:
+    """The journal file of one cell."""
+    return Path(journal_dir) / f"cell-{cell}.db"
+
+
+def journal_paths(journal_dir: str | Path) -> list[Path]:
+    """The journal files that exist, by cell number; empty when the directory is missing."""
+    directory = Path(journal_dir)
+    if not directory.is_dir():
+        return []
+    found = [(int(match[1]), path) for path in directory.iterdir() if (match := _JOURNAL.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def control_path(journal_dir: str | Path) -> Path:
+    """The Unix-domain socket on which the system of this directory takes commands.
+
+    ``<journal_dir>/control.sock``; where that is too long for a socket, a name in the system's temporary directory that
+    is made from the user and the resolved directory, so that both sides find the same one (both must see the same
+    ``TMPDIR``).  Raises ``ValueError`` when even that is too long.
+    """
+    directory = Path(journal_dir).resolve()
+    near = directory / "control.sock"
+    if _fits(near):
+        return near
+    name = blake2b(os.fsencode(directory), digest_size=8).hexdigest()
+    far = Path(tempfile.gettempdir()) / f"legkeeper-{os.getuid()}-{name}.sock"
+    if not _fits(far):
+        raise ValueError(
+            f"no control socket fits: {near} and {far} are both longer than {SOCKET_PATH_BYTES} bytes; "
+            "set system.journal_dir or TMPDIR to a shorter path"
+        )
+    return far
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES
+
+
+def kill_switch_path(journal_dir: str | Path) -> Path:
+    """The file whose existence is the kill switch."""
+    return Path(journal_dir) / "KILL"
+
+
+def alert_log_path(journal_dir: str | Path) -> Path:
+    """Where the notifier writes every alert, one JSON object a line."""
+    return Path(journal_dir) / "alerts.jsonl"

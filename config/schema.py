@@ -1,0 +1,122 @@
+"""Every key, its type, its default, its unit, and what is allowed.
+
+Times that end in ``_ms`` are milliseconds; those marked *broker* are judged by the broker's clock, the others by the
+machine's monotonic clock.  Percentages are plain numbers (0.5 is half a per cent).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the configuration file."""
+
+
+class SystemConfig(Section, frozen=True, kw_only=True):
+    """``[system]``: where things live."""
+
+    journal_dir: str = "run/journal"  # one journal file per cell, the locks, the alert log and the control socket
+    admin_port: Port = 19470  # the actor system's own port on loopback
+    cells: Annotated[int, msgspec.Meta(ge=1, le=36)] = 2  # processes that own groups
+    log_level: str = "info"  # debug, info, warning, error
+
+
+class BrokerConfig(Section, frozen=True, kw_only=True):
+    """``[broker]``: the one broker session."""
+
+    kind: str = "embedded"  # the only adapter that ships today
+    host: str = "127.0.0.1"
+    port: Port = 19471
+    answer_timeout_ms: Positive = 2_000  # without an answer for so long, a request's fate is UNKNOWN
+    silence_timeout_ms: Positive = 1_500  # without a byte for so long, the link is down
+
+
+class OrdersConfig(Section, frozen=True, kw_only=True):
+    """``[orders]``: how a leg is worked.  All times are broker time."""
+
+    working_timeout_ms: Positive = 3_000  # an entry that has not filled by then is canceled and priced again
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=30)] = (
+        3  # attempts per slice; then the leg's shortfall is hedged
+    )
+    cancel_timeout_ms: Positive = 1_000  # a cancel without an answer is repeated after so long
+    max_cancels: Positive = 5  # a cancel that is stuck so often makes the order UNRESOLVED, with an alert
+    quote_max_age_ms: Positive = 120_000  # an older quote blocks a release (R15)
+    entry_step_pct: Percent = 0.5  # each further attempt concedes so much more of the price
+    absence_horizon_ms: Positive = 2_000  # an order missing from a snapshot is absent only when sent so long before it
+
+
+class HedgeConfig(Section, frozen=True, kw_only=True):
+    """``[hedge]``: emergency and shortfall hedges (S7, S11).  All times are broker time."""
+
+    depth: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3  # levels before a person is called
+    timeout_ms: Positive = 5_000  # per level
+    window_ms: NotNegative = 500  # at most one hedge decision per symbol in so long
+    concession_pct: Percent = 2.0  # level n concedes n times so much beyond the touch; the last level is a market order
+
+
+class StopLossConfig(Section, frozen=True, kw_only=True):
+    """``[stop_loss]`` (S2).  All times are broker time."""
+
+    offset_pct: Percent = 0.5  # the execution price lies so far beyond the trigger
+    fallback_ms: Positive = 2_000  # triggered and not filled for so long: cancel, then market for the remainder
+
+
+class ControlsConfig(Section, frozen=True, kw_only=True):
+    """``[controls]``: the gateway's hard limits (E1, E2, E3, E6, E7, E17)."""
+
+    max_order_qty: Positive = 10_000
+    max_order_notional: Positive = 50_000_000  # currency units
+    price_collar_pct: Percent = 20.0  # a limit further than this from a fresh mid is refused
+    price_collar_floor: Percent = 1.0  # and never narrower than this many currency units
+    reference_max_age_ms: Positive = 120_000  # broker time
+    orders_per_second: Positive = 200
+    reserved_tokens: NotNegative = 40  # of them, never used by new risk
+    max_open_orders: Positive = 20_000
+
+
+class ReconciliationConfig(Section, frozen=True, kw_only=True):
+    """``[reconciliation]``: the poll that cannot be switched off.  Broker time."""
+
+    poll_ms: Annotated[int, msgspec.Meta(ge=1_000, le=12_000)] = 12_000
+
+
+class SupervisionConfig(Section, frozen=True, kw_only=True):
+    """``[supervision]``: restart budgets in OTP's words."""
+
+    intensity: Positive = 10  # restarts of one child within ``period_ms`` before the parent gives up
+    period_ms: Positive = 30_000
+    backoff_ms: NotNegative = 50  # the first restart is at once; further ones wait this long, doubling
+    backoff_max_ms: NotNegative = 2_000
+    heartbeat_ms: Positive = 500  # a child process is asked this often
+    heartbeat_timeout_ms: Positive = 5_000  # and killed when it has not answered for so long
+    group_crashes: Positive = 5  # rolled-back messages of one group before it is quarantined
+    broker_silence_ms: Positive = 3_000  # no broker clock for so long: no new risk, alert
+
+
+class AlertsConfig(Section, frozen=True, kw_only=True):
+    """``[alerts]``."""
+
+    repeat_ms: Positive = 30_000  # an unacknowledged CRITICAL is sent again this often (broker time)
+    freeze_after_ms: Positive = 300_000  # and freezes new risk after so long (broker time)
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    system: SystemConfig = SystemConfig()
+    broker: BrokerConfig = BrokerConfig()
+    orders: OrdersConfig = OrdersConfig()
+    hedge: HedgeConfig = HedgeConfig()
+    stop_loss: StopLossConfig = StopLossConfig()
+    controls: ControlsConfig = ControlsConfig()
+    reconciliation: ReconciliationConfig = ReconciliationConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
+    alerts: AlertsConfig = AlertsConfig()

@@ -1,0 +1,31 @@
+"""Alerts that wait for a person: repeated until acknowledged, and past a deadline they freeze new risk (S11, E18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from config.schema import AlertsConfig
+from decisions.effects import MS
+from messages.records import EscalationRecord, Severity
+
+
+def repeat(alert: EscalationRecord, now_ns: int, config: AlertsConfig) -> EscalationRecord | None:
+    """The alert as it is to be sent again, or ``None`` while it is not due, is acknowledged, or is not CRITICAL."""
+    if alert.severity is not Severity.CRITICAL or alert.acknowledged_ns:
+        return None
+    if now_ns < alert.raised_ns + (alert.repeats + 1) * config.repeat_ms * MS:
+        return None
+    missed = (now_ns - alert.raised_ns) // (config.repeat_ms * MS)
+    return replace(alert, repeats=max(alert.repeats + 1, missed), delivered_ns=0)
+
+
+def frozen(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig) -> bool:
+    """Whether a CRITICAL alert has waited for a person past its deadline."""
+    return any(
+        alert.severity is Severity.CRITICAL
+        and not alert.acknowledged_ns
+        and now_ns >= alert.raised_ns + config.freeze_after_ms * MS
+        for alert in alerts
+    )

@@ -1,0 +1,261 @@
+"""One child order: its intent and what is known of it, and how each piece of news changes that."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.effects import MS, Effects, Moment
+from decisions.recovery import Action, resolve
+from domain.execution import ExecType, ExecutionReport, OrdStatus
+from domain.groups import ENTRY_ROLES
+from domain.order_table import Verdict
+from domain.orders import OrderState, event_id, merge
+from messages.orders import OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.records import (
+    ExecutionRecord,
+    ExecutionStateRecord,
+    IntentRecord,
+    IntentStatus,
+    RejectedEventRecord,
+    Severity,
+)
+
+TERMINAL: dict[OrdStatus, IntentStatus] = {
+    OrdStatus.FILLED: IntentStatus.FILLED,
+    OrdStatus.CANCELED: IntentStatus.CANCELED,
+    OrdStatus.REJECTED: IntentStatus.REJECTED,
+    OrdStatus.EXPIRED: IntentStatus.EXPIRED,
+}
+
+# Ended without a report: definitively refused, or absent twice.  A fill revives even these.
+ENDED_BY_US = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})
+
+FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
+
+
+class Fate(Enum):
+    """Whether a child order can still trade."""
+
+    LIVE = "live"  # may still fill, as far as anyone knows
+    ENDED = "ended"
+
+
+class ChildOrder(msgspec.Struct, frozen=True):
+    """An intent, the join of all reports about it, and how often a snapshot did not list it since it was last seen."""
+
+    intent: IntentRecord
+    state: OrderState
+    absences: int = 0
+
+    @property
+    def filled(self) -> int:
+        """Units that traded, busts and corrections applied."""
+        return self.state.cum_qty
+
+    @property
+    def live(self) -> int:
+        """Units that may still trade.  Unknown counts as live."""
+        return 0 if self.fate is Fate.ENDED else self.state.live_qty
+
+    @property
+    def fate(self) -> Fate:
+        """Ended only by the broker's word, or because it never left."""
+        if self.state.is_settled:
+            return Fate.ENDED
+        if self.intent.status in ENDED_BY_US and not self.state.is_acknowledged and not self.filled:
+            return Fate.ENDED
+        return Fate.LIVE
+
+
+def new_child(intent: IntentRecord) -> ChildOrder:
+    """The child order of an intent that has just been decided."""
+    return ChildOrder(intent, OrderState.new(intent.client_order_id, intent.quantity))
+
+
+def submit_request(intent: IntentRecord, moment: Moment, *, resend: bool) -> SubmitOrder:
+    """The order as the gateway is to send it: nothing that is not in the intent (I30)."""
+    return SubmitOrder(
+        client_order_id=intent.client_order_id,
+        group_id=intent.group_id,
+        role=intent.role,
+        symbol=intent.symbol,
+        side=intent.side,
+        quantity=intent.quantity,
+        order_type=intent.order_type,
+        time_in_force=intent.time_in_force,
+        price=intent.price,
+        trigger_price=intent.trigger_price,
+        parent_id=intent.parent_id,
+        parent_qty=intent.parent_qty,
+        epoch=moment.epoch,
+        decided_ns=intent.decided_ns,
+        resend=resend,
+    )
+
+
+def on_report(order: ChildOrder, report: ExecutionReport, moment: Moment, effects: Effects) -> ChildOrder:
+    """Join a report into an order (S8, S9).  What may not move the status is recorded, and its fills still count."""
+    merged = merge(order.state, report)
+    if merged.verdict is Verdict.REGRESSION:
+        effects.records.append(_rejected(order, report, merged.reason, moment))
+    if merged.state == order.state:
+        return order if not order.absences else replace(order, absences=0)
+    if merged.verdict in (Verdict.REVIVAL, Verdict.ANOMALY):
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ORDER_" + merged.verdict.name,
+            f"{report.client_order_id}: {merged.reason}",
+            group_id=order.intent.group_id,
+            symbol=order.intent.symbol,
+            quantity=report.last_qty,
+            subject=f"{report.client_order_id}/{event_id(report)}",
+        )
+    if report.exec_type in FILLS:
+        effects.records.append(_execution(order, report))
+    intent = _follow(order.intent, merged.state, report, moment)
+    if intent != order.intent:
+        effects.records.append(intent)
+    effects.records.append(_knowledge(intent, merged.state, moment))
+    return ChildOrder(intent, merged.state)
+
+
+def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, moment: Moment) -> IntentRecord:
+    """The intent's row after its order's state changed."""
+    status = intent.status
+    if state.is_settled:
+        status = TERMINAL.get(state.ord_status, IntentStatus.FILLED)
+    elif state.is_acknowledged or state.cum_qty > 0:
+        status = IntentStatus.LIVE
+    return replace(
+        intent,
+        status=status,
+        broker_order_id=intent.broker_order_id or report.venue_order_id,
+        sent_ns=intent.sent_ns or report.ts_ns,
+        acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
+        terminal_ns=(intent.terminal_ns or moment.at_ns) if state.is_settled else 0,
+    )
+
+
+def _knowledge(intent: IntentRecord, state: OrderState, moment: Moment) -> ExecutionStateRecord:
+    return ExecutionStateRecord(
+        client_order_id=intent.client_order_id,
+        group_id=intent.group_id,
+        ord_status=state.ord_status,
+        order_qty=state.order_qty,
+        cum_qty=state.cum_qty,
+        leaves_qty=state.leaves_qty,
+        avg_px=state.avg_px,
+        knowledge=state,
+        updated_ns=moment.at_ns,
+    )
+
+
+def _execution(order: ChildOrder, report: ExecutionReport) -> ExecutionRecord:
+    return ExecutionRecord(
+        client_order_id=report.client_order_id,
+        exec_id=report.exec_id or event_id(report),
+        group_id=order.intent.group_id,
+        exec_type=report.exec_type.value,
+        exec_ref_id=report.exec_ref_id,
+        symbol=order.intent.symbol,
+        side=order.intent.side,
+        last_qty=report.last_qty,
+        last_px=report.last_px,
+        ts_ns=report.ts_ns,
+    )
+
+
+def _rejected(order: ChildOrder, report: ExecutionReport, reason: str, moment: Moment) -> RejectedEventRecord:
+    return RejectedEventRecord(
+        event_id=moment.cause,
+        group_id=order.intent.group_id,
+        client_order_id=report.client_order_id,
+        current=order.state.ord_status.value,
+        incoming=f"{report.exec_type.value}/{report.ord_status.value}",
+        reason=reason,
+        payload=msgspec.msgpack.encode(report),
+        ts_ns=moment.at_ns,
+    )
+
+
+def on_sent(order: ChildOrder, news: OrderSent, effects: Effects) -> ChildOrder:
+    """The gateway wrote the order to the broker's connection: it may be there from now on (S10)."""
+    if order.intent.status is not IntentStatus.INTENT_PERSISTED or order.intent.sent_ns:
+        return order
+    intent = replace(order.intent, status=IntentStatus.SENT, sent_ns=news.ts_ns, checks=news.checks)
+    effects.records.append(intent)
+    return replace(order, intent=intent)
+
+
+def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, effects: Effects) -> ChildOrder:
+    """What the gateway says of a submission.  Only a definitive refusal ends an order, and never a resent one."""
+    if order.fate is Fate.ENDED:
+        return order
+    intent = order.intent
+    if result.outcome is Outcome.ACCEPTED:
+        intent = replace(
+            intent,
+            status=IntentStatus.LIVE,
+            broker_order_id=intent.broker_order_id or result.venue_order_id,
+            sent_ns=intent.sent_ns or result.ts_ns,
+            acknowledged_ns=intent.acknowledged_ns or result.ts_ns,
+        )
+    elif order.state.is_acknowledged:
+        return order  # the broker has it: a refusal of a second copy says nothing about the first
+    elif result.outcome is Outcome.REFUSED:
+        intent = replace(
+            intent, status=IntentStatus.REFUSED, reason=f"{intent.reason}; {result.reason}", terminal_ns=moment.at_ns
+        )
+    else:
+        intent = replace(intent, status=IntentStatus.UNRESOLVED, sent_ns=intent.sent_ns or result.ts_ns)
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ORDER_UNRESOLVED",
+            f"{intent.client_order_id}: {result.reason}; it counts as live until the broker says otherwise",
+            group_id=intent.group_id,
+            symbol=intent.symbol,
+            quantity=intent.quantity,
+            subject=intent.client_order_id,
+        )
+    if intent != order.intent:
+        effects.records.append(intent)
+    return replace(order, intent=intent)
+
+
+def on_absence(order: ChildOrder, as_of_ns: int, moment: Moment, effects: Effects) -> ChildOrder:
+    """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15)."""
+    intent = order.intent
+    horizon_ns = moment.config.orders.absence_horizon_ms * MS
+    if as_of_ns < max(intent.decided_ns, intent.sent_ns) + horizon_ns:
+        return order
+    order = replace(order, absences=order.absences + 1)
+    action = resolve(
+        intent.status,
+        acknowledged=order.state.is_acknowledged or order.filled > 0,
+        ended=order.fate is Fate.ENDED,
+        absences=order.absences,
+        may_resend=moment.deduplicates and (moment.may_open or intent.role not in ENTRY_ROLES),
+    )
+    if action is Action.RESEND:
+        effects.requests.append(submit_request(intent, moment, resend=True))
+    elif action is Action.VOID:
+        reason = f"{intent.reason}; absent at the broker, proven twice"
+        intent = replace(intent, status=IntentStatus.VOID, reason=reason, terminal_ns=moment.at_ns)
+        effects.records.append(intent)
+    elif action is Action.ALERT:
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ORDER_MISSING",
+            f"{intent.client_order_id} was acknowledged, but the broker does not list it; it counts as live",
+            group_id=intent.group_id,
+            symbol=intent.symbol,
+            quantity=order.live,
+            subject=intent.client_order_id,
+        )
+    return replace(order, intent=intent)

@@ -1,0 +1,100 @@
+"""What a decision is made of: the moment it is made in, and what it asks for.
+
+``decide(state, message, moment) -> (state, effects)``.  Nothing in this room does I/O, reads a clock or draws a
+random number; the same input always gives the same output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from config.schema import Config
+from domain.quotes import Quote
+from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
+from messages.records import EscalationRecord, Record, Severity
+
+MS = 1_000_000  # nanoseconds in a millisecond
+
+Request = SubmitOrder | CancelOrder | ModifyOrder
+
+
+class UnknownMessage(Exception):
+    """A message that this actor has no rule for: a bug of ours, so the step is rolled back and a person is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What an actor may know of the world while it decides."""
+
+    at_ns: int  # broker time
+    cause: str  # id of the input that is being handled
+    epoch: int
+    cell: int
+    may_send: bool  # reconciled and the link is up; without it nothing can leave
+    may_open: bool  # new risk is allowed as well
+    deduplicates: bool  # whether the broker refuses a repeated client order id
+    quotes: Mapping[str, Quote]
+    config: Config
+
+    def quote(self, symbol: str) -> Quote | None:
+        """The last quote of ``symbol`` when it is usable and fresh, else ``None`` (R15)."""
+        quote = self.quotes.get(symbol)
+        if quote is None or not quote.usable:
+            return None
+        fresh = self.at_ns - quote.ts_ns <= self.config.orders.quote_max_age_ms * MS
+        return quote if fresh else None
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a decision asks for, in order.  Nothing of it happens before the turn's commit, except letters.
+
+    ``letters`` go to other actors of the same group within the same turn; ``wake_ns`` is the earliest broker time at
+    which this actor wants to look again.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    letters: list[tuple[str, msgspec.Struct]] = field(default_factory=list)
+    wake_ns: int | None = None
+
+    def wake(self, at_ns: int) -> None:
+        """Look again at ``at_ns`` at the latest."""
+        self.wake_ns = at_ns if self.wake_ns is None else min(self.wake_ns, at_ns)
+
+    def tell(self, recipient: str, letter: msgspec.Struct) -> None:
+        """Post ``letter`` to the actor with this name in the group's tree (``parent`` for the one above)."""
+        self.letters.append((recipient, letter))
+
+    def alert(
+        self,
+        moment: Moment,
+        severity: Severity,
+        kind: str,
+        text: str,
+        *,
+        group_id: str = "",
+        symbol: str = "",
+        quantity: int = 0,
+        subject: str = "",
+    ) -> None:
+        """Raise an alert.  Its id is made of ``kind``, group and ``subject``: raising it again changes nothing new."""
+        self.records.append(
+            EscalationRecord(
+                escalation_id=":".join(part for part in (kind, group_id, subject) if part),
+                group_id=group_id,
+                severity=severity,
+                kind=kind,
+                symbol=symbol,
+                quantity=quantity,
+                text=text,
+                raised_ns=moment.at_ns,
+                repeats=0,
+                delivered_ns=0,
+                acknowledged_ns=0,
+                acknowledged_by="",
+            )
+        )

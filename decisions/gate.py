@@ -1,0 +1,46 @@
+"""What a cell may do right now: nothing, repair, or open new risk (I22, I26, I28)."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from messages.market import BrokerSilent, BrokerUp
+from messages.operator import KillSwitch
+from messages.orders import Snapshot
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """The facts that open and close the gate.  A cell starts with it closed."""
+
+    session: int = 0  # of the gateway's link; 0 while there is none
+    reconciled: int = 0  # the session whose snapshot has been walked through the recovery table
+    silent: bool = False  # no broker clock for too long
+    killed: bool = False
+    frozen: bool = False  # a CRITICAL alert has gone unacknowledged past its deadline
+    storage_low: bool = False
+
+    @property
+    def may_send(self) -> bool:
+        """Repairs may leave: the session is up and reconciled."""
+        return self.session > 0 and self.reconciled == self.session
+
+    @property
+    def may_open(self) -> bool:
+        """New risk may leave."""
+        return self.may_send and not (self.silent or self.killed or self.frozen or self.storage_low)
+
+
+def turn(gate: Gate, message: object) -> Gate:
+    """The gate after this message."""
+    match message:
+        case BrokerUp():
+            return replace(gate, session=message.session, silent=False)
+        case BrokerSilent():
+            return replace(gate, silent=True, session=0 if message.link_down else gate.session)
+        case Snapshot():
+            return replace(gate, reconciled=message.session, session=message.session, silent=False)
+        case KillSwitch():
+            return replace(gate, killed=message.on)
+        case _:
+            return gate

@@ -1,0 +1,327 @@
+"""An order group: which levels its legs, hedges and stop-losses shall have, and when it has ended (S1, S7, S11).
+
+Every look works the levels out anew from what is filled, working and intended:
+
+* protection is authorized in full, risk only as far as *filled* protection covers it (I7);
+* what a leg gives up becomes a hedge (policy ``complete``, missing protection) or turns the group to ``flattening``;
+* what is held above the level to keep is closed, shorts before the longs that protect them (R22);
+* when nothing is live any more, the group is certified: hedged, flat, or halted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions import hedge, stop_loss
+from decisions.effects import MS, Effects, Moment, UnknownMessage
+from decisions.group_levels import Levels, Tally, levels, tally
+from decisions.group_routes import child_of, hedge_name, leg_name, stop_name
+from decisions.group_status import advance, outcome_of
+from decisions.news import News
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode
+from messages.group import (
+    CloseGroup,
+    Cover,
+    GroupSettled,
+    HedgeProgressed,
+    LegProgressed,
+    OpenGroup,
+    ProtectPosition,
+    RestoreGroup,
+    Review,
+    StartHedge,
+    StartLeg,
+    StartStop,
+    StopProgressed,
+    WorkLeg,
+)
+from messages.records import GroupRecord, HedgeStatus, Severity, StopStatus
+
+
+class GroupState(msgspec.Struct, frozen=True):
+    """What an OrderGroup actor holds.  ``awaited`` children have not reported since they were hired."""
+
+    record: GroupRecord
+    legs: Mapping[str, LegProgressed] = {}
+    hedges: Mapping[str, HedgeProgressed] = {}
+    stops: Mapping[str, StopProgressed] = {}
+    stop_levels: Mapping[str, int] = {}
+    opened_ns: Mapping[str, int] = {}  # symbol -> when its last hedge was decided
+    rounds: int = 0
+    awaited: frozenset[str] = frozenset()
+    told: Mapping[str, WorkLeg] = {}
+    settled: GroupSettled | None = None
+
+    @property
+    def group(self) -> Group:
+        """What the group is meant to become."""
+        return self.record.group
+
+
+def start(message: OpenGroup | RestoreGroup, moment: Moment) -> tuple[GroupState, Effects]:
+    """The state of a new group, or of one that the journal knows; its children are hired by the letters."""
+    if isinstance(message, OpenGroup):
+        return _open(message.group, moment)
+    return _restore(message)
+
+
+def _open(group: Group, moment: Moment) -> tuple[GroupState, Effects]:
+    effects = Effects()
+    record = GroupRecord(
+        group_id=group.group_id, cell=moment.cell, strategy=group.strategy, status=GroupStatus.VALIDATED,
+        mode=Mode.ENTERING, outcome=GroupOutcome.OPEN, reason="", group=group, hedges_placed=0, crashes=0,
+        quarantined=False, created_ns=moment.at_ns, updated_ns=moment.at_ns,
+    )  # fmt: skip
+    effects.records.append(record)
+    for leg in group.legs:
+        effects.tell(leg_name(leg.leg_id), StartLeg(group_id=group.group_id, leg=leg))
+    return GroupState(record, awaited=frozenset(leg_name(leg.leg_id) for leg in group.legs)), effects
+
+
+def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
+    effects, group = Effects(), message.record.group
+    awaited = set()
+    for leg in group.legs:
+        name = leg_name(leg.leg_id)
+        intents = tuple(i for i in message.intents if i.leg_id == leg.leg_id)
+        states = tuple(s for s in message.execution_states if s.client_order_id in {i.client_order_id for i in intents})
+        effects.tell(name, StartLeg(group_id=group.group_id, leg=leg, intents=intents, execution_states=states))
+        awaited.add(name)
+        for stop in (stop for stop in message.stops if stop.leg_id == leg.leg_id):
+            effects.tell(
+                stop_name(leg.leg_id), StartStop(leg=leg, record=stop, intents=intents, execution_states=states)
+            )
+            awaited.add(stop_name(leg.leg_id))
+        for root in (record for record in message.hedges if record.leg_id == leg.leg_id and record.level == 1):
+            last = root.ordinal + hedge.ROUND
+            chain = sorted(
+                (h for h in message.hedges if h.leg_id == leg.leg_id and root.ordinal <= h.ordinal < last),
+                key=lambda h: h.level,
+            )
+            effects.tell(
+                hedge_name(root.hedge_id),
+                StartHedge(leg=leg, record=root, chain=tuple(chain), intents=intents, execution_states=states),
+            )
+            awaited.add(hedge_name(root.hedge_id))
+    roots = [record for record in message.hedges if record.level == 1]
+    state = GroupState(
+        message.record,
+        opened_ns={h.symbol: max(r.opened_ns for r in roots if r.symbol == h.symbol) for h in roots},
+        stop_levels={stop.leg_id: stop.quantity for stop in message.stops},
+        rounds=max((record.ordinal // hedge.ROUND + 1 for record in roots), default=0),
+        awaited=frozenset(awaited),
+    )
+    return state, effects
+
+
+Message = LegProgressed | HedgeProgressed | StopProgressed | Review | CloseGroup | News
+
+
+def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupState, Effects]:
+    """Take a child's progress or an instruction, then look at the whole group."""
+    effects = Effects()
+    if isinstance(message, News):
+        effects.tell(child_of(state.group, message.client_order_id), message)
+        return state, effects
+    match message:
+        case LegProgressed():
+            state = replace(state, legs={**state.legs, message.leg_id: message})
+            state = replace(state, awaited=state.awaited - {leg_name(message.leg_id)})
+        case HedgeProgressed():
+            state = replace(state, hedges={**state.hedges, message.hedge_id: message})
+            state = replace(state, awaited=state.awaited - {hedge_name(message.hedge_id)})
+        case StopProgressed():
+            state = replace(state, stops={**state.stops, message.leg_id: message})
+            state = replace(state, awaited=state.awaited - {stop_name(message.leg_id)})
+        case CloseGroup():
+            state = _close(state, message, moment, effects)
+        case Review():
+            _pass_on(state, message, effects)
+        case _:
+            raise UnknownMessage(f"group {state.record.group_id} has no rule for {message!r}")
+    if not state.awaited:
+        state = _look(state, moment, effects)
+    return state, effects
+
+
+def _pass_on(state: GroupState, review: Review, effects: Effects) -> None:
+    for leg in state.group.legs:
+        effects.tell(leg_name(leg.leg_id), review)
+    for hedge_id in state.hedges:
+        effects.tell(hedge_name(hedge_id), review)
+    for leg_id in state.stops:
+        effects.tell(stop_name(leg_id), review)
+
+
+def _close(state: GroupState, message: CloseGroup, moment: Moment, effects: Effects) -> GroupState:
+    """Turn to flattening or reducing.  A group that is certified already is closed only on purpose (``flatten``)."""
+    record = state.record
+    if record.mode is Mode.FLATTENING or (record.mode is Mode.REDUCING and not message.flatten):
+        return state
+    if record.outcome is not GroupOutcome.OPEN and not message.flatten:
+        return state
+    mode = Mode.FLATTENING if message.flatten else Mode.REDUCING
+    return _recorded(state, moment, effects, mode=mode, reason=message.reason, outcome=GroupOutcome.OPEN)
+
+
+def _recorded(state: GroupState, moment: Moment, effects: Effects, **changes: object) -> GroupState:
+    changed = replace(state.record, **changes)
+    if changed == state.record:
+        return state
+    record = replace(changed, updated_ns=moment.at_ns)
+    effects.records.append(record)
+    return replace(state, record=record)
+
+
+def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
+    """Work out every level and tell the children those that changed; then say where the group stands."""
+    held = tally(state.group, state.legs, state.hedges, state.stops)
+    state = _turn(state, held, moment, effects)
+    wanted = levels(state.group, state.record, held)
+    state = _tell_legs(state, wanted, effects)
+    state = _tell_stops(state, wanted, moment, effects)
+    state = _hedge(state, wanted, moment, effects)
+    status = advance(state.record.status, state.group, held)
+    outcome = outcome_of(state.record, state.group, held, wanted, hedging=_hedging(state))
+    if outcome is not GroupOutcome.OPEN:
+        status = _final_status(state, outcome)
+    state = _recorded(state, moment, effects, status=status, outcome=outcome)
+    if outcome is GroupOutcome.HALTED and (state.settled is None or state.settled.record.outcome is not outcome):
+        _alert_halt(state, held, moment, effects)
+    return _settle(state, held, effects)
+
+
+def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
+    stopped = any(progress.filled for progress in state.stops.values())
+    if outcome is GroupOutcome.HEDGED:
+        guarded = any(progress.status is StopStatus.ARMED for progress in state.stops.values())
+        return GroupStatus.HEDGED if guarded else GroupStatus.COMPLETED
+    return GroupStatus.COMPLETED if outcome is GroupOutcome.FLAT and stopped else GroupStatus.FAILED
+
+
+def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> GroupState:
+    """Change the group's mode when what happened asks for it."""
+    record = state.record
+    exiting = [leg_id for leg_id, progress in state.stops.items() if progress.status in stop_loss.EXITING]
+    if record.mode is Mode.ENTERING and (exiting or any(p.filled for p in state.stops.values())):
+        reason = f"stop-loss of {', '.join(exiting or sorted(state.stops))}"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+    if record.mode is Mode.ENTERING and held.must_flatten(state.group):
+        reason = f"{held.first_short_leg(state.group)} could not be filled"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+    if record.mode is not Mode.REDUCING and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values()):
+        reason = "hedging fell short; a person was called"
+        return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
+    return state
+
+
+def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupState:
+    told = dict(state.told)
+    for leg in state.group.legs:
+        letter = WorkLeg(
+            entry_qty=wanted.entry[leg.leg_id],
+            close_qty=wanted.close[leg.leg_id],
+            entering=wanted.entering[leg.leg_id],
+            reason=wanted.reason[leg.leg_id],
+        )
+        if told.get(leg.leg_id) != letter:
+            told[leg.leg_id] = letter
+            effects.tell(leg_name(leg.leg_id), letter)
+    return replace(state, told=told)
+
+
+def _tell_stops(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
+    for leg in state.group.legs:
+        level = wanted.stop.get(leg.leg_id, 0)
+        if level == state.stop_levels.get(leg.leg_id, 0):
+            continue
+        name = stop_name(leg.leg_id)
+        if leg.leg_id not in state.stops:
+            record = stop_loss.open_record(leg, group_id=state.record.group_id, quantity=level, moment=moment)
+            effects.tell(name, StartStop(leg=leg, record=record))
+            state = replace(state, awaited=state.awaited | {name})
+        effects.tell(name, ProtectPosition(level))
+        state = replace(state, stop_levels={**state.stop_levels, leg.leg_id: level})
+    return state
+
+
+def _hedging(state: GroupState) -> bool:
+    return any(progress.status is HedgeStatus.WORKING for progress in state.hedges.values())
+
+
+def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
+    """Open or raise hedges: one in flight per leg and direction, one decision per symbol and window (R9, S7).
+
+    A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
+    """
+    if not moment.may_send or state.record.mode is Mode.REDUCING:
+        return state
+    for (leg_id, closing), missing in wanted.hedge.items():
+        leg = state.group.leg(leg_id)
+        side = leg.side.opposite if closing else leg.side
+        working = [
+            progress
+            for progress in state.hedges.values()
+            if progress.leg_id == leg_id and progress.side is side and progress.status is HedgeStatus.WORKING
+        ]
+        due = state.opened_ns.get(leg.instrument.symbol, -(10**18)) + moment.config.hedge.window_ms * MS
+        if missing <= 0:
+            continue
+        if moment.at_ns < due:
+            effects.wake(due)
+        elif working and working[0].level == 1:
+            effects.tell(hedge_name(working[0].hedge_id), Cover(working[0].needed_qty + missing))
+            state = replace(state, opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns})
+        elif not working:
+            state = _open_hedge(state, leg_id, closing, missing, wanted.reason[leg_id], moment, effects)
+    return state
+
+
+def _open_hedge(
+    state: GroupState, leg_id: str, closing: bool, missing: int, trigger: str, moment: Moment, effects: Effects
+) -> GroupState:
+    leg = state.group.leg(leg_id)
+    record = hedge.open_record(
+        leg,
+        group_id=state.record.group_id,
+        ordinal=state.rounds * hedge.ROUND + 1,
+        level=1,
+        parent_hedge_id="",
+        needed_qty=missing,
+        closing=closing,
+        trigger=trigger or "shortfall",
+        moment=moment,
+    )
+    name = hedge_name(record.hedge_id)
+    effects.records.append(record)
+    effects.tell(name, StartHedge(leg=leg, record=record))
+    state = _recorded(state, moment, effects, hedges_placed=state.record.hedges_placed + 1)
+    return replace(
+        state,
+        rounds=state.rounds + 1,
+        awaited=state.awaited | {name},
+        opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns},
+    )
+
+
+def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> None:
+    effects.alert(
+        moment,
+        Severity.CRITICAL,
+        "GROUP_HALTED",
+        f"group {state.record.group_id} is halted: {state.record.reason}; held "
+        + ", ".join(f"{leg.side.value} {held.held(leg.leg_id)} {leg.instrument.symbol}" for leg in state.group.legs),
+        group_id=state.record.group_id,
+        quantity=held.uncovered(state.group),
+    )
+
+
+def _settle(state: GroupState, held: Tally, effects: Effects) -> GroupState:
+    settled = GroupSettled(state.record.group_id, state.record, held.uncovered(state.group), held.live)
+    if settled == state.settled:
+        return state
+    effects.tell("parent", settled)
+    return replace(state, settled=settled)

@@ -1,0 +1,34 @@
+"""News about child orders, joined into the parent order that placed them."""
+
+from __future__ import annotations
+
+from decisions.child_order import on_absence, on_report, on_sent, on_submit_result
+from decisions.effects import Effects, Moment, UnknownMessage
+from decisions.working import Parent, with_order
+from domain.execution import ExecutionReport
+from messages.orders import CancelResult, ModifyResult, OrderAbsent, OrderSent, SubmitResult
+
+News = ExecutionReport | OrderSent | SubmitResult | CancelResult | ModifyResult | OrderAbsent
+
+
+def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent:
+    """The parent after this piece of news about one of its child orders.
+
+    The answers to cancel and modify requests change nothing: neither "taken" nor "refused" is evidence of where the
+    order is; its reports are (R2, R4).  News of an order with our tag that this parent never placed is a bug or a
+    forgery and raises :class:`UnknownMessage`.
+    """
+    order = parent.orders.get(news.client_order_id)
+    if order is None:
+        raise UnknownMessage(f"{news.client_order_id} is not an order of {parent.parent_id}")
+    match news:
+        case ExecutionReport():
+            return with_order(parent, on_report(order, news, moment, effects))
+        case OrderSent():
+            return with_order(parent, on_sent(order, news, effects))
+        case SubmitResult():
+            return with_order(parent, on_submit_result(order, news, moment, effects))
+        case OrderAbsent():
+            return with_order(parent, on_absence(order, news.as_of_ns, moment, effects))
+        case CancelResult() | ModifyResult():
+            return parent

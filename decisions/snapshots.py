@@ -1,0 +1,33 @@
+"""A broker's snapshot, taken apart into news for each order (R4, R20, R23): by tag, never by symbol and quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import chain
+
+import msgspec
+
+from domain.execution import ExecutionReport
+from messages.orders import OrderAbsent, Snapshot
+
+
+class Sorted(msgspec.Struct, frozen=True):
+    """What a snapshot says: reports of our orders, orders of ours that it does not list, and foreign reports."""
+
+    reports: list[ExecutionReport]
+    absent: list[OrderAbsent]
+    foreign: list[ExecutionReport]
+
+
+def sort_out(snapshot: Snapshot, open_orders: Iterable[str], known: Callable[[str], bool]) -> Sorted:
+    """Reports of orders that ``known`` accepts, the ``open_orders`` that are missing, and what is foreign.
+
+    Trades come before the statuses, so that a status never claims fills that the same snapshot has yet to tell.
+    """
+    reports: list[ExecutionReport] = []
+    foreign: list[ExecutionReport] = []
+    for report in chain(snapshot.executions, snapshot.orders):
+        (reports if known(report.client_order_id) else foreign).append(report)
+    listed = {report.client_order_id for report in chain(snapshot.executions, snapshot.orders)}
+    absent = [OrderAbsent(key, snapshot.as_of_ns) for key in open_orders if key not in listed]
+    return Sorted(reports, absent, foreign)

@@ -1,0 +1,269 @@
+"""How a parent order is worked: child orders, attempts, cancels, and what is given up.
+
+Level-triggered: ``need = authorized - filled - live - abandoned``, where *live* holds every order whose end the broker
+has not confirmed, sent or not.  A double order cannot be expressed, and a lost message heals at the next look.
+
+A *slice* is a slot of a fixed quantity; attempt *n + 1* of a slice exists only when attempt *n* has ended (I3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.child_order import ChildOrder, Fate, new_child, submit_request
+from decisions.effects import MS, Effects, Moment
+from decisions.prices import Pricing, price
+from domain.execution import OrdType, Side, TimeInForce
+from domain.groups import ENTRY_ROLES, Role, client_order_id
+from domain.instruments import Instrument
+from domain.slices import slices
+from messages.orders import CancelOrder
+from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, Severity
+
+QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
+RETRY_MS = 250  # broker time before a refused or rejected slice is tried again, times the attempt
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """A parent order: what it is for, how much of it may exist, and its child orders by client order id."""
+
+    parent_id: str
+    group_id: str
+    leg_id: str
+    role: Role
+    instrument: Instrument
+    side: Side
+    pricing: Pricing
+    timeout_ms: int  # broker time that a child order may work
+    authorized: int = 0  # the level: shrinks when protection is busted
+    yielded: bool = False  # place nothing more, cancel what works, give up the rest
+    reason: str = ""
+    orders: Mapping[str, ChildOrder] = {}
+
+    @property
+    def filled(self) -> int:
+        """Units that traded."""
+        return sum(order.filled for order in self.orders.values())
+
+    @property
+    def live(self) -> int:
+        """Units that may still trade."""
+        return sum(order.live for order in self.orders.values())
+
+    @property
+    def unresolved(self) -> int:
+        """How many child orders are of unknown fate."""
+        return sum(order.intent.status is IntentStatus.UNRESOLVED for order in self.orders.values())
+
+    @property
+    def abandoned(self) -> int:
+        """Units that this parent will not place any more: somebody else must, or nobody."""
+        missing = max(0, self.authorized - self.filled - self.live)
+        if self.yielded:
+            return missing
+        return min(missing, sum(slot.remainder for slot in slots(self) if slot.attempts >= self.pricing.attempts))
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One slice and its attempts so far."""
+
+    number: int
+    quantity: int
+    attempts: int
+    filled: int
+    last: ChildOrder
+
+    @property
+    def remainder(self) -> int:
+        """Units that another attempt may place: none while the last attempt may still trade."""
+        return 0 if self.last.fate is Fate.LIVE else max(0, self.quantity - self.filled)
+
+
+def slots(parent: Parent) -> list[Slot]:
+    """The slices of a parent order, in order."""
+    found: dict[int, Slot] = {}
+    for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt)):
+        intent, slot = order.intent, found.get(order.intent.slice)
+        quantity, filled = (slot.quantity, slot.filled) if slot else (intent.quantity, 0)
+        found[intent.slice] = Slot(intent.slice, quantity, intent.attempt, filled + order.filled, order)
+    return list(found.values())
+
+
+def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str, ExecutionStateRecord]) -> Parent:
+    """The parent with the child orders that the journal knows of it."""
+    orders = {}
+    for intent in intents:
+        if intent.parent_id == parent.parent_id:
+            known = states.get(intent.client_order_id)
+            order = new_child(intent)
+            orders[intent.client_order_id] = replace(order, state=known.knowledge) if known else order
+    return replace(parent, orders=orders)
+
+
+def with_order(parent: Parent, order: ChildOrder) -> Parent:
+    """The parent with this child order in place of the one of the same id."""
+    known = parent.orders.get(order.intent.client_order_id)
+    return parent if known is order else replace(parent, orders={**parent.orders, order.intent.client_order_id: order})
+
+
+def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """Cancel what is late or too much, place what is missing, and ask to be woken for the next deadline."""
+    if not moment.may_send:
+        return parent
+    parent = _cancel(parent, moment, effects)
+    return _place(parent, moment, effects)
+
+
+def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """Cancel orders past their time, and the newest ones while more is live than is authorized."""
+    excess = parent.filled + parent.live - parent.authorized
+    for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
+        if order.fate is Fate.ENDED:
+            continue
+        deadline = order.intent.decided_ns + parent.timeout_ms * MS
+        surplus = excess > 0
+        excess -= order.live if surplus else 0
+        if parent.yielded or surplus or moment.at_ns >= deadline or order.intent.cancel_requests:
+            parent = with_order(parent, request_cancel(order, moment, effects))
+        else:
+            effects.wake(deadline)
+    return parent
+
+
+def request_cancel(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
+    """Ask the broker to cancel; ask again when it stays silent; after too often, call a person (R25)."""
+    intent, config = order.intent, moment.config.orders
+    again = intent.cancel_requested_ns + config.cancel_timeout_ms * MS * min(max(intent.cancel_requests, 1), 10)
+    if intent.cancel_requests and moment.at_ns < again:
+        effects.wake(again)
+        return order
+    requests = intent.cancel_requests + 1
+    if requests == config.max_cancels + 1:
+        effects.alert(
+            moment,
+            Severity.CRITICAL,
+            "CANCEL_STUCK",
+            f"{intent.client_order_id}: {config.max_cancels} cancels without an end; it counts as live",
+            group_id=intent.group_id,
+            symbol=intent.symbol,
+            quantity=order.live,
+            subject=intent.client_order_id,
+        )
+    stuck = requests > config.max_cancels
+    intent = replace(
+        intent,
+        cancel_requests=requests,
+        cancel_requested_ns=moment.at_ns,
+        status=IntentStatus.UNRESOLVED if stuck else intent.status,
+    )
+    effects.records.append(intent)
+    effects.requests.append(
+        CancelOrder(
+            client_order_id=intent.client_order_id,
+            venue_order_id=intent.broker_order_id,
+            request_id=f"{intent.client_order_id}/c{requests}",
+            epoch=moment.epoch,
+        )
+    )
+    effects.wake(moment.at_ns + config.cancel_timeout_ms * MS)
+    return replace(order, intent=intent)
+
+
+def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """Place what is missing: first the next attempts of ended slices, then new slices."""
+    need = parent.authorized - parent.filled - parent.live - parent.abandoned
+    if need < parent.instrument.lot_size or parent.yielded or not _allowed(parent.role, moment):
+        return parent
+    known = slots(parent)
+    for slot in known:
+        if slot.remainder and slot.attempts < parent.pricing.attempts:
+            quantity = min(slot.remainder, need)
+            need -= quantity
+            due = _retry_at(slot)
+            if moment.at_ns < due:
+                effects.wake(due)
+            else:
+                parent = _submit(parent, slot.number, slot.attempts + 1, quantity, moment, effects)
+    lots = need - need % parent.instrument.lot_size
+    if lots > 0:
+        first = known[-1].number + 1 if known else 0
+        for number, quantity in enumerate(slices(lots, parent.instrument), start=first):
+            parent = _submit(parent, number, 1, quantity, moment, effects)
+    return parent
+
+
+def _allowed(role: Role, moment: Moment) -> bool:
+    """New risk needs an open gate; repairs need only a broker."""
+    return moment.may_open if role in ENTRY_ROLES else moment.may_send
+
+
+def _retry_at(slot: Slot) -> int:
+    """When the next attempt may go: at once after a cancel or an expiry, later each time after a refusal."""
+    intent = slot.last.intent
+    refused = intent.status in (IntentStatus.REFUSED, IntentStatus.REJECTED)
+    return intent.terminal_ns + RETRY_MS * MS * slot.attempts if refused else 0
+
+
+def _submit(parent: Parent, number: int, attempt: int, quantity: int, moment: Moment, effects: Effects) -> Parent:
+    quote = moment.quote(parent.instrument.symbol)
+    priced = price(parent.pricing, attempt, parent.side, parent.instrument, quote)
+    if priced is None or (quote is None and parent.role in ENTRY_ROLES):
+        effects.wake(moment.at_ns + QUOTE_WAIT_MS * MS)
+        return parent  # R15: no quote, no release
+    return place(
+        parent, number, attempt, quantity, moment, effects,
+        order_type=priced.order_type, limit=priced.price, trigger=0, reference=priced.reference,
+    )  # fmt: skip
+
+
+def place(
+    parent: Parent,
+    number: int,
+    attempt: int,
+    quantity: int,
+    moment: Moment,
+    effects: Effects,
+    *,
+    order_type: OrdType,
+    limit: int,
+    trigger: int,
+    reference: int,
+) -> Parent:
+    """Record an intent and ask for it to be sent after the commit (S10)."""
+    intent = IntentRecord(
+        client_order_id=client_order_id(parent.parent_id, number, attempt),
+        group_id=parent.group_id,
+        leg_id=parent.leg_id,
+        parent_id=parent.parent_id,
+        role=parent.role,
+        symbol=parent.instrument.symbol,
+        side=parent.side,
+        quantity=quantity,
+        price=limit,
+        trigger_price=trigger,
+        order_type=order_type,
+        time_in_force=TimeInForce.DAY,
+        slice=number,
+        attempt=attempt,
+        status=IntentStatus.INTENT_PERSISTED,
+        broker_order_id="",
+        epoch=moment.epoch,
+        reference_price=reference,
+        parent_qty=parent.authorized,
+        cause=moment.cause,
+        reason=parent.reason if attempt == 1 else f"{parent.reason}; attempt {attempt}",
+        checks="",
+        decided_ns=moment.at_ns,
+        sent_ns=0,
+        acknowledged_ns=0,
+        cancel_requested_ns=0,
+        cancel_requests=0,
+        terminal_ns=0,
+    )
+    effects.records.append(intent)
+    effects.requests.append(submit_request(intent, moment, resend=False))
+    effects.wake(moment.at_ns + parent.timeout_ms * MS)
+    return with_order(parent, new_child(intent))

@@ -1,0 +1,78 @@
+"""Which long contracts protect which short ones, and how much of each.
+
+A long protects a short when both are of one underlying and right, the long expires no earlier, and both have one
+multiplier: then the pair's loss is bounded by the distance of the strikes (Cboe's rule for spreads: the long must not
+expire before the short).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from domain.execution import Side
+from domain.groups import Leg
+from domain.instruments import Instrument
+
+
+class Pairing(msgspec.Struct, frozen=True, array_like=True):
+    """``quantity`` units of one long leg that protect as many units of one short leg."""
+
+    long_id: str
+    short_id: str
+    quantity: int
+
+
+def protects(long: Instrument, short: Instrument) -> bool:
+    """Whether a long position in ``long`` bounds the loss of a short one in ``short``."""
+    return (
+        long.right is not None
+        and long.right is short.right
+        and long.underlying == short.underlying
+        and long.multiplier == short.multiplier
+        and long.expiry >= short.expiry
+    )
+
+
+def pairings(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping[str, int]) -> list[Pairing]:
+    """Which of the ``long_qty`` units protect which of the ``short_qty`` units (both by leg id).
+
+    Every long unit protects one short unit.  Shorts are served in the order of their legs, each first by the longs
+    that expire soonest, so that a longer long is kept for a later short.
+    """
+    longs = sorted((leg for leg in legs if leg.side is Side.BUY), key=lambda leg: (leg.instrument.expiry, leg.index))
+    left = {leg.leg_id: max(0, long_qty.get(leg.leg_id, 0)) for leg in longs}
+    result: list[Pairing] = []
+    for short in (leg for leg in legs if leg.side is Side.SELL):
+        wanted = max(0, short_qty.get(short.leg_id, 0))
+        for long in longs:
+            used = min(left[long.leg_id], wanted)
+            if used and protects(long.instrument, short.instrument):
+                left[long.leg_id] -= used
+                wanted -= used
+                result.append(Pairing(long.leg_id, short.leg_id, used))
+    return result
+
+
+def covered(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping[str, int]) -> dict[str, int]:
+    """For each short leg, how many of its ``short_qty`` units are protected."""
+    result = {leg.leg_id: 0 for leg in legs if leg.side is Side.SELL}
+    for pair in pairings(legs, long_qty, short_qty):
+        result[pair.short_id] += pair.quantity
+    return result
+
+
+def used(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping[str, int]) -> dict[str, int]:
+    """For each long leg, how many of its ``long_qty`` units protect something."""
+    result = {leg.leg_id: 0 for leg in legs if leg.side is Side.BUY}
+    for pair in pairings(legs, long_qty, short_qty):
+        result[pair.long_id] += pair.quantity
+    return result
+
+
+def uncovered(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping[str, int]) -> dict[str, int]:
+    """For each short leg, how many of its ``short_qty`` units nothing protects."""
+    return {
+        leg_id: max(0, short_qty.get(leg_id, 0)) - got for leg_id, got in covered(legs, long_qty, short_qty).items()
+    }

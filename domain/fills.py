@@ -1,0 +1,132 @@
+"""The executions of one order as a set, and what of them counts.
+
+Trades, corrections (FIX 150=G) and busts (150=H) are kept as they were reported, keyed by ``exec_id``, in the order of
+their ids.  Which of them count is derived from the whole set, so it cannot matter in which order they came.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import msgspec
+
+from domain.execution import ExecType, ExecutionReport
+from domain.order_table import FACTS
+
+_TRADE = ExecType.TRADE
+_TRADE_CANCEL = ExecType.TRADE_CANCEL
+_exec_id = attrgetter("exec_id")
+
+
+class Execution(msgspec.Struct, frozen=True, array_like=True):
+    """A trade, a correction or a bust, as it was reported."""
+
+    exec_id: str
+    kind: ExecType
+    qty: int
+    px: int
+    ref: str  # the execution that this one changes; "" for a trade
+    ts_ns: int  # the earliest time stamp under which it was reported
+
+
+class Count(NamedTuple):
+    """What the executions of an order amount to."""
+
+    qty: int = 0
+    notional: int = 0  # the exact sum of quantity x price, in ten-thousandths
+    amended: bool = False  # there are corrections or busts
+    disputed: bool = False  # the executions contradict each other; the quantity is the cautious choice
+
+
+NOTHING: Final = Count()
+
+
+def from_report(report: ExecutionReport, exec_id: str) -> Execution:
+    """What a trade, correction or bust says, under ``exec_id``."""
+    kind = report.exec_type
+    if kind is _TRADE:
+        return Execution(exec_id, kind, report.last_qty, report.last_px, "", report.ts_ns)
+    if kind is _TRADE_CANCEL:  # what a bust prints as quantity and price varies (J.1.a), and means nothing
+        return Execution(exec_id, kind, 0, 0, report.exec_ref_id, report.ts_ns)
+    return Execution(exec_id, kind, report.last_qty, report.last_px, report.exec_ref_id, report.ts_ns)
+
+
+def add(held: tuple[Execution, ...], new: Execution) -> tuple[tuple[Execution, ...], bool]:
+    """The executions with ``new`` among them, and whether another content was held under its id.
+
+    Two contents under one id are a broken promise.  The larger content is kept: a bust over a correction over a trade,
+    then the larger quantity; a broker that gives a correction the number of its trade is thereby read as it meant.
+    The same tuple comes back when nothing changed.
+    """
+    at = bisect_left(held, new.exec_id, key=_exec_id)
+    if at == len(held) or held[at].exec_id != new.exec_id:
+        return (*held[:at], new, *held[at:]), False
+    old = held[at]
+    kept = max(old, new, key=_content)
+    ts_ns = min(old.ts_ns, new.ts_ns)
+    conflict = _content(old) != _content(new)
+    if kept is old and ts_ns == old.ts_ns:
+        return held, conflict
+    return (*held[:at], msgspec.structs.replace(kept, ts_ns=ts_ns), *held[at + 1 :]), conflict
+
+
+def _content(execution: Execution) -> tuple[int, int, int, str]:
+    return FACTS[execution.kind].rank, execution.qty, execution.px, execution.ref
+
+
+def recount(before: Count, held: tuple[Execution, ...], executions: tuple[Execution, ...], new: Execution) -> Count:
+    """What ``executions`` amount to: ``held``, which amount to ``before``, with ``new`` added."""
+    if new.kind is _TRADE and new.qty > 0 and not before.amended and len(executions) > len(held):
+        return Count(before.qty + new.qty, before.notional + new.qty * new.px, False, before.disputed)
+    return count(executions)
+
+
+def count(executions: tuple[Execution, ...]) -> Count:
+    """Quantity and notional of what counts, whether anything is amended, and whether anything is in dispute.
+
+    A trade and the corrections and busts that refer to it, directly or through one another, make one chain, and a chain
+    counts once: by the execution that no other refers to.  A bust at the end makes it count for nothing.  Where a chain
+    forks (two executions refer to one), a bust wins, else the latest correction.  What cannot be placed counts for
+    nothing: a trade of no quantity, an amendment that names nothing, a ring of references.  To count too little is the
+    safe error, because ``missing_qty`` shows it against the broker's own count.
+    """
+    by_id = {execution.exec_id: execution for execution in executions}
+    referred = {execution.ref for execution in executions if execution.ref != execution.exec_id}
+    ends: dict[str, Execution] = {}
+    amended = disputed = False
+    for execution in executions:
+        amended = amended or execution.kind is not _TRADE
+        root = _root(execution, by_id)
+        if root is None or (execution.kind is not _TRADE_CANCEL and execution.qty <= 0):
+            disputed = True
+        if root is None or execution.exec_id in referred:
+            continue
+        disputed = disputed or root in ends
+        ends[root] = max(ends.get(root, execution), execution, key=_end_precedence)
+    counted = [execution for execution in ends.values() if execution.kind is not _TRADE_CANCEL and execution.qty > 0]
+    return Count(
+        sum(execution.qty for execution in counted),
+        sum(execution.qty * execution.px for execution in counted),
+        amended,
+        disputed,
+    )
+
+
+def _root(execution: Execution, by_id: dict[str, Execution]) -> str | None:
+    """The id of the trade at the bottom of the chain, seen or not; None when the references lead nowhere."""
+    passed = set()
+    while execution.kind is not _TRADE and execution.ref != execution.exec_id:
+        passed.add(execution.exec_id)
+        below = by_id.get(execution.ref)
+        if execution.ref == "" or execution.ref in passed:
+            return None
+        if below is None:
+            return execution.ref
+        execution = below
+    return execution.exec_id
+
+
+def _end_precedence(execution: Execution) -> tuple[bool, int, str]:
+    return execution.kind is _TRADE_CANCEL, execution.ts_ns, execution.exec_id

@@ -1,0 +1,74 @@
+"""The rules of a plan that need no market: names, counts, and legs that fit together."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from domain.groups import Plan
+from domain.instruments import canonical_symbol
+
+GROUP_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LEG_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
+MAX_LEGS = 36  # a leg's index is one base-36 digit of its orders' ids
+MAX_QUANTITY = 10**9  # of the group and of a ratio: their product still fits into 64 bits
+
+
+def shape_problems(plan: Plan) -> list[str]:
+    """Everything that is wrong with ``plan`` in itself, one sentence each; empty when it is well formed."""
+    return [*_count_problems(plan), *_leg_problems(plan), *_stop_problems(plan)]
+
+
+def _count_problems(plan: Plan) -> list[str]:
+    problems = []
+    if not GROUP_ID.fullmatch(plan.group_id):
+        problems.append(f"group_id {plan.group_id!r} must be 1 to 64 letters, digits, '.', '_' or '-'")
+    if not 0 < plan.quantity <= MAX_QUANTITY:
+        problems.append(f"quantity {plan.quantity} must be at least 1 and at most {MAX_QUANTITY:,}")
+    if not plan.legs:
+        problems.append("the plan has no legs; give at least one")
+    if len(plan.legs) > MAX_LEGS:
+        problems.append(
+            f"the plan has {len(plan.legs)} legs; at most {MAX_LEGS} are possible, split it into two groups"
+        )
+    return problems
+
+
+def _leg_problems(plan: Plan) -> list[str]:
+    problems = []
+    for leg in plan.legs:
+        if not LEG_ID.fullmatch(leg.leg_id):
+            problems.append(f"leg_id {leg.leg_id!r} must be 1 to 32 letters, digits, '.', '_' or '-'")
+        if not 0 < leg.ratio <= MAX_QUANTITY:
+            problems.append(f"{leg.leg_id}: ratio {leg.ratio} must be at least 1; a short leg is side = 'sell'")
+        if leg.limit_price < 0:
+            problems.append(f"{leg.leg_id}: limit_price must be above 0, or left out to trade at the touch")
+    for leg_id in _repeated(leg.leg_id for leg in plan.legs):
+        problems.append(f"leg_id {leg_id!r} is used by more than one leg; give each its own")
+    for symbol in _repeated(canonical_symbol(leg.symbol) for leg in plan.legs):
+        problems.append(f"symbol {symbol!r} stands in more than one leg; make it one leg, with a larger ratio")
+    return problems
+
+
+def _stop_problems(plan: Plan) -> list[str]:
+    known = [leg.leg_id for leg in plan.legs]
+    problems = []
+    for stop in plan.stops:
+        if stop.leg_id not in known:
+            problems.append(f"a stop names leg {stop.leg_id!r}, but the legs are {', '.join(known) or 'none'}")
+        if stop.trigger_price <= 0:
+            problems.append(f"the stop on {stop.leg_id} needs a trigger_price above 0")
+    for leg_id in _repeated(stop.leg_id for stop in plan.stops):
+        problems.append(f"leg {leg_id!r} has more than one stop; keep one")
+    return problems
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def home_cell(group_id: str, cells: int) -> int:
+    """The cell that owns a group: the same for ever, as long as the number of cells stays the same."""
+    return int.from_bytes(blake2b(group_id.encode(), digest_size=8).digest()) % cells

@@ -1,0 +1,162 @@
+"""The conversation inside one group's tree: the group tells its children levels, never steps.
+
+A *level* says how much there should be, not what to do next; saying it twice changes nothing, and a lost one is made
+good by the next.  Progress reports are levels too.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.execution import Side
+from domain.groups import Group, Leg
+from messages.records import (
+    EscalationRecord,
+    ExecutionStateRecord,
+    GroupRecord,
+    HedgeRecord,
+    HedgeStatus,
+    IntentRecord,
+    StopRecord,
+    StopStatus,
+)
+
+
+class OpenGroup(msgspec.Struct, frozen=True, tag=True):
+    """Begin to work a new group (Desk to OrderGroup)."""
+
+    group: Group
+
+
+class RestoreGroup(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Carry on with a group that the journal knows (Desk to OrderGroup); the children are restored from it too."""
+
+    record: GroupRecord
+    intents: tuple[IntentRecord, ...]
+    execution_states: tuple[ExecutionStateRecord, ...]
+    hedges: tuple[HedgeRecord, ...]
+    stops: tuple[StopRecord, ...]
+
+
+class Review(msgspec.Struct, frozen=True, tag=True):
+    """Look again: a deadline is due, a quote is fresh, or a gate has opened (Desk to OrderGroup, and on down)."""
+
+
+class CloseGroup(msgspec.Struct, frozen=True, tag=True):
+    """Stop entering and end: flat when ``flatten``, else with what is covered kept and the rest closed."""
+
+    reason: str
+    flatten: bool
+
+
+class StartLeg(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What a Leg actor is for, and the orders that it already has."""
+
+    group_id: str
+    leg: Leg
+    intents: tuple[IntentRecord, ...] = ()
+    execution_states: tuple[ExecutionStateRecord, ...] = ()
+
+
+class WorkLeg(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The levels of one leg: how much may be entered and how much shall be closed, both cumulative."""
+
+    entry_qty: int
+    close_qty: int
+    entering: bool  # False: cancel what works, place nothing more, and give up the rest
+    reason: str  # why, for the audit trail
+
+
+class LegProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Where a leg is.  *Live* counts everything that may still fill, unknown fates included."""
+
+    leg_id: str
+    entry_authorized: int  # the levels that this report was made under
+    close_authorized: int
+    entry_filled: int
+    entry_live: int
+    entry_abandoned: int
+    close_filled: int
+    close_live: int
+    close_abandoned: int
+    unresolved: int
+
+
+class StartHedge(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What a Hedge actor is for.  ``chain`` holds its own record first, then those of its descendants."""
+
+    leg: Leg
+    record: HedgeRecord
+    chain: tuple[HedgeRecord, ...] = ()
+    intents: tuple[IntentRecord, ...] = ()
+    execution_states: tuple[ExecutionStateRecord, ...] = ()
+
+
+class Cover(msgspec.Struct, frozen=True, tag=True):
+    """The level of a hedge: how much it and its descendants shall obtain, cumulative."""
+
+    needed_qty: int
+
+
+class HedgeProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Where a hedge and its descendants are, summed."""
+
+    hedge_id: str
+    leg_id: str
+    side: Side
+    needed_qty: int
+    filled: int
+    live: int
+    unresolved: int
+    status: HedgeStatus  # WORKING while any level works
+    level: int  # the deepest level reached
+
+
+class StartStop(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What a StopLoss actor is for."""
+
+    leg: Leg
+    record: StopRecord
+    intents: tuple[IntentRecord, ...] = ()
+    execution_states: tuple[ExecutionStateRecord, ...] = ()
+
+
+class ProtectPosition(msgspec.Struct, frozen=True, tag=True):
+    """The level of a stop-loss: the quantity that it shall protect; 0 disarms it."""
+
+    quantity: int
+
+
+class StopProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Where a stop-loss is."""
+
+    leg_id: str
+    filled: int
+    live: int
+    committed: int  # units that it will exit by itself: nobody else may close them meanwhile (R12)
+    unresolved: int
+    status: StopStatus
+
+
+class GroupCrashed(msgspec.Struct, frozen=True, tag=True):
+    """An actor of this group raised; its part of the step is void (shell to Desk)."""
+
+    group_id: str
+    incarnation: int
+    actor: str
+    error: str
+
+
+class GroupSettled(msgspec.Struct, frozen=True, tag=True):
+    """How a group stands after it has looked at itself (OrderGroup to Desk)."""
+
+    group_id: str
+    record: GroupRecord
+    uncovered_qty: int
+    live_qty: int
+
+
+class AlertRaised(msgspec.Struct, frozen=True, tag=True):
+    """An alert leaves the turn (cell to Notifier)."""
+
+    alert: EscalationRecord

@@ -1,0 +1,31 @@
+"""The identity of an input, for the inbox (S9): never random, and the same for a repeated delivery."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from domain.execution import ExecutionReport
+from domain.orders import event_id
+from messages.market import Tick
+from messages.operator import CancelGroup, SubmitGroup
+from messages.orders import InstrumentList, Snapshot
+
+
+def input_id(message: msgspec.Struct) -> str:
+    """The id under which ``processed_events`` knows this input; "" for one that may be handled any number of times.
+
+    Ticks, snapshots and instrument lists are levels: they say how things are, not that something happened.  Commands
+    are made unique by what they name.  Everything else is known by its content.
+    """
+    match message:
+        case ExecutionReport():
+            return event_id(message)
+        case Tick() | Snapshot() | InstrumentList() | CancelGroup():
+            return ""
+        case SubmitGroup():
+            return ""  # a group id is accepted once; the Desk says so with a clear refusal
+        case _:
+            digest = blake2b(msgspec.msgpack.encode(message), digest_size=16).hexdigest()
+            return f"{type(message).__name__}/{getattr(message, 'client_order_id', '')}/{digest}"

@@ -1,0 +1,27 @@
+"""Time and prices on their way to the cells, and whether the broker is there."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.quotes import Quote
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The broker's clock, and the newest quote of every symbol that changed since the last tick."""
+
+    broker_time_ns: int
+    quotes: tuple[Quote, ...] = ()
+
+
+class BrokerUp(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The gateway has a session."""
+
+    session: int
+
+
+class BrokerSilent(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """No broker clock for too long, or no link: no new risk until the next snapshot."""
+
+    reason: str
+    link_down: bool = False

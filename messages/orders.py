@@ -1,0 +1,139 @@
+"""The conversation about orders: cells to gateway, and the gateway's and the broker's answers."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from domain.execution import ExecutionReport, OrdType, Side, TimeInForce
+from domain.groups import ENTRY_ROLES, Role
+from domain.instruments import Instrument
+
+
+class Outcome(Enum):
+    """How a call to a broker ended.  Unknown is a state of its own: neither done nor not done."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # definitive: the broker, or the gateway before it, will not do it
+    UNKNOWN = "unknown"
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Send this order.  The intent with the same ``client_order_id`` and payload is durable (I1)."""
+
+    client_order_id: str
+    group_id: str
+    role: Role
+    symbol: str
+    side: Side
+    quantity: int
+    order_type: OrdType
+    time_in_force: TimeInForce
+    price: int  # 0 for a market order
+    trigger_price: int  # 0 unless a stop
+    parent_id: str  # what the child orders of one parent share: group, leg or hedge
+    parent_qty: int  # the parent's whole quantity (E6)
+    epoch: int
+    decided_ns: int
+    resend: bool = False  # the same id was sent before: only a broker that deduplicates may see it
+
+    @property
+    def reduce_only(self) -> bool:
+        """Whether this order repairs or reduces; every role but the two entry roles does."""
+        return self.role not in ENTRY_ROLES
+
+
+class CancelOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Cancel what is left of this order.  ``request_id`` is unique per request."""
+
+    client_order_id: str
+    venue_order_id: str
+    request_id: str
+    epoch: int
+
+
+class ModifyOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Change quantity, price or type in place (only where the broker declares ``replace_in_place``)."""
+
+    client_order_id: str
+    venue_order_id: str
+    request_id: str
+    order_type: OrdType
+    quantity: int
+    price: int
+    trigger_price: int
+    epoch: int
+
+
+class OrderSent(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """The gateway has written this order to the broker's connection; ``checks`` are the controls that it passed."""
+
+    client_order_id: str
+    ts_ns: int
+    checks: str
+
+
+class SubmitResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """What came of a ``SubmitOrder``: sent, refused before it left, or of unknown fate."""
+
+    client_order_id: str
+    outcome: Outcome
+    ts_ns: int
+    venue_order_id: str = ""
+    reason: str = ""
+
+
+class CancelResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """What came of a ``CancelOrder``.  Accepted means that the request was taken, not that the order is canceled."""
+
+    client_order_id: str
+    request_id: str
+    outcome: Outcome
+    ts_ns: int
+    reason: str = ""
+
+
+class ModifyResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """What came of a ``ModifyOrder``."""
+
+    client_order_id: str
+    request_id: str
+    outcome: Outcome
+    ts_ns: int
+    reason: str = ""
+
+
+class OrderAbsent(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A complete snapshot of ``as_of_ns`` does not list this order (Desk to the actor that placed it)."""
+
+    client_order_id: str
+    as_of_ns: int
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """Net quantity held at the broker: long positive, short negative; average price in ten-thousandths."""
+
+    symbol: str
+    quantity: int
+    avg_px: int
+
+
+class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """What a broker answered when asked for everything: orders as ``ORDER_STATUS`` reports, then their trades.
+
+    ``orders`` lists every order of the session, working or not.  An order that is not listed is *absent as of*
+    ``as_of_ns``, which is evidence only for orders sent well before that.
+    """
+
+    as_of_ns: int
+    session: int
+    orders: tuple[ExecutionReport, ...]
+    executions: tuple[ExecutionReport, ...]
+    positions: tuple[Position, ...]
+
+
+class InstrumentList(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Every instrument that the broker knows."""
+
+    instruments: tuple[Instrument, ...]

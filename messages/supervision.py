@@ -1,0 +1,174 @@
+"""The conversation between processes: batches with acknowledgements, and parents with children.
+
+Actor addresses are Thespian's own and travel pickled; everything that is also stored or checked travels as MessagePack
+bytes inside (``messages/wire.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+
+class AlertDelivered(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The Notifier has passed this alert on."""
+
+    escalation_id: str
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Part of every first message between processes: both ends must run the same code (E16)."""
+
+    protocol: int
+
+
+PROTOCOL = Version(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StartRoot:
+    """Main program to RootSupervisor."""
+
+    config: bytes
+    version: Version = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """A supervisor to a new child: what it is, and who there is to talk to."""
+
+    name: str
+    index: int
+    config: bytes
+    peers: dict[str, Any]  # role -> address
+    version: Version = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReady:
+    """A child to its supervisor: started, with what pid."""
+
+    name: str
+    pid: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFailed:
+    """A child to its supervisor: it cannot start or go on, and why; it ends itself after this."""
+
+    name: str
+    reason: str
+    permanent: bool  # a restart would fail the same way: do not try
+
+
+@dataclass(frozen=True, slots=True)
+class PeersChanged:
+    """A supervisor to its children: somebody they talk to has a new address."""
+
+    peers: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Are you there?"""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Yes, and this is how I am."""
+
+    number: int
+    name: str
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A cell to the gateway: I am here, with this epoch, and interested in these symbols."""
+
+    cell: int
+    epoch: int
+    symbols: frozenset[str]
+    version: Version = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The gateway to a cell; sent again until it is taken."""
+
+    gateway: int  # incarnation of the gateway: its pid
+    number: int
+    events: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatchTaken:
+    """A cell to the gateway: durable."""
+
+    gateway: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBatch:
+    """A cell to the gateway; sent again until it is taken."""
+
+    cell: int
+    epoch: int
+    number: int
+    requests: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBatchTaken:
+    """The gateway to a cell: in its lanes."""
+
+    epoch: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A cell to the gateway: quotes of exactly these symbols, please."""
+
+    cell: int
+    symbols: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """The control socket to a cell or the root: an operator's command, MessagePack."""
+
+    command_id: str
+    command: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """The answer to :class:`Operate`."""
+
+    command_id: str
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBatch:
+    """A cell or a supervisor to the Notifier."""
+
+    sender: str
+    alerts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBatchTaken:
+    """The Notifier to whoever sent alerts: passed on."""
+
+    delivered: bytes

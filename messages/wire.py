@@ -1,0 +1,82 @@
+"""MessagePack between processes: typed, validated at the door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from domain.execution import ExecutionReport
+from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.operator import KillSwitch, OperatorAnswer, OperatorCommand
+from messages.orders import (
+    CancelOrder,
+    CancelResult,
+    InstrumentList,
+    ModifyOrder,
+    ModifyResult,
+    OrderSent,
+    Snapshot,
+    SubmitOrder,
+    SubmitResult,
+)
+from messages.records import EscalationRecord
+from messages.supervision import AlertDelivered
+
+Event = (
+    ExecutionReport
+    | OrderSent
+    | SubmitResult
+    | CancelResult
+    | ModifyResult
+    | Snapshot
+    | InstrumentList
+    | Tick
+    | BrokerUp
+    | BrokerSilent
+    | KillSwitch
+)
+Request = SubmitOrder | CancelOrder | ModifyOrder
+
+_ENCODER = msgspec.msgpack.Encoder()
+_EVENTS: msgspec.msgpack.Decoder[tuple[Event, ...]] = msgspec.msgpack.Decoder(tuple[Event, ...])
+_REQUESTS: msgspec.msgpack.Decoder[tuple[Request, ...]] = msgspec.msgpack.Decoder(tuple[Request, ...])
+_COMMAND: msgspec.msgpack.Decoder[OperatorCommand] = msgspec.msgpack.Decoder(OperatorCommand)
+_ANSWER: msgspec.msgpack.Decoder[OperatorAnswer] = msgspec.msgpack.Decoder(OperatorAnswer)
+_ALERTS: msgspec.msgpack.Decoder[tuple[EscalationRecord, ...]] = msgspec.msgpack.Decoder(tuple[EscalationRecord, ...])
+_DELIVERED: msgspec.msgpack.Decoder[tuple[AlertDelivered, ...]] = msgspec.msgpack.Decoder(tuple[AlertDelivered, ...])
+
+
+def pack(value: Any) -> bytes:
+    """The MessagePack bytes of a message or of a sequence of messages."""
+    return _ENCODER.encode(value)
+
+
+def events(data: bytes) -> tuple[Event, ...]:
+    """The events of a batch.  Raises ``msgspec.ValidationError`` when they are not what this version knows."""
+    return _EVENTS.decode(data)
+
+
+def requests(data: bytes) -> tuple[Request, ...]:
+    """The requests of a batch."""
+    return _REQUESTS.decode(data)
+
+
+def command(data: bytes) -> OperatorCommand:
+    """An operator's command."""
+    return _COMMAND.decode(data)
+
+
+def answer(data: bytes) -> OperatorAnswer:
+    """The answer to a command."""
+    return _ANSWER.decode(data)
+
+
+def alerts(data: bytes) -> tuple[EscalationRecord, ...]:
+    """The alerts of a batch."""
+    return _ALERTS.decode(data)
+
+
+def delivered(data: bytes) -> tuple[AlertDelivered, ...]:
+    """The alerts that were passed on."""
+    return _DELIVERED.decode(data)

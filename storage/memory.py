@@ -1,0 +1,197 @@
+"""The journal in memory: the twin that passes the same tests, for the simulator and for tests of what stands on it.
+
+It keeps encoded bytes and decodes on every read, so that nothing is shared by reference and what cannot be written
+down cannot be remembered either.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any
+
+from domain.groups import group_tag
+from messages.records import EscalationRecord, GroupRecord, Record
+from storage.codec import decode_value, encode_value
+from storage.log import EMPTY, Head, StoredTurn, stored
+from storage.port import CommitUnknown, GroupRows, JournalError, JournalLocked, Turn
+from storage.tables import (
+    ESCALATIONS,
+    EXECUTION_STATES,
+    GROUPS,
+    HEDGES,
+    INTENTS,
+    LEGS,
+    PROCESSED_EVENTS,
+    STOPS,
+    TABLES,
+    Row,
+    Table,
+    coalesce,
+    keeps_group_open,
+    needs_a_person,
+)
+
+ORDER_BY = {
+    LEGS: attrgetter("leg_id", "kind"),
+    INTENTS: attrgetter("decided_ns", "client_order_id"),
+    EXECUTION_STATES: attrgetter("client_order_id"),
+    HEDGES: attrgetter("opened_ns", "hedge_id"),
+    STOPS: attrgetter("armed_ns", "stop_id"),
+}
+
+
+class _Disk:
+    """What outlives an owner."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.turns: list[StoredTurn] = []
+        self.rows: dict[Table, dict[Row, bytes]] = {table: {} for table in TABLES}
+        self.of_group: dict[str, dict[Table, dict[Row, None]]] = defaultdict(lambda: defaultdict(dict))
+        self.live: dict[str, set[tuple[Table, Row]]] = defaultdict(set)  # by group: what keeps it open
+        self.alerts: set[Row] = set()  # escalations that still need a person
+        self.tags: dict[str, str] = {}
+        self.owner: MemoryJournal | None = None
+
+    def write(self, turn: StoredTurn, records: Iterable[Record]) -> None:
+        for table, rows in coalesce(records).items():
+            for key, record in rows.items():
+                self.rows[table][key] = encode_value(record)
+                self._index(table, key, record)
+        self.turns.append(turn)
+
+    def _index(self, table: Table, key: Row, record: Record) -> None:
+        if table in ORDER_BY:
+            self.of_group[record.group_id][table][key] = None
+        if isinstance(record, EscalationRecord):
+            (self.alerts.add if needs_a_person(record) else self.alerts.discard)(key)
+        if isinstance(record, GroupRecord):
+            self.tags[group_tag(record.group_id)] = record.group_id
+        live = self.live[record.group_id]
+        (live.add if keeps_group_open(record) else live.discard)((table, key))
+
+    def read(self, table: Table, key: Row) -> Any:
+        return decode_value(self.rows[table][key], table.record)
+
+    def read_group(self, table: Table, group_id: str) -> tuple[Any, ...]:
+        keys = self.of_group[group_id][table] if group_id in self.of_group else ()
+        return tuple(sorted((self.read(table, key) for key in keys), key=ORDER_BY[table]))
+
+
+class MemoryJournal:
+    """The owner's journal (:class:`storage.port.Journal`).  ``MemoryJournal()`` makes a new one."""
+
+    def __init__(self, disk: _Disk | None = None) -> None:
+        self._disk = disk or _Disk()
+        if self._disk.owner:
+            raise JournalLocked("this journal in memory is still owned: close it, or let its owner crash, first")
+        self._disk.owner = self
+        self._disk.epoch += 1
+        self._epoch = self._disk.epoch
+        self._unknown = False
+        self._fail_in = 0
+        self._fail_durably = False
+
+    def reopen(self) -> MemoryJournal:
+        """The next owner's journal, with a new epoch.  Raises ``JournalLocked`` while this one is open."""
+        return MemoryJournal(self._disk)
+
+    def crash(self) -> None:
+        """The owner is gone, at once.  What was committed stays."""
+        self.close()
+
+    def fail_commit(self, nth: int = 1, *, durable: bool) -> None:
+        """Let the ``nth`` commit from now raise ``CommitUnknown``, before or after it became durable."""
+        self._fail_in, self._fail_durably = nth, durable
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @property
+    def storage_low(self) -> bool:
+        """Memory has no ballast to spend."""
+        return False
+
+    @property
+    def head(self) -> Head:
+        """The end of the log."""
+        return self._disk.turns[-1].head if self._disk.turns else EMPTY
+
+    def turns(self) -> list[StoredTurn]:
+        """The whole log."""
+        return list(self._disk.turns)
+
+    def rows(self, table: Table) -> list[Any]:
+        """Every record of one table, in no particular order."""
+        return [self._disk.read(table, key) for key in self._disk.rows[table]]
+
+    def commit(self, turn: Turn) -> int:
+        self._refuse_if_closed()
+        if self._unknown:
+            raise CommitUnknown("an earlier commit failed: nothing can be committed until it is opened again")
+        if turn.epoch != self._epoch:
+            raise JournalError(
+                f"a turn of epoch {turn.epoch} does not belong to epoch {self._epoch}; nothing was written"
+            )
+        row = stored(turn, self.head)
+        self._refuse_shared_tags(turn.records)
+        self._fail_in -= 1
+        failing = self._fail_in == 0
+        if not failing or self._fail_durably:
+            self._disk.write(row, turn.records)
+        if failing:
+            self._unknown = True
+            raise CommitUnknown(f"the commit of turn {row.turn} failed as planned")
+        return row.turn
+
+    def seen(self, event_ids: Iterable[str]) -> set[str]:
+        self._refuse_if_closed()
+        return {event_id for event_id in event_ids if (event_id,) in self._disk.rows[PROCESSED_EVENTS]}
+
+    def group(self, group_id: str) -> GroupRows | None:
+        self._refuse_if_closed()
+        if (group_id,) not in self._disk.rows[GROUPS]:
+            return None
+        return GroupRows(
+            group=self._disk.read(GROUPS, (group_id,)),
+            legs=self._disk.read_group(LEGS, group_id),
+            intents=self._disk.read_group(INTENTS, group_id),
+            execution_states=self._disk.read_group(EXECUTION_STATES, group_id),
+            hedges=self._disk.read_group(HEDGES, group_id),
+            stops=self._disk.read_group(STOPS, group_id),
+        )
+
+    def group_by_tag(self, tag: str) -> str | None:
+        self._refuse_if_closed()
+        return self._disk.tags.get(tag)
+
+    def open_groups(self) -> list[str]:
+        self._refuse_if_closed()
+        known = self._disk.rows[GROUPS]
+        groups = [
+            self._disk.read(GROUPS, (name,)) for name, live in self._disk.live.items() if live and (name,) in known
+        ]
+        return [group.group_id for group in sorted(groups, key=attrgetter("created_ns", "group_id"))]
+
+    def open_escalations(self) -> list[EscalationRecord]:
+        self._refuse_if_closed()
+        alerts = [self._disk.read(ESCALATIONS, key) for key in self._disk.alerts]
+        return sorted(alerts, key=attrgetter("raised_ns", "escalation_id"))
+
+    def close(self) -> None:
+        if self._disk.owner is self:
+            self._disk.owner = None
+
+    def _refuse_if_closed(self) -> None:
+        if self._disk.owner is not self:
+            raise JournalError("this journal in memory is closed: open it again")
+
+    def _refuse_shared_tags(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if isinstance(record, GroupRecord):
+                owner = self._disk.tags.get(group_tag(record.group_id), record.group_id)
+                if owner != record.group_id:
+                    raise JournalError(f"groups {owner} and {record.group_id} have one tag; nothing was written")

@@ -1,0 +1,110 @@
+"""The two small files beside a journal: ``<path>.lock``, which says who owns it, and ``<path>.ballast``.
+
+Both stay when the journal is closed.  The lock file also remembers the highest epoch that was ever opened, so that an
+epoch is not used twice after an older copy was restored, and a journal that vanished is missed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from storage.port import JournalError, JournalLocked
+
+_held: set[int] = set()
+
+
+def _drop_inherited_locks() -> None:
+    # A lock belongs to the open file, which fork shares: a child would hold it after its parent's death.
+    for fd in _held:
+        os.close(fd)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_drop_inherited_locks)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The companion file of a journal."""
+    return path.with_name(path.name + suffix)
+
+
+class OwnerLock:
+    """Exclusive ownership of a journal, by ``flock``: the kernel gives it back however the owner dies.
+
+    Raises ``JournalLocked``, which names the owner's process id, and ``JournalError`` when the file cannot be opened.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self.path = beside(journal, ".lock")
+        try:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(
+                f"cannot open {self.path}: {error.strerror}; is the folder there and writable?"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner, _ = self._read()
+            os.close(self._fd)
+            raise JournalLocked(
+                f"{journal} is owned by process {owner or 'unknown'}: stop that process first; "
+                "a journal has one owner at a time"
+            ) from None
+        try:
+            _, self.last_epoch = self._read()
+            self._write(self.last_epoch)
+        except OSError as error:
+            os.close(self._fd)
+            raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
+        _held.add(self._fd)
+
+    def _read(self) -> tuple[str, int]:
+        words = os.pread(self._fd, 100, 0).decode("ascii", "replace").split()
+        pid, epoch = (*words, "", "")[:2]
+        return pid, int(epoch) if epoch.isdigit() else 0
+
+    def _write(self, epoch: int) -> None:
+        # In place and of fixed length: works on a full disk, and a reader never sees half a number.
+        os.pwrite(self._fd, f"{os.getpid():<10} {epoch:<20}\n".encode(), 0)
+
+    def remember(self, epoch: int) -> None:
+        """Note the highest epoch ever, once it is durable in the journal."""
+        self.last_epoch = epoch
+        self._write(epoch)
+        os.fsync(self._fd)
+
+    def release(self) -> None:
+        """Give the journal up.  Safe to call twice.  The file stays: removing it would let two owners in."""
+        if self._fd in _held:
+            _held.discard(self._fd)
+            os.close(self._fd)
+
+
+class Ballast:
+    """Disk space kept for the day the disk is full: released, it makes room for the last, exposure-reducing writes."""
+
+    def __init__(self, journal: Path, size: int) -> None:
+        self.path = beside(journal, ".ballast")
+        self._size = size
+
+    def ensure(self) -> bool:
+        """Make the file whole; ``False`` when the disk has no room for it."""
+        try:
+            if not (self.path.exists() and self.path.stat().st_size == self._size):
+                self.path.write_bytes(os.urandom(self._size))  # random, or a compressing file system keeps nothing
+        except OSError:
+            self.release()
+            return False
+        return True
+
+    def release(self) -> bool:
+        """Give the space back to the disk; ``False`` when there was none left to give."""
+        try:
+            size = self.path.stat().st_size
+            self.path.unlink()
+        except OSError:
+            return False
+        return size > 0

@@ -1,0 +1,151 @@
+"""Read-only access to a journal, from any process but its owner's, while the owner runs and when it does not."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from messages.records import (
+    EscalationRecord,
+    ExecutionRecord,
+    GroupRecord,
+    HedgeRecord,
+    IntentRecord,
+    RejectedEventRecord,
+    StopRecord,
+)
+from storage.log import StoredTurn
+from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, quick_check
+from storage.port import GroupRows, JournalError
+from storage.rows import all_of, group_rows, of_group
+from storage.sql import queries, schema_version
+from storage.tables import ESCALATIONS, EXECUTIONS, GROUPS, HEDGES, INTENTS, REJECTED_EVENTS, STOPS, Row, Table
+
+
+class Epoch(NamedTuple):
+    """One row of table ``epochs``."""
+
+    epoch: int
+    after_turn: int
+    pid: int
+    opened_host_ns: int
+
+
+class JournalReader:
+    """A journal, opened read-only; a context manager.
+
+    With ``snapshot=True`` every answer is of one moment; do not keep such a reader for long, because the owner's WAL
+    grows as long as it is open.  Raises ``JournalError`` and its children when ``path`` is not a journal that this
+    legkeeper can read.
+    """
+
+    def __init__(self, path: Path, *, snapshot: bool = False) -> None:
+        self.path = path.resolve()
+        if not self.path.is_file():
+            raise JournalError(f"there is no journal at {path}")
+        with ExitStack() as undo:
+            try:
+                uri = f"{self.path.as_uri()}?mode=ro"
+                self._conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+                undo.callback(self._conn.close)
+                self._check(snapshot)
+            except sqlite3.OperationalError as error:
+                raise JournalError(f"cannot read {self.path}: {error}") from error
+            except sqlite3.DatabaseError as error:
+                raise damaged(self.path, f"it cannot be read as a journal ({error})") from error
+            undo.pop_all()
+
+    def _check(self, snapshot: bool) -> None:
+        if snapshot:
+            self._conn.execute("BEGIN")
+        version = check_version(self._conn, self.path)
+        if version == 0:
+            raise JournalError(f"{self.path} is not a legkeeper journal: it is an empty database")
+        if version < schema_version():
+            raise JournalError(
+                f"{self.path} has schema version {version}, this legkeeper reads {schema_version()}: "
+                "start its owner once, which migrates it"
+            )
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file.  Safe to call twice."""
+        self._conn.close()
+
+    def groups(self) -> list[GroupRecord]:
+        """Every group, oldest first."""
+        found: list[GroupRecord] = all_of(self._conn, GROUPS, GROUPS.select)
+        return sorted(found, key=lambda group: (group.created_ns, group.group_id))
+
+    def group(self, group_id: str) -> GroupRows | None:
+        """What the owner would rebuild the group from; ``None`` when it was never accepted."""
+        return group_rows(self._conn, group_id)
+
+    def group_by_tag(self, tag: str) -> str | None:
+        """The id of the group that this tag stands for."""
+        return next((row[0] for row in self._conn.execute(queries()["group_by_tag"], (tag,))), None)
+
+    def intents(self, group_id: str | None = None) -> list[IntentRecord]:
+        """Orders, of one group (oldest first) or of all."""
+        return self._records(INTENTS, group_id)
+
+    def executions(self, group_id: str | None = None) -> list[ExecutionRecord]:
+        """Trades, corrections and busts, of one group (oldest first) or of all."""
+        return self._records(EXECUTIONS, group_id)
+
+    def hedges(self, group_id: str | None = None) -> list[HedgeRecord]:
+        """Hedges, of one group (oldest first) or of all."""
+        return self._records(HEDGES, group_id)
+
+    def stops(self, group_id: str | None = None) -> list[StopRecord]:
+        """Stop-losses, of one group (oldest first) or of all."""
+        return self._records(STOPS, group_id)
+
+    def rejected_events(self, group_id: str | None = None) -> list[RejectedEventRecord]:
+        """Reports that were not allowed to move a status, of one group (oldest first) or of all."""
+        return self._records(REJECTED_EVENTS, group_id)
+
+    def escalations(self, group_id: str | None = None) -> list[EscalationRecord]:
+        """Alerts, of one group (oldest first) or of all."""
+        return self._records(ESCALATIONS, group_id)
+
+    def open_escalations(self) -> list[EscalationRecord]:
+        """Alerts that still need a person, oldest first."""
+        return all_of(self._conn, ESCALATIONS, "open_escalations")
+
+    def epochs(self) -> list[Epoch]:
+        """Every opening by an owner, oldest first."""
+        return [Epoch(*row) for row in self._conn.execute(queries()["select_epochs"])]
+
+    def turns(self, after: int = 0) -> Iterator[StoredTurn]:
+        """The log from turn ``after + 1`` on, not yet decoded (:meth:`StoredTurn.records`)."""
+        return map(StoredTurn._make, self._conn.execute(queries()["turns_after"], (after,)))
+
+    def turns_about(self, word: str) -> Iterator[StoredTurn]:
+        """The turns whose payload contains the bytes of ``word``: a sieve, not an answer."""
+        return map(StoredTurn._make, self._conn.execute(queries()["turns_containing"], (word.encode(),)))
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        """The raw rows of one table, their columns in the order of ``table.column_names()``."""
+        cursor = self._conn.execute(queries()[table.select])
+        names = [column[0] for column in cursor.description]
+        where = [names.index(column) for column in table.column_names()]
+        return (tuple(row[index] for index in where) for row in cursor)
+
+    def quick_check(self) -> None:
+        """Raises ``JournalCorrupt`` when the file is damaged."""
+        quick_check(self._conn, self.path)
+
+    def _records(self, table: Table, group_id: str | None) -> list[Any]:
+        if group_id is not None:
+            return of_group(self._conn, table, group_id)
+        return all_of(self._conn, table, table.select)

@@ -1,0 +1,64 @@
+"""CellSupervisor: the parent of the cells."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import msgspec
+from thespian.actors import ActorAddress
+
+from actors.logs import open_log
+from config.schema import Config
+from messages.operator import ProcessStatus
+from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+from supervisors.supervisor import Child, Supervisor
+from supervisors.tree import cells_spec
+
+
+@dataclass(frozen=True, slots=True)
+class CellDirectory:
+    """Where the cells are, and how (CellSupervisor to RootSupervisor)."""
+
+    addresses: dict[int, ActorAddress]
+    statuses: tuple[ProcessStatus, ...]
+
+
+class CellSupervisor(Supervisor):
+    """Starts the cells, keeps them alive, and tells the root where they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root: ActorAddress | None = None
+        self.handlers |= {StartChild: self.on_start, Ping: self.on_ping, PeersChanged: self.on_peers}
+
+    def on_start(self, message: StartChild, sender: ActorAddress) -> None:
+        self.root, self.encoded, self.peers = sender, message.config, dict(message.peers)
+        self.config = msgspec.msgpack.decode(message.config, type=Config)
+        self.log = open_log(self.config, message.name)
+        self.spec = cells_spec(self.config)
+        self.start_children()
+
+    def child_ready(self, child: Child) -> None:
+        """Say so; once all cells are up, this supervisor is ready itself."""
+        self.report()
+        if self.root is not None and all(c.pid for c in self.children.values()):
+            self.send(self.root, ChildReady("cells", os.getpid(), f"{len(self.children)} cells"))
+
+    def report(self) -> None:
+        if self.root is not None:
+            addresses = {child.spec.index: child.address for child in self.children.values() if child.pid}
+            self.send(self.root, CellDirectory(addresses, self.statuses()))
+
+    def on_ping(self, message: Ping, sender: ActorAddress) -> None:
+        self.report()
+        self.send(sender, Pong(message.number, "cells", "halted" if self.halted else "running"))
+
+    def on_peers(self, message: PeersChanged, sender: ActorAddress) -> None:
+        del sender
+        self.tell_children(message)
+
+    def give_up(self, reason: str) -> None:
+        """A cell cannot come back: the root halts the system safely; the other cells go on."""
+        if self.root is not None:
+            self.send(self.root, ChildFailed("cells", reason, permanent=True))

@@ -1,0 +1,144 @@
+"""RootSupervisor: the top of the tree.  When it gives up, it turns the kill switch on and calls a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
+from thespian.actors import ActorAddress, ActorExitRequest
+
+from actors.logs import open_log
+from config.paths import kill_switch_path
+from config.schema import Config
+from messages import wire
+from messages.operator import AskStatus, KillSwitch, SystemStatus
+from messages.records import EscalationRecord, Severity
+from messages.supervision import (
+    PROTOCOL,
+    AlertBatch,
+    AlertBatchTaken,
+    ChildFailed,
+    Operate,
+    Operated,
+    PeersChanged,
+    StartRoot,
+)
+from supervisors.cells import CellDirectory
+from supervisors.supervisor import Child, Supervisor
+from supervisors.tree import CELLS, GATEWAY, NOTIFIER, root_spec
+
+
+@dataclass(frozen=True, slots=True)
+class AskDirectory:
+    """Where is everybody? (main program to RootSupervisor)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Addresses for the main program; ``failure`` says why the system cannot work."""
+
+    gateway: ActorAddress | None
+    cells: dict[int, ActorAddress]
+    failure: str
+
+
+class RootSupervisor(Supervisor):
+    """Starts the notifier, the gateway and the cells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = CellDirectory({}, ())
+        self.alerts = 0
+        self.handlers |= {
+            StartRoot: self.on_start,
+            CellDirectory: self.on_directory,
+            AskDirectory: self.on_ask_directory,
+            Operate: self.on_operate,
+            Operated: lambda _message, _sender: None,
+            AlertBatchTaken: lambda _message, _sender: None,
+        }
+
+    def on_start(self, message: StartRoot, sender: ActorAddress) -> None:
+        assert message.version == PROTOCOL
+        self.encoded = message.config
+        self.config = msgspec.msgpack.decode(message.config, type=Config)
+        self.log = open_log(self.config, "root")
+        self.spec = root_spec(self.config)
+        self.start_children()
+        self.on_ask_directory(AskDirectory(), sender)
+
+    def child_ready(self, child: Child) -> None:
+        """Tell the others where the notifier and the gateway are now."""
+        if child.spec.name in (NOTIFIER, GATEWAY):
+            self.tell_children(PeersChanged({child.spec.name: child.address}))
+        if child.restarts:
+            self.alert(Severity.WARNING, "PROCESS_RESTARTED", f"{child.spec.name} was restarted (pid {child.pid})")
+
+    def on_directory(self, message: CellDirectory, sender: ActorAddress) -> None:
+        del sender
+        before = {status.name: status.restarts for status in self.cells.statuses}
+        self.cells = message
+        for status in message.statuses:
+            if status.pid and status.restarts > before.get(status.name, status.restarts):
+                self.alert(Severity.WARNING, "PROCESS_RESTARTED", f"{status.name} was restarted (pid {status.pid})")
+
+    def on_failed(self, message: ChildFailed, sender: ActorAddress) -> None:
+        """A cell that cannot come back halts new risk, but the rest of the tree goes on protecting."""
+        if message.name == CELLS:
+            self.halted = self.halted or message.reason
+            self.give_up(message.reason)
+        else:
+            super().on_failed(message, sender)
+
+    def on_ask_directory(self, message: AskDirectory, sender: ActorAddress) -> None:
+        del message
+        gateway = self.children.get(GATEWAY)
+        ready = gateway.address if gateway is not None and gateway.pid else None
+        self.send(sender, Directory(ready, self.cells.addresses, self.halted))
+
+    def on_operate(self, message: Operate, sender: ActorAddress) -> None:
+        if isinstance(wire.command(message.command), AskStatus):
+            status = SystemStatus((*self.statuses(), *self.cells.statuses), self.halted)
+            self.send(sender, Operated(message.command_id, wire.pack(status)))
+
+    def give_up(self, reason: str) -> None:
+        """Escalation ends in a safe halt: kill switch on, working entries canceled, a person called."""
+        try:
+            kill_switch_path(self.config.system.journal_dir).touch()
+        except OSError as error:
+            self.log.error("the kill switch could not be written to disk", error=str(error))
+        gateway = self.children.get(GATEWAY)
+        if gateway is not None:
+            self.send(gateway.address, Operate("halt", wire.pack(KillSwitch(on=True))))
+        self.alert(Severity.CRITICAL, "SYSTEM_HALTED", f"no new risk: {reason}")
+
+    def alert(self, severity: Severity, kind: str, text: str) -> None:
+        """Send an alert of the tree's own; it is in the structured log too."""
+        self.alerts += 1
+        self.log.warning("alert", kind=kind, severity=severity.value, text=text)
+        notifier = self.children.get(NOTIFIER)
+        if notifier is None:
+            return
+        record = replace(_BLANK, escalation_id=f"{kind}:{self.alerts}", severity=severity, kind=kind, text=text)
+        self.send(notifier.address, AlertBatch("root", wire.pack([record])))
+
+    def on_exit_request(self, message: ActorExitRequest, sender: ActorAddress) -> None:
+        self.log.info("shutting down")
+        super().on_exit_request(message, sender)
+
+
+_BLANK = EscalationRecord(
+    escalation_id="",
+    group_id="",
+    severity=Severity.INFO,
+    kind="",
+    symbol="",
+    quantity=0,
+    text="",
+    raised_ns=0,
+    repeats=0,
+    delivered_ns=0,
+    acknowledged_ns=0,
+    acknowledged_by="",
+)

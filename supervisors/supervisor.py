@@ -1,0 +1,207 @@
+"""A supervisor: starts children in order, restarts them by policy, kills what hangs, and gives up with a reason."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
+from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
+
+from actors.process import die
+from config.schema import Config
+from messages.operator import ProcessStatus
+from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+
+
+@dataclass(slots=True)
+class Child:
+    """One running child."""
+
+    spec: ChildSpec
+    address: ActorAddress
+    pid: int = 0
+    state: str = "starting"
+    detail: str = ""
+    restarts: int = 0
+    heard_ms: int = 0
+    failure: str = ""  # why it said that it cannot go on
+    permanent: bool = False
+
+
+class Supervisor(Actor):  # type: ignore[misc]
+    """Base of RootSupervisor and CellSupervisor; a process of its own, and as careful as :class:`ProcessActor`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec: SupervisorSpec
+        self.config = Config()
+        self.encoded = b""
+        self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+        self.children: dict[str, Child] = {}
+        self.restarts: dict[str, int] = {}
+        self.history: History = ()
+        self.peers: dict[str, ActorAddress] = {}
+        self.pings = 0
+        self.stopping = False
+        self.halted = ""
+        self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {
+            ChildReady: self.on_ready,
+            ChildFailed: self.on_failed,
+            ChildActorExited: self.on_exited,
+            Pong: self.on_pong,
+            WakeupMessage: self.on_wakeup,
+            ActorExitRequest: self.on_exit_request,
+        }
+
+    def child_ready(self, child: Child) -> None:
+        """A child has started, for the first time or again."""
+
+    def give_up(self, reason: str) -> None:
+        """The restart budget is spent, or a restart would not help."""
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> None:  # noqa: N802
+        try:
+            self.handlers[type(message)](message, sender)
+        except Exception:
+            self.log.exception("supervisor dies of a bug", message=type(message).__name__)
+            die()
+
+    def start_children(self) -> None:
+        """Start all children, in the order of the spec."""
+        for spec in self.spec.children:
+            self.start_child(spec)
+        self.heartbeat()
+
+    def start_child(self, spec: ChildSpec) -> None:
+        """Start one child and tell it what it is."""
+        address = self.createActor(spec.actor)
+        self.children[spec.name] = Child(spec, address, heard_ms=now_ms(), restarts=self.restarts.get(spec.name, 0))
+        self.send(address, StartChild(spec.name, spec.index, self.encoded, dict(self.peers)))
+
+    def on_ready(self, message: ChildReady, sender: ActorAddress) -> None:
+        child = self.children.get(message.name)
+        if child is None or child.address != sender:
+            return
+        child.pid, child.state, child.detail, child.heard_ms = message.pid, "running", message.detail, now_ms()
+        self.child_ready(child)
+
+    def on_failed(self, message: ChildFailed, sender: ActorAddress) -> None:
+        """It will not get any further by itself: note why, and end it."""
+        child = self.children.get(message.name)
+        if child is not None and child.address == sender:
+            child.failure, child.permanent = message.reason, message.permanent
+            self.send(sender, ActorExitRequest())
+
+    def on_exited(self, message: ChildActorExited, sender: ActorAddress) -> None:
+        """A child is gone: restart it, or give up, as the policy says."""
+        del sender
+        child = next((c for c in self.children.values() if c.address == message.childAddress), None)
+        if child is None or self.stopping:
+            return
+        del self.children[child.spec.name]
+        self.log.warning("child exited", child=child.spec.name, pid=child.pid, failure=child.failure)
+        self.history, verdict = on_exit(
+            self.spec, self.history, child.spec.name, now_ms(), normal=False,
+            permanent_failure=child.failure if child.permanent else "",
+        )  # fmt: skip
+        match verdict:
+            case RestartAfter():
+                for name in verdict.names:
+                    self.restarts[name] = self.restarts.get(name, 0) + 1
+                    self.end_child(name)
+                if verdict.delay_ms:
+                    self.wakeupAfter(_ms(verdict.delay_ms), ("restart", verdict.names))
+                else:
+                    self.restart(verdict.names)
+            case GiveUp():
+                self.halted = f"{child.spec.name}: {child.failure or verdict.reason}"
+                self.log.error("gave up", child=child.spec.name, reason=self.halted)
+                self.give_up(self.halted)
+
+    def end_child(self, name: str) -> None:
+        """Kill a child that shares the fate of another (rest_for_one, one_for_all)."""
+        child = self.children.pop(name, None)
+        if child is not None:
+            kill(child.pid)
+
+    def restart(self, names: tuple[str, ...]) -> None:
+        """Start these children again, in order."""
+        for spec in self.spec.children:
+            if spec.name in names and spec.name not in self.children:
+                self.start_child(spec)
+
+    def on_wakeup(self, message: WakeupMessage, sender: ActorAddress) -> None:
+        del sender
+        if self.stopping:
+            return
+        match message.payload:
+            case ("restart", names):
+                self.restart(names)
+            case "heartbeat":
+                self.heartbeat()
+
+    def heartbeat(self) -> None:
+        """Ask every child how it is; kill one that has not answered for too long (it may hang, or be stopped)."""
+        config, now = self.config.supervision, now_ms()
+        self.pings += 1
+        for child in list(self.children.values()):
+            if child.pid and hung(child.heard_ms, now, config.heartbeat_timeout_ms):
+                self.log.error("child hangs: killed", child=child.spec.name, pid=child.pid)
+                kill(child.pid)
+            else:
+                self.send(child.address, Ping(self.pings))
+        self.wakeupAfter(_ms(config.heartbeat_ms), "heartbeat")
+
+    def on_pong(self, message: Pong, sender: ActorAddress) -> None:
+        child = self.children.get(message.name)
+        if child is not None and child.address == sender:
+            child.state, child.heard_ms = message.state, now_ms()
+            child.detail = message.detail or child.detail
+
+    def on_exit_request(self, message: ActorExitRequest, sender: ActorAddress) -> None:
+        """Thespian passes the request on to the children and waits for them."""
+        del message, sender
+        self.stopping = True
+
+    def tell_children(self, message: PeersChanged) -> None:
+        """Pass new addresses on to every child."""
+        self.peers.update(message.peers)
+        for child in self.children.values():
+            self.send(child.address, message)
+
+    def statuses(self) -> tuple[ProcessStatus, ...]:
+        """How the children are."""
+        return tuple(
+            ProcessStatus(
+                name=child.spec.name,
+                pid=child.pid,
+                state=child.state,
+                restarts=self.restarts.get(child.spec.name, 0),
+                detail=child.detail,
+            )
+            for child in self.children.values()
+        )
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, which ends a stopped process too; no error when it is gone."""
+    if pid > 0:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def now_ms() -> int:
+    """The machine's monotonic clock in milliseconds."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def _ms(ms: int) -> timedelta:
+    return timedelta(milliseconds=ms)

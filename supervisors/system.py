@@ -1,0 +1,203 @@
+"""The standalone actor system: started once per journal directory and port, or refused with a reason."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config.schema import Config
+from domain.plans import home_cell
+from messages import wire
+from messages.operator import (
+    Acknowledge,
+    AskStatus,
+    CancelGroup,
+    CommandDone,
+    KillSwitch,
+    OperatorAnswer,
+    OperatorCommand,
+    SubmitGroup,
+)
+from messages.supervision import Operate, Operated, StartRoot
+from storage.ownership import OwnerLock
+from storage.port import JournalError, JournalLocked
+from storage.reader import JournalReader
+from supervisors.lifeline import tie_descendants
+from config.paths import journal_paths
+
+LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
+START_TIMEOUT_S = 20.0
+
+
+class SystemRefused(Exception):
+    """The system was not started; the message says why and what to do."""
+
+
+class NoAnswer(Exception):
+    """The tree did not answer in time; what was asked may still be done."""
+
+
+class RunningSystem:
+    """A started tree, as its main program sees it."""
+
+    def __init__(self, config: Config, actors: Any, root: Any) -> None:
+        self.config = config
+        self._actors, self._root = actors, root
+        self._numbers = count(1)
+
+    def operate(self, command: OperatorCommand, timeout_s: float = 10.0) -> OperatorAnswer:
+        """Carry out an operator's command; returns when its effect is durable.  Raises :class:`NoAnswer`."""
+        deadline = time.monotonic() + timeout_s
+        match command:
+            case SubmitGroup():
+                name, cells = f"submit:{command.plan.group_id}", [home_cell(command.plan.group_id, self._cells)]
+            case CancelGroup():
+                name, cells = f"cancel:{command.group_id}", [home_cell(command.group_id, self._cells)]
+            case Acknowledge():
+                name, cells = f"acknowledge:{command.escalation_id}", list(range(self._cells))
+            case KillSwitch():
+                return self._ask(
+                    lambda: self._directory(deadline).gateway, f"kill-switch/{next(self._numbers)}", command, deadline
+                )
+            case AskStatus():
+                return self._ask(lambda: self._root, f"status/{next(self._numbers)}", command, deadline)
+        for cell in cells:
+            answer = self._ask(lambda cell=cell: self._directory(deadline).cells.get(cell), name, command, deadline)  # type: ignore[misc]
+            if isinstance(answer, CommandDone):
+                break
+        return answer
+
+    @property
+    def _cells(self) -> int:
+        return self.config.system.cells
+
+    def _ask(self, find: Any, command_id: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
+        """Ask an actor, and ask again while it is being restarted: every command may come twice."""
+        while time.monotonic() < deadline:
+            address = find()
+            if address is None:
+                time.sleep(0.02)
+                continue
+            self._actors.tell(address, Operate(command_id, wire.pack(command)))
+            patience = min(deadline, time.monotonic() + 3.0)
+            while time.monotonic() < patience:
+                answer = self._actors.listen(max(0.01, patience - time.monotonic()))
+                if isinstance(answer, Operated) and answer.command_id == command_id:
+                    return wire.answer(answer.answer)
+        raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
+
+    def _directory(self, deadline: float) -> Any:
+        from supervisors.root import AskDirectory, Directory
+
+        while time.monotonic() < deadline:
+            answer = self._actors.ask(self._root, AskDirectory(), 1.0)
+            if isinstance(answer, Directory):
+                return answer
+        raise NoAnswer("the root supervisor does not answer")
+
+    def wait_until_started(self) -> None:
+        """Until the gateway and every cell are up.  Raises :class:`SystemRefused` when one of them cannot start."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            directory = self._directory(deadline)
+            if directory.failure:
+                raise SystemRefused(directory.failure)
+            if directory.gateway is not None and len(directory.cells) == self._cells:
+                return
+            time.sleep(0.02)
+        raise SystemRefused(f"the system did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
+
+
+@contextmanager
+def running_system(config: Config) -> Iterator[RunningSystem]:
+    """Start the tree; stop it on leaving.  Every process of it dies with this one, however this one dies.
+
+    Raises :class:`SystemRefused` when another system owns the journal directory or the port, when a journal of a
+    larger system is in the way, or when a child cannot start.
+    """
+    directory = Path(config.system.journal_dir)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemRefused(f"system.journal_dir {directory}: {error.strerror}; choose another or make it") from None
+    lock = _own(directory)
+    try:
+        _refuse_orphaned_cells(config)
+        _refuse_used_port(config.system.admin_port)
+        yield from _run(config, directory)
+    finally:
+        lock.release()
+
+
+def _run(config: Config, directory: Path) -> Iterator[RunningSystem]:
+    os.environ["THESPLOG_FILE"] = str(directory.resolve() / "thespian.log")
+    os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
+    tie_descendants()
+    from thespian.actors import ActorSystem  # after the environment is set: Thespian reads it when it starts
+
+    from supervisors.loopback import bind_to_loopback
+    from supervisors.root import RootSupervisor
+
+    bind_to_loopback()
+    actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
+    try:
+        root = actors.createActor(RootSupervisor)
+        actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
+        system = RunningSystem(config, actors, root)
+        system.wait_until_started()
+        yield system
+    finally:
+        actors.shutdown()
+
+
+_LOG_TO_NOWHERE = {  # our processes log to legkeeper.log; what Thespian itself has to say goes to thespian.log
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"nowhere": {"class": "logging.NullHandler"}},
+    "root": {"level": "WARNING", "handlers": ["nowhere"]},
+}
+
+
+def _own(directory: Path) -> OwnerLock:
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            return OwnerLock(directory / "system")
+        except JournalLocked as locked:
+            if time.monotonic() >= deadline:
+                raise SystemRefused(f"another system runs on {directory}: {locked}") from None
+            time.sleep(0.05)
+        except JournalError as error:
+            raise SystemRefused(str(error)) from None
+
+
+def _refuse_used_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SystemRefused(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}): stop what uses it, or set "
+                "system.admin_port to another"
+            ) from None
+
+
+def _refuse_orphaned_cells(config: Config) -> None:
+    """A group's cell is read off its orders' ids: fewer cells than before would leave open groups without an owner."""
+    for path in journal_paths(config.system.journal_dir)[config.system.cells :]:
+        with JournalReader(path) as reader:
+            open_groups = [group.group_id for group in reader.groups() if group.outcome.value == "open"]
+        if open_groups:
+            raise SystemRefused(
+                f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}…), but system.cells is "
+                f"{config.system.cells}: start with at least as many cells as before, and let them end"
+            )

@@ -1,0 +1,131 @@
+"""The configuration file and the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from config.errors import ConfigError
+from config.load import load_config, settings
+from config.render import as_json, default_toml, render_toml
+from config.schema import Config
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "legkeeper.toml"
+    path.write_text(text)
+    return path
+
+
+def refusal(path: Path | None, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as refused:
+        load_config(path, environ or {})
+    return str(refused.value)
+
+
+def test_without_a_file_everything_has_its_default() -> None:
+    assert load_config(None, {"PATH": "/bin", "LEGKEEPER_SHARED": "x"}) == Config()
+
+
+def test_a_file_may_set_some_keys_only(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, "[broker]\nport = 7\n[hedge]\nconcession_pct = 3\n"), {})
+    assert (config.broker.port, config.hedge.concession_pct) == (7, 3.0)
+    assert config.orders == Config().orders
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    environ = {
+        "LEGKEEPER_BROKER_PORT": "8",
+        "LEGKEEPER_STOP_LOSS_OFFSET_PCT": "0.75",
+        "LEGKEEPER_SYSTEM_JOURNAL_DIR": "elsewhere",
+    }
+    config = load_config(written(tmp_path, "[broker]\nport = 7\n"), environ)
+    assert (config.broker.port, config.stop_loss.offset_pct, config.system.journal_dir) == (8, 0.75, "elsewhere")
+
+
+def test_no_two_keys_share_a_variable() -> None:
+    names = [setting.variable for setting in settings()]
+    assert len(set(names)) == len(names) > 40
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[broker]\nprt = 1\n", ["unknown key broker.prt; did you mean port?"]),
+        ("[broker]\nzzz = 1\n", ["unknown key broker.zzz; allowed: kind, host, port"]),
+        ("[brokr]\nport = 1\n", ["unknown section [brokr]; did you mean broker"]),
+        ("broker = 3\n", ["broker must be a table, written [broker], not 3"]),
+        (
+            '[broker]\nport = "7"\n',
+            ["broker.port = '7' is not allowed; it must be a whole number from 0 to 65535"],
+        ),
+        ("[broker]\nport = 70000\n", ["broker.port = 70000 is not allowed"]),
+        ("[broker]\nport = true\n", ["broker.port = True is not allowed"]),
+        ("[system]\ncells = 2.5\n", ["system.cells = 2.5 is not allowed; it must be a whole number from 1 to 36"]),
+        ("[orders]\nmax_cancels = 0\n", ["max_cancels = 0 is not allowed; it must be a whole number, at least 1"]),
+        ("[hedge]\nconcession_pct = nan\n", ["concession_pct = nan is not allowed; it must be a number from 0 to 100"]),
+        ("[hedge]\nconcession_pct = inf\n", ["hedge.concession_pct = inf is not allowed"]),
+        ("[reconciliation]\npoll_ms = 12001\n", ["it must be a whole number from 1000 to 12000"]),
+        ('[system]\nlog_level = "loud"\n', ["it must be one of debug, info, warning, error"]),
+        ('[broker]\nkind = "other"\n', ["broker.kind = 'other' is not allowed; it must be one of embedded"]),
+        ('[system]\njournal_dir = ""\n', ["system.journal_dir = '' is not allowed; it must be text, not empty"]),
+        ("[broker]\nport = \n", ["not valid TOML", "line 2"]),
+        ("[broker]\nport = 1\nport = 2\n", ["not valid TOML", "line 3"]),
+        (
+            "[broker]\nport = -1\nhots = 1\n[hedge]\ndepth = 10\n",
+            ["broker.port = -1", "unknown key broker.hots; did you mean host", "hedge.depth = 10"],
+        ),
+        ("[controls]\nreserved_tokens = 200\n", ["reserved_tokens = 200 leaves nothing for new orders"]),
+        ("[supervision]\nbackoff_ms = 3000\n", ["supervision.backoff_ms = 3000 must not exceed"]),
+        ("[supervision]\nheartbeat_ms = 5000\n", ["must be below supervision.heartbeat_timeout_ms = 5000"]),
+        ("[alerts]\nfreeze_after_ms = 1\n", ["alerts.repeat_ms = 30000 must not exceed alerts.freeze_after_ms = 1"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_file_is_named_with_what_is_allowed(tmp_path: Path, text: str, says: list[str]) -> None:
+    path = written(tmp_path, text)
+    message = refusal(path)
+    assert str(path) in message
+    for part in says:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"LEGKEEPER_BROKER_PRT": "1"}, "unknown variable LEGKEEPER_BROKER_PRT; did you mean LEGKEEPER_BROKER_PORT"),
+        (
+            {"LEGKEEPER_BROKER_PORT": "x"},
+            "environment variable LEGKEEPER_BROKER_PORT: broker.port = 'x' is not allowed",
+        ),
+        ({"LEGKEEPER_BROKER_PORT": "1.5"}, "broker.port = '1.5' is not allowed"),
+        ({"LEGKEEPER_HEDGE_CONCESSION_PCT": "nan"}, "hedge.concession_pct = nan is not allowed"),
+        ({"LEGKEEPER_SYSTEM_LOG_LEVEL": "LOUD"}, "it must be one of debug, info, warning, error"),
+        ({"LEGKEEPER_ALERTS_FREEZE_AFTER_MS": "1"}, "environment: alerts.repeat_ms"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(environ: dict[str, str], says: str) -> None:
+    assert says in refusal(None, environ)
+
+
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "missing.toml").endswith("missing.toml: cannot be read: no such file or directory")
+    assert "cannot be read: is a directory" in refusal(tmp_path)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    assert "not UTF-8 text" in refusal(binary)
+
+
+def test_the_rendered_default_is_the_default(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, default_toml()), {}) == Config()
+
+
+def test_a_rendered_configuration_reads_back_as_itself(tmp_path: Path) -> None:
+    environ = {"LEGKEEPER_SYSTEM_JOURNAL_DIR": 'a "b"\\ü\U0001f600', "LEGKEEPER_HEDGE_DEPTH": "5"}
+    config = load_config(None, environ)
+    assert load_config(written(tmp_path, render_toml(config)), {}) == config
+
+
+def test_json_and_toml_say_the_same() -> None:
+    assert tomllib.loads(default_toml()) == as_json(Config())

@@ -1,0 +1,200 @@
+"""What the checks look at: the exchange's record, the journals, and who an order belongs to by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from domain.execution import Side
+from domain.groups import Leg, cell_of, group_part, tag_kind, tag_leg_index
+from venue.audit.journal import EvidenceError, GroupRow, Intent, Journal, Position, read_journals
+from venue.audit.orders import ExchangeRecord, Order, State, is_ours
+from venue.truth import TruthEvent, read_truth
+
+SECOND_NS = 1_000_000_000
+ENTRY, CLOSE, HEDGE, STOP = "E", "C", "H", "S"  # what kind of parent placed an order, by the letter in its id
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is tolerated without an alert (I6), in exchange time and in units."""
+
+    uncovered_s: float = 15.0
+    uncovered_qty: int | None = None  # None: any quantity, as long as the time is kept
+
+
+class Finding(msgspec.Struct, kw_only=True):
+    """What one check found.  ``problems`` make it fail; ``notes`` say what was excused or measured."""
+
+    name: str
+    title: str
+    cases: int = 0
+    problems: list[str] = []
+    notes: list[str] = []
+    may_be_empty: bool = False
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``FAIL``, ``EMPTY`` (a failure: nothing was looked at) or ``empty (allowed)``."""
+        if self.problems:
+            return "FAIL"
+        if self.cases:
+            return "ok"
+        return "empty (allowed)" if self.may_be_empty else "EMPTY"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the run may be certified as far as this check goes."""
+        return self.status in ("ok", "empty (allowed)")
+
+
+class GroupOrders:
+    """A group and its orders at the exchange, by leg and by what kind of parent placed them."""
+
+    def __init__(self, row: GroupRow, orders: Iterable[Order]) -> None:
+        self.row = row
+        self.group = row.group
+        self.orders = list(orders)
+        self._leg_of = {order: self._find(order) for order in self.orders}
+
+    def _find(self, order: Order) -> Leg | None:
+        index = tag_leg_index(order.client_order_id)
+        return next((leg for leg in self.group.legs if leg.index == index), None)
+
+    def leg_of(self, order: Order) -> Leg | None:
+        """The leg that the order's id names; ``None`` when the plan has no such leg."""
+        return self._leg_of[order]
+
+    def entering(self, leg: Leg) -> list[Order]:
+        """Entries, and hedges in the leg's direction."""
+        return [order for order in self._of(leg) if not self.exits(order, leg)]
+
+    def leaving(self, leg: Leg) -> list[Order]:
+        """Closes, stop-losses, and hedges against the leg's direction."""
+        return [order for order in self._of(leg) if self.exits(order, leg)]
+
+    def along(self, leg: Leg) -> list[Order]:
+        """Hedges in the leg's direction."""
+        return [order for order in self.entering(leg) if tag_kind(order.client_order_id) == HEDGE]
+
+    def _of(self, leg: Leg) -> list[Order]:
+        return [order for order in self.orders if self._leg_of[order] is leg]
+
+    @staticmethod
+    def exits(order: Order, leg: Leg) -> bool:
+        """Whether the order takes away from the leg's position."""
+        kind = tag_kind(order.client_order_id)
+        return kind in (CLOSE, STOP) or (kind == HEDGE and order.side is not leg.side)
+
+    def held(self, state: State, seen: Seen | None = None) -> dict[str, int]:
+        """Each leg's position in its own direction, by leg id; negative when more left than had entered."""
+        result = {leg.leg_id: 0 for leg in self.group.legs}
+        for order in state:
+            if leg := self._leg_of[order]:
+                filled = filled_of(order, state, seen)
+                result[leg.leg_id] += filled if order.side is leg.side else -filled
+        return result
+
+    def final(self) -> State:
+        """How each order is in the end."""
+        return {order: order.last for order in self.orders}
+
+    def shorts(self) -> list[Leg]:
+        """The legs that are sold."""
+        return [leg for leg in self.group.legs if leg.side is Side.SELL]
+
+
+class Evidence:
+    """Both sides of the story.
+
+    ``record`` ends where the journal is certain to have known everything that it must have written *before*; ``latest``
+    was read after the journal and holds everything that the journal can have *heard*.  At rest the two are one.
+    """
+
+    def __init__(self, record: ExchangeRecord, latest: ExchangeRecord, journal: Journal, *, at_rest: bool) -> None:
+        self.record = record
+        self.latest = latest
+        self.journal = journal
+        self.at_rest = at_rest
+        self.ours = [order for order in record.orders if is_ours(order.client_order_id)]
+        self.foreign = len(record.orders) - len(self.ours)
+        by_tag: dict[str, list[Order]] = {}
+        for order in self.ours:
+            if well_formed(order.client_order_id):
+                by_tag.setdefault(group_part(order.client_order_id), []).append(order)
+        self.groups = [GroupOrders(row, by_tag.get(tag, ())) for tag, row in journal.groups.items()]
+
+    def intent(self, order: Order) -> Intent | None:
+        """The intent of the order, from the log."""
+        return self.journal.intents.get(order.client_order_id)
+
+    def sends(self) -> list[TruthEvent]:
+        """Every order of ours that reached the exchange, repetitions included."""
+        return [send for send in self.record.sends if is_ours(send.client_order_id)]
+
+    def seen_by(self, order: Order) -> Seen | None:
+        """What was known when this order was decided; ``None`` when it has no intent."""
+        intent = self.intent(order)
+        return Seen(self.journal, intent.position) if intent else None
+
+
+class Seen:
+    """The world as the decision at ``position`` of the log saw it: surprises that it had not heard of left out."""
+
+    def __init__(self, journal: Journal, position: Position) -> None:
+        self._journal = journal
+        self._position = position
+
+    def unheard(self, order: Order, seq: int) -> tuple[int, int]:
+        """What surprises up to event ``seq``, not heard of yet, had changed: filled and open units of ``order``."""
+        surprises = [
+            step
+            for step in order.steps
+            if (step.d_filled or step.d_open)
+            and step.seq <= seq
+            and not self._journal.knew(order.client_order_id, step.exec_id, self._position)
+        ]
+        return sum(step.d_filled for step in surprises), sum(step.d_open for step in surprises)
+
+
+def filled_of(order: Order, state: State, seen: Seen | None) -> int:
+    """What of the order has filled; with ``seen``, as that decision could know."""
+    step = state[order]
+    return step.filled - (seen.unheard(order, step.seq)[0] if seen else 0)
+
+
+def open_of(order: Order, state: State, seen: Seen | None) -> int:
+    """What of the order may still fill; with ``seen``, as that decision could know."""
+    step = state[order]
+    return step.open - (seen.unheard(order, step.seq)[1] if seen else 0)
+
+
+def well_formed(client_order_id: str) -> bool:
+    """Whether the id is one that the system can have made."""
+    return (
+        cell_of(client_order_id) is not None
+        and tag_kind(client_order_id) in (ENTRY, CLOSE, HEDGE, STOP)
+        and client_order_id.isalnum()
+        and client_order_id == client_order_id.upper()
+    )
+
+
+def load(truth: Path, directory: Path, *, at_rest: bool = True) -> Evidence:
+    """Read both sides.  While the system runs, the record is read before *and* after the journal.
+
+    Raises :class:`EvidenceError` with what is wrong and what to do.
+    """
+    before = None if at_rest else ExchangeRecord(_events(truth))
+    journal = read_journals(directory)
+    latest = ExchangeRecord(_events(truth))
+    return Evidence(before or latest, latest, journal, at_rest=at_rest)
+
+
+def _events(truth: Path) -> list[TruthEvent]:
+    try:
+        return list(read_truth(truth))
+    except OSError as error:
+        raise EvidenceError(f"{truth}: cannot be read: {error.strerror}; name the exchange's record") from error
+    except ValueError as error:
+        raise EvidenceError(str(error)) from error

@@ -1,0 +1,146 @@
+"""What the embedded exchange is started with, and how it becomes a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from venue.chain import seeded_chain
+from venue.exchange import Exchange
+from venue.feed import SECOND_NS, Feed, VenueClock
+from venue.nasty import MAX_STALE_MS, Mischief, Nasty
+from venue.protocol import Promises
+from venue.quotes import QuoteDay, load_lean
+from venue.rules import Rules
+from venue.server import Server, run
+from venue.truth import TruthEvent, TruthFile
+
+HOLD_NS = SECOND_NS
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run one embedded exchange.
+
+    Raises ``ValueError`` for a speed that is not positive, an offset before the open, and a port out of range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: any free one
+    quotes: Path | None = None  # a day of quotes in Lean's format; None: a made-up chain from `seed`
+    seed: int = 0  # of the made-up chain and of the mischief
+    speed: float = 1.0  # exchange seconds per real second
+    offset_s: float = 0.0  # how far into the day the clock starts
+    truth: Path | None = None  # where to write what really happened
+    nasty: Nasty = Nasty()
+    rules: Rules = Rules()
+    session: bool = False  # keep the day's hours: no orders outside of them, and day orders expire at the close
+    hold: bool = False  # repeat the last quotes each second, so that they do not become stale
+    die_with_parent: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.speed > 0:
+            raise ValueError(f"speed is {self.speed}; give a positive number, 1 is real time")
+        if not self.offset_s >= 0:
+            raise ValueError(f"offset is {self.offset_s} s; give seconds after the open")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; give 1 to 65535, or 0 for any free one")
+
+
+def serve(options: Options) -> int:
+    """Run the exchange until SIGTERM or SIGINT; the exit status: 0 stopped, 1 failed, 2 could not start.
+
+    When it is ready it writes one line to standard output: ``{"listening": PORT}``.
+    """
+    if not structlog.is_configured():  # standard output belongs to that one line
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if options.die_with_parent:
+        die_with_parent()
+    try:
+        day = seeded_chain(options.seed) if options.quotes is None else load_lean(options.quotes)
+        record, finish = _recorder(options.truth)
+        server = _server(options, day, record)
+    except (OSError, ValueError) as error:
+        return _cannot_start(str(error))
+    gc.collect()
+    gc.freeze()  # the instruments and quotes stay; looking through them again would only cause pauses
+    try:
+        return asyncio.run(run(server, options.host, options.port, _announce))
+    except OSError as error:
+        return _cannot_start(
+            f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno) if error.errno else error}; "
+            "choose another --port, or 0 for any free one"
+        )
+    finally:
+        finish()
+
+
+def rules_for(options: Options, day: QuoteDay) -> Rules:
+    """The rules of the options, with the day's trading hours where the options ask for them."""
+    if not options.session:
+        return options.rules
+    return msgspec.structs.replace(options.rules, session_open_ns=day.open_ns, session_close_ns=day.close_ns)
+
+
+def promises(rules: Rules) -> Promises:
+    """What a server with these rules does for its clients, at its nastiest."""
+    return Promises(
+        deduplicates=rules.deduplicate,
+        max_tag_length=rules.max_tag_length,
+        orders_per_second=rules.orders_per_second,
+        market_orders_rest=rules.market_protection_pct > 0,
+        snapshot_lag_ms=MAX_STALE_MS,
+    )
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process (SIGKILL) when the thread that started it ends (prctl(2), Linux).
+
+    Raises ``OSError`` where the kernel refuses.
+    """
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it ended in between, and nobody will tell us
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _server(options: Options, day: QuoteDay, record: Callable[[TruthEvent], None]) -> Server:
+    start_ns = day.open_ns + round(options.offset_s * SECOND_NS)
+    rules = rules_for(options, day)
+    return Server(
+        exchange=Exchange(day.instruments, rules, record),
+        promises=promises(rules),
+        feed=Feed(day.quotes(), start_ns, HOLD_NS if options.hold else 0),
+        clock=VenueClock(start_ns=start_ns, started_s=time.monotonic(), speed=options.speed),
+        mischief=Mischief(options.nasty, options.seed),
+    )
+
+
+def _recorder(path: Path | None) -> tuple[Callable[[TruthEvent], None], Callable[[], None]]:
+    if path is None:
+        return (lambda _: None), (lambda: None)
+    truth = TruthFile(path)
+    return truth.write, truth.close
+
+
+def _announce(port: int) -> None:
+    sys.stdout.write(json.dumps({"listening": port}) + "\n")
+    sys.stdout.flush()
+
+
+def _cannot_start(reason: str) -> int:
+    sys.stderr.write(f"venue: {reason}\n")
+    return 2

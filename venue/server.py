@@ -1,0 +1,317 @@
+"""The embedded exchange as a process: one exchange, one account, any number of connections.
+
+The server owns exchange time.  Before every request, and at least every :data:`TURN_S` seconds of real time, it feeds
+the quotes that are due and lets the exchange do what is due.  When more quotes are due than one turn may feed, exchange
+time waits for them, so that it never passes a quote that the exchange has not seen, and never runs backwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from domain.execution import ExecutionReport
+from domain.quotes import Quote
+from venue import protocol as wire
+from venue.connection import Connection
+from venue.exchange import Exchange, Reply
+from venue.feed import Feed, VenueClock
+from venue.nasty import Fate, HangUp, Kind, Mischief
+
+MILLISECOND_NS = 1_000_000
+TURN_S = 0.005
+QUOTES_PER_TURN = 100  # about a millisecond's work
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger("venue")
+
+
+class Server:
+    """Obeys clients, the feed and the mischief.  Everything runs in one thread and in the order in which it comes."""
+
+    def __init__(
+        self, exchange: Exchange, promises: wire.Promises, feed: Feed, clock: VenueClock, mischief: Mischief
+    ) -> None:
+        self._exchange = exchange
+        self._promises = promises
+        self._feed = feed
+        self._clock = clock
+        self._mischief = mischief
+        self._connections: dict[Connection, None] = {}  # in order of login, so that the mischief is repeatable
+        self._pins: dict[str, Quote] = {}
+        self._sessions = 0
+        self._now = clock.start_ns
+        self._next_heartbeat_s = 0.0
+        self._handlers: dict[type, Callable[[Connection, Any], None]] = {
+            wire.Submit: self._submit,
+            wire.Cancel: self._cancel,
+            wire.Modify: self._modify,
+            wire.QuerySnapshot: self._snapshot,
+            wire.QueryInstruments: self._instruments,
+            wire.QueryTime: lambda to, asked: to.send(wire.ServerTime(request=asked.request, ts_ns=self._now)),
+            wire.Ping: lambda to, asked: to.send(wire.Pong(request=asked.request, ts_ns=self._now)),
+            wire.Subscribe: lambda to, wanted: to.subscribe(wanted.symbols, exchange.last_quote.get),
+            wire.Bust: lambda to, x: self._reported(to, x, lambda: exchange.bust(x.exec_id, self._now)),
+            wire.Correct: lambda to, x: self._reported(
+                to, x, lambda: exchange.correct(x.exec_id, x.last_qty, x.last_px, self._now)
+            ),
+            wire.Assign: lambda to, x: self._reported(to, x, lambda: exchange.assign(x.symbol, x.quantity, self._now)),
+            wire.PinQuote: self._pin,
+            wire.Misbehave: self._misbehave,
+            wire.CutLinks: self._cut,
+        }
+        for quote in feed.warm:
+            exchange.on_quote(quote)
+
+    # --- connections ---
+
+    def logged_in(self, connection: Connection) -> None:
+        self.catch_up()
+        self._sessions += 1
+        self._connections[connection] = None
+        log.info("logged in", client=connection.client, session=self._sessions)
+        connection.send(
+            wire.Welcome(
+                version=wire.PROTOCOL_VERSION, ts_ns=self._now, session=self._sessions, promises=self._promises
+            )
+        )
+
+    def said(self, connection: Connection, message: wire.ClientMessage) -> None:
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise wire.ProtocolError(f"a second {type(message).__name__} in one connection")
+        self.catch_up()
+        handler(connection, message)
+
+    def left(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
+
+    def say_goodbye(self, reason: str) -> None:
+        """End every connection."""
+        for connection in list(self._connections):
+            connection.hang_up(reason)
+
+    # --- time ---
+
+    def catch_up(self) -> bool:
+        """Bring the exchange up to now.  True when more quotes are due than one turn may feed."""
+        target = max(self._now, self._clock.at(time.monotonic()))
+        for quote in self._feed.take(target, QUOTES_PER_TURN):
+            self._pass_to(quote.ts_ns)
+            pinned = self._pins.get(quote.symbol)
+            self._quote(quote if pinned is None else msgspec.structs.replace(pinned, ts_ns=quote.ts_ns))
+        behind = self._feed.due(target)
+        if not behind:
+            self._pass_to(target)
+        return behind
+
+    def turn(self) -> None:
+        """One round of the timer: time, quotes, heartbeats; then set the timer again."""
+        behind = self.catch_up()
+        real = time.monotonic()
+        beat = real >= self._next_heartbeat_s
+        if beat:
+            self._next_heartbeat_s = real + wire.HEARTBEAT_S
+        for connection in self._connections:
+            connection.flush()
+            if beat:
+                connection.send(wire.VenueHeartbeat(ts_ns=self._now))
+        asyncio.get_running_loop().call_later(0 if behind else TURN_S, self.turn)
+
+    def _pass_to(self, now_ns: int) -> None:
+        if now_ns > self._now:
+            self._now = now_ns
+            self._publish(self._exchange.advance(now_ns))
+
+    def _quote(self, quote: Quote) -> None:
+        self._publish(self._exchange.on_quote(quote))
+        for connection in self._connections:
+            connection.quoted(quote)
+
+    # --- requests ---
+
+    def _submit(self, connection: Connection, order: wire.Submit) -> None:
+        self._order(
+            connection,
+            order.request,
+            Kind.SUBMIT,
+            lambda: self._exchange.submit(
+                client_order_id=order.client_order_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=order.quantity,
+                order_type=order.order_type,
+                time_in_force=order.time_in_force,
+                price=order.price,
+                trigger_price=order.trigger_price,
+                now_ns=self._now,
+            ),
+        )
+
+    def _cancel(self, connection: Connection, cancel: wire.Cancel) -> None:
+        self._order(
+            connection,
+            cancel.request,
+            Kind.CANCEL,
+            lambda: self._exchange.cancel(
+                client_order_id=cancel.client_order_id, request_id=cancel.request_id, now_ns=self._now
+            ),
+        )
+
+    def _modify(self, connection: Connection, change: wire.Modify) -> None:
+        self._order(
+            connection,
+            change.request,
+            Kind.MODIFY,
+            lambda: self._exchange.modify(
+                client_order_id=change.client_order_id,
+                request_id=change.request_id,
+                order_type=change.order_type,
+                quantity=change.quantity,
+                price=change.price,
+                trigger_price=change.trigger_price,
+                now_ns=self._now,
+            ),
+        )
+
+    def _order(self, connection: Connection, request: int, kind: Kind, act: Callable[[], Reply]) -> None:
+        fate = self._mischief.fate(kind)
+        if fate.refusal:
+            connection.send(wire.Answer(request=request, ts_ns=self._now, accepted=False, reason=fate.refusal))
+        if not fate.execute:
+            return
+        reply = act()
+        answer = wire.Answer(
+            request=request,
+            ts_ns=self._now,
+            accepted=reply.accepted,
+            venue_order_id=reply.venue_order_id,
+            reason=reply.reason,
+        )
+        _answer(connection, answer, fate)
+        if fate.reported:
+            self._publish(reply.reports)
+
+    def _snapshot(self, connection: Connection, query: wire.QuerySnapshot) -> None:
+        fate = self._mischief.fate(Kind.QUERY)
+        if not fate.execute:
+            return
+        orders = self._exchange.orders(self._now)
+        odd = self._mischief.snapshot([order.client_order_id for order in orders])
+        visible = tuple(order for order in orders if not odd.hidden or order.client_order_id != odd.hidden)
+        executions, positions = tuple(self._exchange.executions()), tuple(self._exchange.positions())
+
+        answer = wire.SnapshotAnswer(
+            request=query.request,
+            as_of_ns=self._now + odd.age_ms * MILLISECOND_NS,  # what is shown now will be sent and claim to be of then
+            orders=visible,
+            executions=executions,
+            positions=positions,
+        )
+        wait_s = odd.age_ms / 1000 / self._clock.speed
+        if wait_s:
+            asyncio.get_running_loop().call_later(wait_s, _answer, connection, answer, fate)
+        else:
+            _answer(connection, answer, fate)
+
+    def _instruments(self, connection: Connection, query: wire.QueryInstruments) -> None:
+        fate = self._mischief.fate(Kind.QUERY)
+        if fate.execute:
+            instruments = tuple(self._exchange.instruments.values())
+            _answer(connection, wire.InstrumentsAnswer(request=query.request, instruments=instruments), fate)
+
+    # --- tests and demonstrations ---
+
+    def _reported(
+        self,
+        connection: Connection,
+        asked: wire.Bust | wire.Correct | wire.Assign,
+        act: Callable[[], list[ExecutionReport]],
+    ) -> None:
+        try:
+            reports = act()
+        except (KeyError, ValueError) as error:
+            self._say(connection, asked.request, str(error.args[0] if error.args else error))
+            return
+        self._say(connection, asked.request)
+        self._publish(reports)
+
+    def _pin(self, connection: Connection, pin: wire.PinQuote) -> None:
+        if pin.quote.symbol not in self._exchange.instruments:
+            self._say(connection, pin.request, f"no instrument is called {pin.quote.symbol!r}")
+            return
+        self._pins[pin.quote.symbol] = pin.quote
+        self._say(connection, pin.request)
+        self._quote(msgspec.structs.replace(pin.quote, ts_ns=self._now))
+
+    def _misbehave(self, connection: Connection, wanted: wire.Misbehave) -> None:
+        self._mischief = Mischief(wanted.nasty, wanted.seed)
+        self._say(connection, wanted.request)
+
+    def _cut(self, connection: Connection, cut: wire.CutLinks) -> None:
+        for other in self._connections:
+            if other is not connection:
+                other.abort()
+        self._say(connection, cut.request)
+
+    def _say(self, connection: Connection, request: int, fault: str = "") -> None:
+        connection.send(wire.Answer(request=request, ts_ns=self._now, accepted=not fault, reason=fault))
+
+    # --- reports ---
+
+    def _publish(self, reports: Sequence[ExecutionReport]) -> None:
+        if not reports:
+            return
+        encoded = [wire.encode(report) for report in reports]
+        for connection in self._connections:
+            at_once = []
+            for delivery in self._mischief.deliveries(len(encoded)):
+                if delivery.delay_s:
+                    connection.write(encoded[delivery.index], delivery.delay_s)
+                else:
+                    at_once.append(encoded[delivery.index])
+            if at_once:
+                connection.write(b"".join(at_once))
+
+
+def _answer(connection: Connection, answer: wire.ServerMessage, fate: Fate) -> None:
+    if fate.hang_up is HangUp.BEFORE_ANSWER:
+        connection.abort()
+    elif fate.answered:
+        connection.send(answer, fate.delay_s)
+    if fate.hang_up is HangUp.AFTER_ANSWER:
+        connection.finish()
+
+
+async def run(server: Server, host: str, port: int, ready: Callable[[int], None]) -> int:
+    """Serve until SIGTERM or SIGINT (0) or a fault of the server (1).  Raises ``OSError`` for a bad address."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(status: int) -> None:
+        if not stopped.done():
+            stopped.set_result(status)
+
+    def fail(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        log.error(context["message"], exc_info=error)
+        if not isinstance(error, OSError):  # one client's socket may fail; a fault of the exchange ends it
+            stop(1)
+
+    loop.set_exception_handler(fail)
+    listener = await loop.create_server(lambda: Connection(server), host, port)
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop, 0)
+    server.turn()
+    ready(listener.sockets[0].getsockname()[1])
+    status = await stopped
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # a second one must not cut the orderly end short
+    listener.close()
+    server.say_goodbye("the exchange stops")
+    return status
