@@ -46,7 +46,7 @@ class CellTree:
     def __init__(self, index: int, config: Config, journal: Journal, *, deduplicates: bool) -> None:
         self.index, self.config, self.journal = index, config, journal
         self.gate = Gate()
-        self.clock_ns = 0  # the maximum of broker time seen: it never runs backwards
+        self.clock_ns = journal.clock_ns  # the maximum of broker time seen: it never runs backwards
         self._quotes: dict[str, Quote] = {}
         self._deduplicates = deduplicates
         self._taken: set[str] = set()  # ids of this turn's inputs, which the journal does not hold yet

@@ -7,9 +7,6 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from decisions.controls import Controls
-from decisions.lanes import Lanes
-from decisions.ledger import Ledger
 from msgspec.structs import replace
 from thespian.actors import ActorAddress, WatchMessage
 
@@ -18,7 +15,10 @@ from actors.window import OutWindow
 from brokers.port import Heartbeat, LinkDown, LinkUp
 from brokers.registry import make_adapter
 from config.paths import kill_switch_path
+from decisions.controls import Controls
 from decisions.effects import MS
+from decisions.lanes import Lanes
+from decisions.ledger import Ledger
 from domain.execution import ExecutionReport
 from domain.groups import cell_of
 from domain.quotes import Quote
@@ -260,6 +260,7 @@ class BrokerGateway(ProcessActor):
             )
             cell.window = known.window
             cell.window.retarget(transmit)
+        self.lanes.drop(lambda request: home_of(request.client_order_id) == hello.cell and request.epoch < hello.epoch)
         cell.symbols = hello.symbols
         cell.fresh = {symbol: self.quotes[symbol] for symbol in hello.symbols if symbol in self.quotes}
         self.cells[hello.cell] = cell
@@ -337,6 +338,7 @@ class BrokerGateway(ProcessActor):
             outcome=Outcome.UNKNOWN if request.resend else Outcome.REFUSED,
             ts_ns=self.clock_ns,
             reason=reason,
+            left=False,
         )
         self.pass_on(request.client_order_id, result)
 

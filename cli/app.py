@@ -10,9 +10,11 @@ from types import ModuleType
 import typer
 
 from cli import groups, journal, plans, settings, start, venue
+from cli.demo import command as demo
 from cli.problems import BAD_INPUT, FAILED, exit_status
 
 FAMILIES: tuple[ModuleType, ...] = (
+    demo,
     start,
     venue,
     plans,

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from brokers.embedded.adapter import EmbeddedAdapter
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
+from brokers.registry import make_adapter
 from cli.problems import CommandFailed
 from config.schema import BrokerConfig
 from domain.groups import Plan
@@ -44,13 +44,27 @@ def look(broker: BrokerConfig, plan: Plan) -> Market:
 
     Quotes that do not come in time are left out.  Raises ``CommandFailed`` when the broker is not there or is silent.
     """
-    adapter = EmbeddedAdapter(
-        broker.host, broker.port, monotonic=time.monotonic, answer_timeout_s=broker.answer_timeout_ms / 1_000
-    )
+    return _look(broker, lambda instruments: _symbols(plan, instruments))
+
+
+def survey(broker: BrokerConfig) -> Market:
+    """Like :func:`look`, at every instrument that the broker has."""
+    return _look(broker, frozenset)
+
+
+def _look(broker: BrokerConfig, wanted: Callable[[dict[str, Instrument]], frozenset[str]]) -> Market:
+    adapter = make_adapter(broker)
     try:
-        return _Look(adapter, f"{broker.host}:{broker.port}", broker.answer_timeout_ms / 1_000).market(plan)
+        return _Look(adapter, f"{broker.host}:{broker.port}", broker.answer_timeout_ms / 1_000).market(wanted)
     finally:
         adapter.close()
+
+
+def _symbols(plan: Plan, instruments: dict[str, Instrument]) -> frozenset[str]:
+    """The legs that the broker knows, and their underlyings."""
+    legs = [instruments[leg.symbol] for leg in plan.legs if leg.symbol in instruments]
+    names = {leg.symbol for leg in legs} | {leg.underlying for leg in legs}
+    return frozenset(names & instruments.keys())
 
 
 class _Look:
@@ -65,21 +79,15 @@ class _Look:
         self._instruments: dict[str, Instrument] = {}
         self._quotes: dict[str, Quote] = {}
 
-    def market(self, plan: Plan) -> Market:
+    def market(self, choose: Callable[[dict[str, Instrument]], frozenset[str]]) -> Market:
         self._adapter.connect()
         self._need(lambda: self._up, "log us in")
         self._adapter.request_instruments()
         self._need(lambda: bool(self._instruments), "list its instruments")
-        wanted = self._symbols(plan)
+        wanted = choose(self._instruments)
         self._adapter.subscribe(wanted)
         self._until(lambda: wanted <= self._quotes.keys())
         return Market(instruments=self._instruments, quotes=self._quotes, ts_ns=self._ts_ns)
-
-    def _symbols(self, plan: Plan) -> frozenset[str]:
-        """The legs that the broker knows, and their underlyings."""
-        legs = [self._instruments[leg.symbol] for leg in plan.legs if leg.symbol in self._instruments]
-        names = {leg.symbol for leg in legs} | {leg.underlying for leg in legs}
-        return frozenset(names & self._instruments.keys())
 
     def _need(self, reached: Callable[[], bool], what: str) -> None:
         if not self._until(reached):

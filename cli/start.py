@@ -7,7 +7,6 @@ import selectors
 import signal
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,8 +26,8 @@ from messages.operator import (
     KillSwitch,
     OperatorAnswer,
     OperatorCommand,
-    SystemStatus,
     SubmitGroup,
+    SystemStatus,
 )
 from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
 
@@ -58,8 +57,8 @@ def start(config: ConfigFile = None) -> None:
             with running_system(settings) as system:
                 typer.echo(f"legkeeper runs on {settings.system.journal_dir}; Ctrl-C stops it")
                 serve(system, settings.system.journal_dir, stopped)
-        except SystemRefused as refusal:
-            raise CommandFailed(str(refusal)) from None
+        except (SystemRefused, NoAnswer) as failure:
+            raise CommandFailed(str(failure)) from None
     typer.echo("stopped")
 
 
@@ -81,7 +80,10 @@ def stop_signals() -> Iterator[socket.socket]:
 
 
 def serve(system: RunningSystem, journal_dir: str, stopped: socket.socket) -> None:
-    """Answer the control socket, one command after the other, until a stop signal."""
+    """Answer the control socket, one command after the other, until a stop signal.
+
+    Raises ``SystemLost`` when the tree ends without one.
+    """
     path = control_path(journal_dir)
     path.unlink(missing_ok=True)  # we own the directory's lock: whoever left it is gone
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, selectors.DefaultSelector() as selector:
@@ -90,11 +92,13 @@ def serve(system: RunningSystem, journal_dir: str, stopped: socket.socket) -> No
         listener.listen(64)
         selector.register(listener, selectors.EVENT_READ)
         selector.register(stopped, selectors.EVENT_READ)
+        selector.register(system, selectors.EVENT_READ)
         try:
             while True:
                 ready = {key.fileobj for key, _ in selector.select()}
                 if stopped in ready and _stop_asked(stopped):
                     return
+                system.check()
                 if listener in ready:
                     connection, _ = listener.accept()
                     with connection, contextlib.suppress(OSError):

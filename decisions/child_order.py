@@ -30,6 +30,9 @@ TERMINAL: dict[OrdStatus, IntentStatus] = {
     OrdStatus.EXPIRED: IntentStatus.EXPIRED,
 }
 
+# The gateway lets nothing out that has not passed its controls; this one died before it could say which.
+UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
+
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
 ENDED_BY_US = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})
 
@@ -49,6 +52,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     intent: IntentRecord
     state: OrderState
     absences: int = 0
+    barred: bool = False  # the gateway would not send it again: only its absence can settle it
 
     @property
     def filled(self) -> int:
@@ -133,6 +137,7 @@ def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, mo
     return replace(
         intent,
         status=status,
+        checks=intent.checks or UNTOLD_CHECKS,
         broker_order_id=intent.broker_order_id or report.venue_order_id,
         sent_ns=intent.sent_ns or report.ts_ns,
         acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
@@ -211,6 +216,7 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
             intent, status=IntentStatus.REFUSED, reason=f"{intent.reason}; {result.reason}", terminal_ns=moment.at_ns
         )
     else:
+        order = replace(order, barred=not result.left)
         intent = replace(intent, status=IntentStatus.UNRESOLVED, sent_ns=intent.sent_ns or result.ts_ns)
         effects.alert(
             moment,
@@ -227,8 +233,11 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
     return replace(order, intent=intent)
 
 
-def on_absence(order: ChildOrder, as_of_ns: int, moment: Moment, effects: Effects) -> ChildOrder:
-    """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15)."""
+def on_absence(order: ChildOrder, as_of_ns: int, parent_qty: int, moment: Moment, effects: Effects) -> ChildOrder:
+    """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15).
+
+    ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).
+    """
     intent = order.intent
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
     if as_of_ns < max(intent.decided_ns, intent.sent_ns) + horizon_ns:
@@ -239,10 +248,11 @@ def on_absence(order: ChildOrder, as_of_ns: int, moment: Moment, effects: Effect
         acknowledged=order.state.is_acknowledged or order.filled > 0,
         ended=order.fate is Fate.ENDED,
         absences=order.absences,
-        may_resend=moment.deduplicates and (moment.may_open or intent.role not in ENTRY_ROLES),
+        may_resend=moment.deduplicates and not order.barred and (moment.may_open or intent.role not in ENTRY_ROLES),
     )
     if action is Action.RESEND:
-        effects.requests.append(submit_request(intent, moment, resend=True))
+        current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
+        effects.requests.append(submit_request(current, moment, resend=True))
     elif action is Action.VOID:
         reason = f"{intent.reason}; absent at the broker, proven twice"
         intent = replace(intent, status=IntentStatus.VOID, reason=reason, terminal_ns=moment.at_ns)

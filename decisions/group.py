@@ -257,7 +257,7 @@ def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) 
 
     A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
     """
-    if not moment.may_send or state.record.mode is Mode.REDUCING:
+    if not moment.may_send:
         return state
     for (leg_id, closing), missing in wanted.hedge.items():
         leg = state.group.leg(leg_id)

@@ -43,6 +43,12 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
         return self.acquired - self.reversed_filled - self.progress.close_filled - self.stop_filled
 
     @property
+    def overclosed(self) -> int:
+        """Closed beyond what was acquired, as when an entry is busted after its close; hedges at work count."""
+        exits = self.reversed_filled + self.progress.close_filled + self.stop_filled
+        return max(0, exits - self.progress.entry_filled - self.hedged)
+
+    @property
     def live(self) -> int:
         """What may still trade, stop-losses apart."""
         return self.progress.entry_live + self.progress.close_live + self.hedge_live
@@ -155,7 +161,7 @@ def _tally_leg(
 
 
 def _answers_for(progress: HedgeProgressed) -> int:
-    if progress.status is HedgeStatus.WORKING:
+    if progress.status in (HedgeStatus.WORKING, HedgeStatus.ESCALATED):  # what was escalated is a person's now
         return max(progress.needed_qty, progress.filled + progress.live)
     return progress.filled + progress.live
 
@@ -227,7 +233,9 @@ def _closing(group: Group, record: GroupRecord, held: Tally, keep: Mapping[str, 
         entry[key] = 0
         exits = own.reversed + own.stop_filled + own.stop_committed
         close[key] = max(own.progress.close_filled, own.acquired - exits - keep.get(key, 0))
-        hedges[key, True] = _left(own.progress.close_abandoned, own.progress.close_authorized, close[key])
+        hedges[key, False] = own.overclosed
+        if record.mode is Mode.FLATTENING:
+            hedges[key, True] = _left(own.progress.close_abandoned, own.progress.close_authorized, close[key])
     names = [leg.leg_id for leg in group.legs]
     return Levels(
         entry, close, dict.fromkeys(names, False), dict.fromkeys(names, 0), hedges,

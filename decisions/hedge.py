@@ -82,7 +82,7 @@ def start(message: StartHedge, moment: Moment) -> tuple[HedgeState, Effects]:
     if descendants:
         state = replace(state, child=_waiting(descendants[0]))
         effects.tell(CHILD, replace(message, record=descendants[0], chain=descendants))
-    return _report(state, effects), effects
+    return _advance(state, moment, effects), effects
 
 
 def decide(
@@ -105,6 +105,12 @@ def decide(
             effects.tell(CHILD, message)
         case _:
             raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {message!r}")
+    return _advance(replace(state, parent=parent), moment, effects), effects
+
+
+def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
+    """Work towards the level; past the deadline give the rest up."""
+    parent = state.parent
     working = state.record.status is HedgeStatus.WORKING
     late = moment.at_ns >= state.record.deadline_ns
     parent = replace(parent, yielded=parent.yielded or not working or late)
@@ -112,7 +118,7 @@ def decide(
         effects.wake(state.record.deadline_ns)
     parent = work(parent, moment, effects)
     state = _conclude(replace(state, parent=parent), moment, effects)
-    return _report(state, effects), effects
+    return _report(state, effects)
 
 
 def _conclude(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:

@@ -44,6 +44,7 @@ def start(message: StartLeg, moment: Moment) -> tuple[LegState, Effects]:
                 last_is_market=not limit_price,
             ),
             timeout_ms=orders.working_timeout_ms,
+            target_qty=leg.target_qty if kind == "E" else 0,
         )
 
     entry = parent("E", leg.role, limit_price=leg.limit_price)

@@ -29,6 +29,6 @@ def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent
         case SubmitResult():
             return with_order(parent, on_submit_result(order, news, moment, effects))
         case OrderAbsent():
-            return with_order(parent, on_absence(order, news.as_of_ns, moment, effects))
+            return with_order(parent, on_absence(order, news.as_of_ns, parent.quantity, moment, effects))
         case CancelResult() | ModifyResult():
             return parent

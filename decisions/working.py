@@ -38,20 +38,18 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     side: Side
     pricing: Pricing
     timeout_ms: int  # broker time that a child order may work
+    target_qty: int = 0  # what it may ever amount to, where that is known beforehand; children are measured by it (E6)
     authorized: int = 0  # the level: shrinks when protection is busted
     yielded: bool = False  # place nothing more, cancel what works, give up the rest
     reason: str = ""
     orders: Mapping[str, ChildOrder] = {}
+    filled: int = 0  # units that traded: the sum over the orders, kept by ``with_order`` because every look reads it
+    live: int = 0  # units that may still trade, likewise
 
     @property
-    def filled(self) -> int:
-        """Units that traded."""
-        return sum(order.filled for order in self.orders.values())
-
-    @property
-    def live(self) -> int:
-        """Units that may still trade."""
-        return sum(order.live for order in self.orders.values())
+    def quantity(self) -> int:
+        """The parent's whole quantity, which its children must never exceed (E6)."""
+        return max(self.target_qty, self.authorized)
 
     @property
     def unresolved(self) -> int:
@@ -62,7 +60,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     def abandoned(self) -> int:
         """Units that this parent will not place any more: somebody else must, or nobody."""
         missing = max(0, self.authorized - self.filled - self.live)
-        if self.yielded:
+        if self.yielded or not missing:
             return missing
         return min(missing, sum(slot.remainder for slot in slots(self) if slot.attempts >= self.pricing.attempts))
 
@@ -94,19 +92,26 @@ def slots(parent: Parent) -> list[Slot]:
 
 def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str, ExecutionStateRecord]) -> Parent:
     """The parent with the child orders that the journal knows of it."""
-    orders = {}
     for intent in intents:
         if intent.parent_id == parent.parent_id:
             known = states.get(intent.client_order_id)
             order = new_child(intent)
-            orders[intent.client_order_id] = replace(order, state=known.knowledge) if known else order
-    return replace(parent, orders=orders)
+            parent = with_order(parent, replace(order, state=known.knowledge) if known else order)
+    return parent
 
 
 def with_order(parent: Parent, order: ChildOrder) -> Parent:
     """The parent with this child order in place of the one of the same id."""
-    known = parent.orders.get(order.intent.client_order_id)
-    return parent if known is order else replace(parent, orders={**parent.orders, order.intent.client_order_id: order})
+    key = order.intent.client_order_id
+    known = parent.orders.get(key)
+    if known is order:
+        return parent
+    return replace(
+        parent,
+        orders={**parent.orders, key: order},
+        filled=parent.filled + order.filled - (known.filled if known else 0),
+        live=parent.live + order.live - (known.live if known else 0),
+    )
 
 
 def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
@@ -120,9 +125,10 @@ def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
 def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     """Cancel orders past their time, and the newest ones while more is live than is authorized."""
     excess = parent.filled + parent.live - parent.authorized
-    for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
-        if order.fate is Fate.ENDED:
-            continue
+    if not parent.live:
+        return parent
+    working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
+    for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
         deadline = order.intent.decided_ns + parent.timeout_ms * MS
         surplus = excess > 0
         excess -= order.live if surplus else 0
@@ -252,7 +258,7 @@ def place(
         broker_order_id="",
         epoch=moment.epoch,
         reference_price=reference,
-        parent_qty=parent.authorized,
+        parent_qty=parent.quantity,
         cause=moment.cause,
         reason=parent.reason if attempt == 1 else f"{parent.reason}; attempt {attempt}",
         checks="",

@@ -82,6 +82,7 @@ class SubmitResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_on
     ts_ns: int
     venue_order_id: str = ""
     reason: str = ""
+    left: bool = True  # False: this copy never left the gateway (a copy sent before may have)
 
 
 class CancelResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

@@ -116,6 +116,10 @@ class MemoryJournal:
         return False
 
     @property
+    def clock_ns(self) -> int:
+        return self._disk.turns[-1].at_ns if self._disk.turns else 0
+
+    @property
     def head(self) -> Head:
         """The end of the log."""
         return self._disk.turns[-1].head if self._disk.turns else EMPTY

@@ -73,6 +73,10 @@ class Journal(Protocol):
     def storage_low(self) -> bool:
         """The disk was full and the ballast is spent: reduce-only from now on (I28)."""
 
+    @property
+    def clock_ns(self) -> int:
+        """Broker time of the last turn, as it was when the journal was opened or later; 0 for an empty journal."""
+
     def commit(self, turn: Turn) -> int:
         """Make the turn durable (FULL) and return its number.  Raises ``CommitUnknown``; nothing may be sent then."""
 

@@ -29,6 +29,9 @@ SELECT turn, epoch, at_ns, payload, prev_hash, hash FROM turns WHERE instr(paylo
 
 -- What the owner asks
 
+-- name: last_at_ns
+SELECT at_ns FROM turns ORDER BY turn DESC LIMIT 1;
+
 -- name: group_by_tag
 SELECT group_id FROM order_groups WHERE tag = ?;
 

@@ -184,6 +184,10 @@ class SqliteJournal:
             found.update(row[0] for row in self._rows("seen", json.dumps(older)))
         return found
 
+    @property
+    def clock_ns(self) -> int:
+        return next((int(row[0]) for row in self._rows("last_at_ns")), 0)
+
     def group(self, group_id: str) -> GroupRows | None:
         return self._read(partial(group_rows, group_id=group_id))
 

@@ -41,13 +41,14 @@ class CellSupervisor(Supervisor):
 
     def child_ready(self, child: Child) -> None:
         """Say so; once all cells are up, this supervisor is ready itself."""
+        self.log.info("cell ready", cell=child.spec.name, pid=child.pid)
         self.report()
         if self.root is not None and all(c.pid for c in self.children.values()):
             self.send(self.root, ChildReady("cells", os.getpid(), f"{len(self.children)} cells"))
 
     def report(self) -> None:
         if self.root is not None:
-            addresses = {child.spec.index: child.address for child in self.children.values() if child.pid}
+            addresses = {child.spec.position: child.address for child in self.children.values() if child.pid}
             self.send(self.root, CellDirectory(addresses, self.statuses()))
 
     def on_ping(self, message: Ping, sender: ActorAddress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import msgspec
@@ -38,6 +39,7 @@ class AskDirectory:
 class Directory:
     """Addresses for the main program; ``failure`` says why the system cannot work."""
 
+    root_pid: int
     gateway: ActorAddress | None
     cells: dict[int, ActorAddress]
     failure: str
@@ -95,7 +97,7 @@ class RootSupervisor(Supervisor):
         del message
         gateway = self.children.get(GATEWAY)
         ready = gateway.address if gateway is not None and gateway.pid else None
-        self.send(sender, Directory(ready, self.cells.addresses, self.halted))
+        self.send(sender, Directory(os.getpid(), ready, self.cells.addresses, self.halted))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
         if isinstance(wire.command(message.command), AskStatus):

@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 
 from actors.process import die
 from config.schema import Config
+from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
 
@@ -84,7 +84,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         """Start one child and tell it what it is."""
         address = self.createActor(spec.actor)
         self.children[spec.name] = Child(spec, address, heard_ms=now_ms(), restarts=self.restarts.get(spec.name, 0))
-        self.send(address, StartChild(spec.name, spec.index, self.encoded, dict(self.peers)))
+        self.send(address, StartChild(spec.name, spec.position, self.encoded, dict(self.peers)))
 
     def on_ready(self, message: ChildReady, sender: ActorAddress) -> None:
         child = self.children.get(message.name)
@@ -108,21 +108,27 @@ class Supervisor(Actor):  # type: ignore[misc]
             return
         del self.children[child.spec.name]
         self.log.warning("child exited", child=child.spec.name, pid=child.pid, failure=child.failure)
-        self.history, verdict = on_exit(
-            self.spec, self.history, child.spec.name, now_ms(), normal=False,
-            permanent_failure=child.failure if child.permanent else "",
-        )  # fmt: skip
+        verdict, self.history = on_exit(
+            self.spec,
+            self.history,
+            child.spec.name,
+            now_ms(),
+            normal=False,
+            permanent_failure=child.permanent,
+            reason=child.failure,
+        )
         match verdict:
             case RestartAfter():
+                for name in verdict.stop:
+                    self.end_child(name)
                 for name in verdict.names:
                     self.restarts[name] = self.restarts.get(name, 0) + 1
-                    self.end_child(name)
                 if verdict.delay_ms:
                     self.wakeupAfter(_ms(verdict.delay_ms), ("restart", verdict.names))
                 else:
                     self.restart(verdict.names)
             case GiveUp():
-                self.halted = f"{child.spec.name}: {child.failure or verdict.reason}"
+                self.halted = verdict.reason
                 self.log.error("gave up", child=child.spec.name, reason=self.halted)
                 self.give_up(self.halted)
 

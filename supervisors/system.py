@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from thespian.actors import ActorSystem
 
+from config.paths import journal_paths
 from config.schema import Config
 from domain.plans import home_cell
 from messages import wire
@@ -31,7 +34,8 @@ from storage.ownership import OwnerLock
 from storage.port import JournalError, JournalLocked
 from storage.reader import JournalReader
 from supervisors.lifeline import tie_descendants
-from config.paths import journal_paths
+from supervisors.loopback import bind_to_loopback
+from supervisors.root import AskDirectory, Directory, RootSupervisor
 
 LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
 START_TIMEOUT_S = 20.0
@@ -45,13 +49,44 @@ class NoAnswer(Exception):
     """The tree did not answer in time; what was asked may still be done."""
 
 
-class RunningSystem:
-    """A started tree, as its main program sees it."""
+class SystemLost(NoAnswer):
+    """The root supervisor has ended unasked, and with it, by their lifelines, every process of the tree."""
 
-    def __init__(self, config: Config, actors: Any, root: Any) -> None:
+
+class RunningSystem:
+    """A started tree, as its main program sees it.
+
+    Its :meth:`fileno` becomes readable when the root supervisor ends; that it also does when the admin does, because
+    nobody outlives a parent.  Raises :class:`SystemLost` when it has ended already.
+    """
+
+    def __init__(self, config: Config, actors: Any, root: Any, root_pid: int) -> None:
         self.config = config
-        self._actors, self._root = actors, root
+        self._actors, self._root, self._root_pid = actors, root, root_pid
         self._numbers = count(1)
+        try:
+            self._lifeline = os.pidfd_open(root_pid)
+        except ProcessLookupError:
+            raise self._lost() from None
+
+    def fileno(self) -> int:
+        """The descriptor to watch for the end of the tree."""
+        return self._lifeline
+
+    def check(self) -> None:
+        """Raises :class:`SystemLost` when the tree is gone."""
+        if select.select([self._lifeline], [], [], 0)[0]:
+            raise self._lost()
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        os.close(self._lifeline)
+
+    def _lost(self) -> SystemLost:
+        return SystemLost(
+            f"the root supervisor (process {self._root_pid}) has ended, and every process of the system with it; no "
+            "group is being worked: start again, and the system carries on where the journals end"
+        )
 
     def operate(self, command: OperatorCommand, timeout_s: float = 10.0) -> OperatorAnswer:
         """Carry out an operator's command; returns when its effect is durable.  Raises :class:`NoAnswer`."""
@@ -70,7 +105,7 @@ class RunningSystem:
             case AskStatus():
                 return self._ask(lambda: self._root, f"status/{next(self._numbers)}", command, deadline)
         for cell in cells:
-            answer = self._ask(lambda cell=cell: self._directory(deadline).cells.get(cell), name, command, deadline)  # type: ignore[misc]
+            answer = self._ask(lambda cell=cell: self._directory(deadline).cells.get(cell), name, command, deadline)
             if isinstance(answer, CommandDone):
                 break
         return answer
@@ -82,6 +117,7 @@ class RunningSystem:
     def _ask(self, find: Any, command_id: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
         """Ask an actor, and ask again while it is being restarted: every command may come twice."""
         while time.monotonic() < deadline:
+            self.check()
             address = find()
             if address is None:
                 time.sleep(0.02)
@@ -95,16 +131,18 @@ class RunningSystem:
         raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
 
     def _directory(self, deadline: float) -> Any:
-        from supervisors.root import AskDirectory, Directory
-
         while time.monotonic() < deadline:
+            self.check()
             answer = self._actors.ask(self._root, AskDirectory(), 1.0)
             if isinstance(answer, Directory):
                 return answer
         raise NoAnswer("the root supervisor does not answer")
 
     def wait_until_started(self) -> None:
-        """Until the gateway and every cell are up.  Raises :class:`SystemRefused` when one of them cannot start."""
+        """Until the gateway and every cell are up.
+
+        Raises :class:`SystemRefused` when one of them cannot start, :class:`NoAnswer` when the root supervisor is gone.
+        """
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             directory = self._directory(deadline)
@@ -121,7 +159,7 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
     """Start the tree; stop it on leaving.  Every process of it dies with this one, however this one dies.
 
     Raises :class:`SystemRefused` when another system owns the journal directory or the port, when a journal of a
-    larger system is in the way, or when a child cannot start.
+    larger system is in the way, or when a child cannot start, and :class:`NoAnswer` when the tree dies meanwhile.
     """
     directory = Path(config.system.journal_dir)
     try:
@@ -141,19 +179,16 @@ def _run(config: Config, directory: Path) -> Iterator[RunningSystem]:
     os.environ["THESPLOG_FILE"] = str(directory.resolve() / "thespian.log")
     os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
     tie_descendants()
-    from thespian.actors import ActorSystem  # after the environment is set: Thespian reads it when it starts
-
-    from supervisors.loopback import bind_to_loopback
-    from supervisors.root import RootSupervisor
-
     bind_to_loopback()
     actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
     try:
         root = actors.createActor(RootSupervisor)
-        actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
-        system = RunningSystem(config, actors, root)
-        system.wait_until_started()
-        yield system
+        directory = actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
+        if not isinstance(directory, Directory):
+            raise NoAnswer(f"the root supervisor did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
+        with closing(RunningSystem(config, actors, root, directory.root_pid)) as system:
+            system.wait_until_started()
+            yield system
     finally:
         actors.shutdown()
 
@@ -198,6 +233,6 @@ def _refuse_orphaned_cells(config: Config) -> None:
             open_groups = [group.group_id for group in reader.groups() if group.outcome.value == "open"]
         if open_groups:
             raise SystemRefused(
-                f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}…), but system.cells is "
-                f"{config.system.cells}: start with at least as many cells as before, and let them end"
+                f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}), but system.cells "
+                f"is {config.system.cells}: start with at least as many cells as before, and let them end"
             )

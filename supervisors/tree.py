@@ -9,9 +9,8 @@ halt (kill switch on, a person alerted), never in a restart of the whole system.
 
 from __future__ import annotations
 
-from decisions.supervision import ChildSpec, Restart, Strategy, SupervisorSpec
-
 from config.schema import Config
+from decisions.supervision import ChildSpec, Restart, Strategy, SupervisorSpec
 
 NOTIFIER, GATEWAY, CELLS = "notifier", "gateway", "cells"
 
@@ -20,9 +19,9 @@ def root_spec(config: Config) -> SupervisorSpec:
     """The children of the RootSupervisor."""
     return _spec(
         config,
-        ChildSpec(name=NOTIFIER, restart=Restart.PERMANENT, actor="actors.notifier.Notifier"),
-        ChildSpec(name=GATEWAY, restart=Restart.PERMANENT, actor="actors.gateway.BrokerGateway"),
-        ChildSpec(name=CELLS, restart=Restart.PERMANENT, actor="supervisors.cells.CellSupervisor"),
+        (NOTIFIER, "actors.notifier.Notifier"),
+        (GATEWAY, "actors.gateway.BrokerGateway"),
+        (CELLS, "supervisors.cells.CellSupervisor"),
     )
 
 
@@ -30,14 +29,11 @@ def cells_spec(config: Config) -> SupervisorSpec:
     """The children of the CellSupervisor."""
     return _spec(
         config,
-        *(
-            ChildSpec(name=f"cell-{index}", restart=Restart.PERMANENT, actor="actors.cell.Cell", index=index)
-            for index in range(config.system.cells)
-        ),
+        *((f"cell-{index}", "actors.cell.Cell") for index in range(config.system.cells)),
     )
 
 
-def _spec(config: Config, *children: ChildSpec) -> SupervisorSpec:
+def _spec(config: Config, *children: tuple[str, str]) -> SupervisorSpec:
     budget = config.supervision
     return SupervisorSpec(
         strategy=Strategy.ONE_FOR_ONE,
@@ -45,5 +41,8 @@ def _spec(config: Config, *children: ChildSpec) -> SupervisorSpec:
         period_ms=budget.period_ms,
         backoff_ms=budget.backoff_ms,
         backoff_max_ms=budget.backoff_max_ms,
-        children=children,
+        children=tuple(
+            ChildSpec(name=name, restart=Restart.PERMANENT, position=position, actor=actor)
+            for position, (name, actor) in enumerate(children)
+        ),
     )

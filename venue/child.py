@@ -28,18 +28,25 @@ M = TypeVar("M", bound=msgspec.Struct)
 class VenueChild:
     """A running ``python -m venue``.  Leaving the ``with`` block ends it; so does the end of this process."""
 
-    def __init__(self, *arguments: str) -> None:
-        """Start it with these arguments.  Raises ``RuntimeError`` with what it said when it does not come up."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "venue", "--die-with-parent", *arguments],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])},
-            text=True,
-        )
+    def __init__(self, *arguments: str, log: Path | None = None) -> None:
+        """Start it with these arguments; what it has to say goes to ``log``, or to this process's standard error.
+
+        Raises ``RuntimeError`` with the reason when it does not come up.
+        """
+        with contextlib.ExitStack() as files:
+            stderr = files.enter_context(log.open("a")) if log else None
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "venue", "--die-with-parent", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])},
+                text=True,
+            )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the exchange did not start (exit status {self.stop()}); its reason is on stderr")
+            reason = log.read_text().strip().splitlines()[-1:] if log else ["its reason is on standard error"]
+            raise RuntimeError(f"the exchange did not start (exit status {self.stop()}): {''.join(reason)}")
         self.port: int = json.loads(line)["listening"]
         self.pid = self._process.pid
 

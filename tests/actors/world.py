@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 
 import msgspec
 
 from actors.cell_tree import CellTree, Released
 from config.schema import Config
+from decisions.effects import MS, Request
 from domain.execution import ExecutionReport, Side
-from domain.groups import Plan, PlanLeg, PlanStop, Policy
+from domain.groups import Plan, PlanLeg, PlanStop, Policy, Role
 from domain.instruments import Instrument, Right, osi_symbol, parse_osi
 from domain.quotes import Quote
 from messages.market import BrokerUp, Tick
@@ -17,37 +19,37 @@ from messages.operator import SubmitGroup
 from messages.orders import (
     CancelOrder,
     InstrumentList,
-    ModifyOrder,
     OrderSent,
     Outcome,
     Snapshot,
     SubmitOrder,
     SubmitResult,
 )
+from messages.records import EscalationRecord, IntentRecord, RejectedEventRecord
 from storage.memory import MemoryJournal
+from storage.port import GroupRows
+from storage.tables import ESCALATIONS, REJECTED_EVENTS
 from venue.exchange import Exchange
 from venue.rules import Rules
 from venue.truth import TruthEvent
 
 START_NS = 1_609_770_600 * 10**9  # 2021-01-04 14:30 UTC
-MS = 1_000_000
 EXPIRY = "2021-01-15"
+DEEP_POCKETS = 10**15
+LIVE = frozenset({"INTENT_PERSISTED", "SENT", "LIVE", "UNRESOLVED"})
 
 
-def option(strike: int, right: Right) -> Instrument:
-    from datetime import date
-
-    symbol = osi_symbol("XYZ", date.fromisoformat(EXPIRY), right, strike * 10_000)
+def option(strike: int, right: Right, *, freeze_qty: int = 50, lot_size: int = 1) -> Instrument:
     return Instrument(
-        symbol=symbol,
+        symbol=osi_symbol("XYZ", date.fromisoformat(EXPIRY), right, strike * 10_000),
         underlying="XYZ",
         right=right,
         strike=strike * 10_000,
         expiry=EXPIRY,
         multiplier=100,
-        lot_size=1,
+        lot_size=lot_size,
         tick_size=500,
-        freeze_qty=50,
+        freeze_qty=freeze_qty,
     )
 
 
@@ -63,87 +65,127 @@ def call(strike: int) -> str:
 
 
 def leg(symbol: str, side: str, ratio: int = 1, limit: int = 0) -> PlanLeg:
-    return PlanLeg(leg_id=f"{side}{symbol[-9]}{parse_osi(symbol)[3] // 10_000}", symbol=symbol, side=Side(side), ratio=ratio, limit_price=limit)
+    """A leg whose id says what it is: ``sellP95``."""
+    return PlanLeg(
+        leg_id=f"{side}{symbol[-9]}{parse_osi(symbol)[3] // 10_000}",
+        symbol=symbol,
+        side=Side(side),
+        ratio=ratio,
+        limit_price=limit,
+    )
+
+
+LONG, SHORT = put(90), put(95)  # the legs of a bull put
 
 
 def bull_put(group_id: str = "bp", quantity: int = 10, policy: Policy = Policy.COMPLETE, stop: int = 0) -> Plan:
-    legs = (leg(put(90), "buy"), leg(put(95), "sell"))
+    """Buy the 90 put, sell the 95 put; ``stop`` is the price that triggers a stop-loss on the short."""
+    legs = (leg(LONG, "buy"), leg(SHORT, "sell"))
     stops = (PlanStop(leg_id=legs[1].leg_id, trigger_price=stop),) if stop else ()
     return Plan(group_id=group_id, quantity=quantity, legs=legs, strategy="bull_put", policy=policy, stops=stops)
 
 
 class World:
-    """Everything that a cell releases reaches the exchange at once, and every answer comes back, unless told otherwise."""
+    """Whatever a cell releases reaches the exchange at once, and every answer comes back, unless told otherwise.
 
-    def __init__(self, *, rules: Rules | None = None, config: Config | None = None, size: int = 100) -> None:
+    ``watch`` is called with every request just before the exchange receives it.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Rules | None = None,
+        config: Config | None = None,
+        size: int = 100,
+        chain: Sequence[Instrument] = CHAIN,
+        deduplicates: bool = True,
+        watch: Callable[[Request], None] | None = None,
+    ) -> None:
         self.truth: list[TruthEvent] = []
-        self.exchange = Exchange(CHAIN, rules or Rules(cash=10**15), self.truth.append)
+        self.exchange = Exchange(chain, rules or Rules(cash=DEEP_POCKETS), self.truth.append)
         self.config = config or Config()
         self.journal = MemoryJournal()
+        self.deduplicates = deduplicates
+        self.watch = watch
         self.now_ns = START_NS
         self.session = 0
-        self.alerts: list[str] = []
+        self.alerts: list[EscalationRecord] = []  # as released
         self.replies: list[tuple[str, msgspec.Struct]] = []
-        self.lost: list[str] = []
+        self.heard: list[ExecutionReport] = []  # all that the exchange said to the cell, snapshots taken apart
+        self.received: list[SubmitOrder | CancelOrder] = []  # all that the exchange was asked for
+        self.lost: list[Request] = []
         self.mute = False  # while true, nothing that the cell releases reaches the exchange
         self.deaf = False  # while true, nothing that the exchange says reaches the cell
-        self.sizes = {instrument.symbol: size for instrument in CHAIN}
-        self.prices: dict[str, tuple[int, int]] = {i.symbol: (20_000, 20_500) for i in CHAIN}
-        self.show()
+        self.sizes = {instrument.symbol: size for instrument in chain}
+        self.prices: dict[str, tuple[int, int]] = {i.symbol: (20_000, 20_500) for i in chain}
+        self._quote(self.prices)
         self.cell = self.new_cell()
         self.link_up()
 
+    # --- the cell's life ---
+
     def new_cell(self) -> CellTree:
-        return CellTree(0, self.config, self.journal, deduplicates=True)
+        return CellTree(0, self.config, self.journal, deduplicates=self.deduplicates)
 
     def restart(self) -> None:
         """The cell's process dies and comes back."""
-        self.journal = self.journal.reopen()
-        self.cell = self.new_cell()
+        self.die()
         self.link_up()
 
+    def die(self) -> None:
+        """The cell's process dies; its successor has no link yet."""
+        self.journal.crash()
+        self.journal = self.journal.reopen()
+        self.cell = self.new_cell()
+
     def link_up(self) -> None:
+        """A session with the broker, its instruments, and a first snapshot."""
         self.session += 1
-        self.take([BrokerUp(self.session), InstrumentList(tuple(CHAIN)), self.tick_message()])
+        instruments = tuple(self.exchange.instruments.values())
+        self.take([BrokerUp(self.session), InstrumentList(instruments), self.tick()])
         self.snapshot()
 
+    # --- what the exchange says ---
+
     def snapshot(self) -> None:
-        self.take(
-            [
-                Snapshot(
-                    as_of_ns=self.now_ns,
-                    session=self.session,
-                    orders=tuple(self.exchange.orders(self.now_ns)),
-                    executions=tuple(self.exchange.executions()),
-                    positions=tuple(self.exchange.positions()),
-                )
-            ]
+        """The reconciliation poll."""
+        self.take([self.snapshot_message()])
+
+    def snapshot_message(self) -> Snapshot:
+        return Snapshot(
+            as_of_ns=self.now_ns,
+            session=self.session,
+            orders=tuple(self.exchange.orders(self.now_ns)),
+            executions=tuple(self.exchange.executions()),
+            positions=tuple(self.exchange.positions()),
         )
 
-    def tick_message(self) -> Tick:
+    def tick(self) -> Tick:
         return Tick(self.now_ns, tuple(self.exchange.last_quote.values()))
 
     def quote(self, symbol: str, bid: int, ask: int, size: int | None = None) -> None:
+        """Move one contract's market; what trades on it is told."""
         self.prices[symbol] = (bid, ask)
         if size is not None:
             self.sizes[symbol] = size
         self.show([symbol])
 
     def show(self, symbols: Iterable[str] | None = None) -> None:
-        """Show fresh quotes to the exchange; what trades on them is told."""
+        """Show fresh sizes to the exchange; what trades on them is told."""
+        self.take(self._quote(self.prices if symbols is None else symbols))
+
+    def _quote(self, symbols: Iterable[str]) -> list[ExecutionReport]:
         reports: list[ExecutionReport] = []
-        for symbol in symbols if symbols is not None else self.prices:
-            bid, ask = self.prices[symbol]
-            size = self.sizes[symbol]
+        for symbol in symbols:
+            (bid, ask), size = self.prices[symbol], self.sizes[symbol]
             reports += self.exchange.on_quote(Quote(symbol, self.now_ns, bid, size, ask, size))
-        self.take(reports)
+        return reports
 
     def advance(self, ms: int, *, step_ms: int = 100, fresh: bool = False) -> None:
-        """Let broker time pass, with a tick every ``step_ms``."""
+        """Let broker time pass, with a tick every ``step_ms``; ``fresh``: sizes are shown anew after each."""
         for _ in range(0, ms, step_ms):
             self.now_ns += step_ms * MS
-            reports = self.exchange.advance(self.now_ns)
-            self.take([*reports, self.tick_message()])
+            self.take([*self.exchange.advance(self.now_ns), self.tick()])
             if fresh:
                 self.show()
 
@@ -151,60 +193,115 @@ class World:
         self.take([SubmitGroup(plan)])
 
     def take(self, inputs: Iterable[msgspec.Struct]) -> None:
-        inputs = list(inputs)
-        if not hasattr(self, "cell"):
-            return
-        while inputs:
+        """Give the cell one turn after another, until the exchange has nothing more to say about what it released."""
+        waiting = list(inputs)
+        while waiting:
             if self.deaf:
-                inputs = [i for i in inputs if isinstance(i, Tick)]
-            released = self.cell.run(inputs)
-            inputs = self.carry_out(released)
+                waiting = [message for message in waiting if isinstance(message, Tick)]
+            self.heard += told_in(waiting)
+            waiting = self.carry_out(self.cell.run(waiting))
+
+    # --- what the cell asks for ---
 
     def carry_out(self, released: Released) -> list[msgspec.Struct]:
-        self.alerts += [alert.kind for alert in released.alerts]
+        """Bring what a turn released to the exchange; its answers."""
+        self.alerts += released.alerts
         self.replies += released.replies
         answers: list[msgspec.Struct] = []
         for request in released.requests:
             if self.mute:
-                self.lost.append(request.client_order_id)
+                self.lost.append(request)
             else:
                 answers += self.send(request)
         return answers
 
-    def send(self, request: SubmitOrder | CancelOrder | ModifyOrder) -> list[msgspec.Struct]:
+    def send(self, request: Request) -> list[msgspec.Struct]:
+        """The gateway and the wire: the exchange receives the request."""
+        assert not isinstance(request, SubmitOrder) or request.epoch == self.journal.epoch
+        if self.watch is not None:
+            self.watch(request)
         if isinstance(request, SubmitOrder):
-            reply = self.exchange.submit(
-                client_order_id=request.client_order_id,
-                symbol=request.symbol,
-                side=request.side,
-                quantity=request.quantity,
-                order_type=request.order_type,
-                time_in_force=request.time_in_force,
-                price=request.price,
-                trigger_price=request.trigger_price,
-                now_ns=self.now_ns,
-            )
-            accepted = reply.accepted or reply.reason.startswith("duplicate")
-            result = SubmitResult(
-                client_order_id=request.client_order_id,
-                outcome=Outcome.ACCEPTED if accepted else Outcome.REFUSED,
-                ts_ns=self.now_ns,
-                venue_order_id=reply.venue_order_id,
-                reason=reply.reason,
-            )
-            sent = OrderSent(client_order_id=request.client_order_id, ts_ns=self.now_ns, checks="test")
-            return [sent, result, *reply.reports]
-        assert isinstance(request, CancelOrder)
-        return list(
-            self.exchange.cancel(
-                client_order_id=request.client_order_id, request_id=request.request_id, now_ns=self.now_ns
-            ).reports
+            self.received.append(request)
+            return self._submit(request)
+        assert isinstance(request, CancelOrder), "nobody modifies orders in this world"
+        self.received.append(request)
+        reply = self.exchange.cancel(
+            client_order_id=request.client_order_id, request_id=request.request_id, now_ns=self.now_ns
         )
+        return list(reply.reports)
+
+    def _submit(self, request: SubmitOrder) -> list[msgspec.Struct]:
+        reply = self.exchange.submit(
+            client_order_id=request.client_order_id,
+            symbol=request.symbol,
+            side=request.side,
+            quantity=request.quantity,
+            order_type=request.order_type,
+            time_in_force=request.time_in_force,
+            price=request.price,
+            trigger_price=request.trigger_price,
+            now_ns=self.now_ns,
+        )
+        accepted = reply.accepted or reply.reason.startswith("duplicate")
+        result = SubmitResult(
+            client_order_id=request.client_order_id,
+            outcome=Outcome.ACCEPTED if accepted else Outcome.REFUSED,
+            ts_ns=self.now_ns,
+            venue_order_id=reply.venue_order_id,
+            reason=reply.reason,
+        )
+        sent = OrderSent(client_order_id=request.client_order_id, ts_ns=self.now_ns, checks="test")
+        return [sent, result, *reply.reports]
+
+    # --- questions ---
 
     def position(self, symbol: str) -> int:
+        """What the account holds at the exchange."""
         return next((p.quantity for p in self.exchange.positions() if p.symbol == symbol), 0)
 
-    def group(self, group_id: str = "bp"):
+    def group(self, group_id: str = "bp") -> GroupRows:
         rows = self.journal.group(group_id)
-        assert rows is not None
+        assert rows is not None, f"the journal does not know {group_id}"
         return rows
+
+    def live(self, group_id: str = "bp") -> list[IntentRecord]:
+        """The group's orders that may still trade, as far as the journal knows."""
+        return [intent for intent in self.group(group_id).intents if intent.status.value in LIVE]
+
+    def orders(self, role: Role | None = None, side: Side | None = None) -> list[SubmitOrder]:
+        """The orders that the exchange received, first copies only."""
+        found: dict[str, SubmitOrder] = {}
+        for request in self.received:
+            if isinstance(request, SubmitOrder) and role in (None, request.role) and side in (None, request.side):
+                found.setdefault(request.client_order_id, request)
+        return list(found.values())
+
+    def cancels(self, client_order_id: str = "") -> list[CancelOrder]:
+        """The cancels that the exchange received."""
+        return [
+            request
+            for request in self.received
+            if isinstance(request, CancelOrder) and client_order_id in ("", request.client_order_id)
+        ]
+
+    def kinds(self) -> list[str]:
+        """The kinds of the alerts that were released, in order, repeats included."""
+        return [alert.kind for alert in self.alerts]
+
+    def escalations(self, kind: str) -> list[EscalationRecord]:
+        """The alerts of one kind, as the journal holds them."""
+        return [alert for alert in self.journal.rows(ESCALATIONS) if alert.kind == kind]
+
+    def rejected(self) -> list[RejectedEventRecord]:
+        return self.journal.rows(REJECTED_EVENTS)
+
+
+def told_in(inputs: Iterable[msgspec.Struct]) -> list[ExecutionReport]:
+    """The reports among the inputs, and in the snapshots among them."""
+    reports: list[ExecutionReport] = []
+    for message in inputs:
+        if isinstance(message, ExecutionReport):
+            reports.append(message)
+        elif isinstance(message, Snapshot):
+            reports += [*message.executions, *message.orders]
+    return reports

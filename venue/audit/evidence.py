@@ -88,11 +88,15 @@ class GroupOrders:
         return kind in (CLOSE, STOP) or (kind == HEDGE and order.side is not leg.side)
 
     def held(self, state: State, seen: Seen | None = None) -> dict[str, int]:
-        """Each leg's position in its own direction, by leg id; negative when more left than had entered."""
+        """Each leg's position in its own direction, by leg id; negative when more left than had entered.
+
+        With ``seen``, as that decision could know: exits that it had not heard of are left out, too.
+        """
         result = {leg.leg_id: 0 for leg in self.group.legs}
-        for order in state:
+        for order, step in state.items():
             if leg := self._leg_of[order]:
-                filled = filled_of(order, state, seen)
+                unheard = seen.unheard(order, step.seq, ordinary=self.exits(order, leg))[0] if seen else 0
+                filled = step.filled - unheard
                 result[leg.leg_id] += filled if order.side is leg.side else -filled
         return result
 
@@ -140,22 +144,25 @@ class Evidence:
 
 
 class Seen:
-    """The world as the decision at ``position`` of the log saw it: surprises that it had not heard of left out."""
+    """The world as the decision at ``position`` of the log could know it: surprises not heard of yet left out."""
 
     def __init__(self, journal: Journal, position: Position) -> None:
         self._journal = journal
         self._position = position
 
-    def unheard(self, order: Order, seq: int) -> tuple[int, int]:
-        """What surprises up to event ``seq``, not heard of yet, had changed: filled and open units of ``order``."""
-        surprises = [
+    def unheard(self, order: Order, seq: int, *, ordinary: bool = False) -> tuple[int, int]:
+        """What surprises up to event ``seq``, not heard of yet, had changed: filled and open units of ``order``.
+
+        With ``ordinary`` any fill that had not been heard of is left out as well.
+        """
+        news = [
             step
             for step in order.steps
-            if (step.d_filled or step.d_open)
+            if (step.surprise or (ordinary and step.kind == "fill"))
             and step.seq <= seq
             and not self._journal.knew(order.client_order_id, step.exec_id, self._position)
         ]
-        return sum(step.d_filled for step in surprises), sum(step.d_open for step in surprises)
+        return sum(step.d_filled for step in news), sum(step.d_open for step in news)
 
 
 def filled_of(order: Order, state: State, seen: Seen | None) -> int:
@@ -173,7 +180,8 @@ def open_of(order: Order, state: State, seen: Seen | None) -> int:
 def well_formed(client_order_id: str) -> bool:
     """Whether the id is one that the system can have made."""
     return (
-        cell_of(client_order_id) is not None
+        client_order_id.isascii()
+        and cell_of(client_order_id) is not None
         and tag_kind(client_order_id) in (ENTRY, CLOSE, HEDGE, STOP)
         and client_order_id.isalnum()
         and client_order_id == client_order_id.upper()

@@ -24,26 +24,34 @@ APPLICATION_ID = 0x4C4B4A4C
 PAYLOAD_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 
-_FIELDS = {
-    "IntentRecord": (
-        "client_order_id group_id leg_id parent_id role symbol side quantity price trigger_price order_type "
-        "time_in_force slice attempt status broker_order_id epoch reference_price parent_qty cause reason checks "
-        "decided_ns sent_ns acknowledged_ns cancel_requested_ns cancel_requests terminal_ns"
-    ).split(),
-    "ExecutionRecord": (
-        "client_order_id exec_id group_id exec_type exec_ref_id symbol side last_qty last_px ts_ns"
-    ).split(),
-    "ExecutionStateRecord": (
-        "client_order_id group_id ord_status order_qty cum_qty leaves_qty avg_px knowledge updated_ns"
-    ).split(),
-    "HedgeRecord": (
-        "hedge_id group_id leg_id parent_hedge_id level ordinal symbol side needed_qty filled_qty status trigger "
-        "opened_ns deadline_ns closed_ns"
-    ).split(),
-    "EscalationRecord": (
-        "escalation_id group_id severity kind symbol quantity text raised_ns repeats delivered_ns acknowledged_ns "
-        "acknowledged_by"
-    ).split(),
+_FIELDS: dict[str, list[str]] = {
+    name: " ".join(fields).split()
+    for name, *fields in (
+        (
+            "IntentRecord",
+            "client_order_id group_id leg_id parent_id role symbol side quantity price trigger_price order_type",
+            "time_in_force slice attempt status broker_order_id epoch reference_price parent_qty cause reason checks",
+            "decided_ns sent_ns acknowledged_ns cancel_requested_ns cancel_requests terminal_ns",
+        ),
+        (
+            "ExecutionRecord",
+            "client_order_id exec_id group_id exec_type exec_ref_id symbol side last_qty last_px ts_ns",
+        ),
+        (
+            "ExecutionStateRecord",
+            "client_order_id group_id ord_status order_qty cum_qty leaves_qty avg_px knowledge updated_ns",
+        ),
+        (
+            "HedgeRecord",
+            "hedge_id group_id leg_id parent_hedge_id level ordinal symbol side needed_qty filled_qty status trigger",
+            "opened_ns deadline_ns closed_ns",
+        ),
+        (
+            "EscalationRecord",
+            "escalation_id group_id severity kind symbol quantity text raised_ns repeats delivered_ns acknowledged_ns",
+            "acknowledged_by",
+        ),
+    )
 }
 
 Row = dict[str, Any]
@@ -57,7 +65,7 @@ class Position(NamedTuple):
     """A place in the log of one cell: turn, and record within the turn."""
 
     turn: int
-    index: int
+    place: int
 
 
 class Intent:
@@ -198,8 +206,8 @@ def _read_log(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection)
             journal.chain_problems.append(f"{where}: epoch {row['epoch']} follows {epoch}; expected no older one")
         last, prev_hash, epoch = row["turn"], row["hash"], row["epoch"]
         journal.turns += 1
-        for index, record in enumerate(_unpack(row["payload"], path)):
-            _fold(journal, cell, Position(last, index), row["at_ns"], record, path)
+        for place, record in enumerate(_unpack(row["payload"], path)):
+            _fold(journal, cell, Position(last, place), row["at_ns"], record, path)
 
 
 def _link(row: sqlite3.Row) -> bytes:
@@ -215,7 +223,7 @@ def _fold(journal: Journal, cell: int, at: Position, committed_ns: int, record: 
         return
     if len(record) - 1 < len(fields):
         raise EvidenceError(
-            f"{path}, turn {at.turn}: a {name} has {len(record) - 1} fields, this audit knows {len(fields)}; "
+            f"{path}, turn {at.turn}: {name} has {len(record) - 1} fields, this audit knows {len(fields)}; "
             "use the audit that came with the system"
         )
     facts = dict(zip(fields, record[1:], strict=False))

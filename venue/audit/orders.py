@@ -45,7 +45,7 @@ def terms_of(event: TruthEvent) -> Terms:
 
 
 class Step(NamedTuple):
-    """An order after the event with number ``seq``; ``d_filled`` and ``d_open`` are not 0 for surprises only."""
+    """An order after the event with number ``seq``; ``d_filled`` and ``d_open`` are what the event changed."""
 
     seq: int
     ts_ns: int
@@ -53,9 +53,10 @@ class Step(NamedTuple):
     filled: int
     open: int
     ended: bool
-    exec_id: str = ""
-    d_filled: int = 0
-    d_open: int = 0
+    exec_id: str
+    d_filled: int
+    d_open: int
+    surprise: bool
 
 
 class Execution(NamedTuple):
@@ -125,8 +126,11 @@ class Order:
         filled = sum(self._fills.values())
         ended = ended or filled >= self._quantity
         is_open = 0 if ended else self._quantity - filled
-        d_filled, d_open = (filled - self.last.filled, is_open - self.last.open) if surprise else (0, 0)
-        self.steps.append(Step(seq, event.ts_ns, event.kind, filled, is_open, ended, event.exec_id, d_filled, d_open))
+        before = (self.last.filled, self.last.open) if self.steps else (0, 0)
+        d_filled, d_open = filled - before[0], is_open - before[1]
+        self.steps.append(
+            Step(seq, event.ts_ns, event.kind, filled, is_open, ended, event.exec_id, d_filled, d_open, surprise)
+        )
 
 
 class ExchangeRecord:
@@ -173,9 +177,7 @@ class ExchangeRecord:
         if event.kind in EXECUTIONS:
             price = from_float(event.last_px or 0)
             kind = EXECUTIONS[event.kind]
-            self.executions.append(
-                Execution(event.client_order_id, event.exec_id, kind, event.last_qty or 0, price)
-            )
+            self.executions.append(Execution(event.client_order_id, event.exec_id, kind, event.last_qty or 0, price))
         order.apply(seq, event)
 
 

@@ -1,0 +1,1 @@
+"""``demo``: the main job before your eyes, with processes killed under it."""

@@ -1,0 +1,118 @@
+"""The ``demo`` command."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from cli.demo import report
+from cli.demo.stage import Scene, Script, Stage
+from cli.options import AsJson
+from cli.problems import BadInput
+from cli.render import console, print_json
+from cli.venue import HowNasty, QuotesFile
+from venue.audit import audit, passed
+from venue.audit import report as audit_report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    quotes: QuotesFile = None,
+    seed: Annotated[int, typer.Option(help="Picks the groups, the made-up chain, and the misbehaviour.")] = 1,
+    groups: Annotated[int, typer.Option(min=1, max=500, help="How many order groups.")] = 20,
+    truth: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the exchange's own record here.")] = None,
+    journal: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the journals here; must be new.")] = None,
+    nasty: Annotated[HowNasty, typer.Option(help="How badly the exchange behaves.")] = HowNasty.SOME,
+    speed: Annotated[float, typer.Option(min=0.1, help="Exchange seconds per real second.")] = 10.0,
+    as_json_document: AsJson = False,
+) -> None:
+    """Watch the main job: groups fill while a cell and the gateway are killed under them, and every one ends whole.
+
+    Starts the embedded exchange and the system, submits order groups, kills processes with SIGKILL while groups are
+    half filled, busts a trade, cancels a group, and ends with a table and the verdict of an independent check of the
+    exchange's own record.  The exit status is 0 only if every group ended certified and no invariant was broken.
+
+    \b
+    Example:
+      python run_system.py demo --groups 40 --nasty full --quotes option_usa_minute_goog_20151224_quote_american.zip
+    """
+    if journal is not None and journal.exists() and any(journal.iterdir()):
+        raise BadInput(f"--journal {journal} is not empty: a demonstration needs a new directory")
+    if truth is not None and truth.exists():
+        raise BadInput(f"--truth {truth} exists: a demonstration needs a new file")
+    scratch = Path(tempfile.mkdtemp(prefix="legkeeper-demo-"))
+    try:
+        script = Script(
+            quotes=quotes,
+            seed=seed,
+            groups=groups,
+            truth=truth or scratch / "truth.jsonl",
+            scratch=scratch,
+            journal=journal or scratch / "journal",
+            nasty=nasty.value,
+            speed=speed,
+            admin_port=free_port(),
+        )
+        status = _play(script, as_json_document=as_json_document)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    raise typer.Exit(status)
+
+
+def _play(script: Script, *, as_json_document: bool) -> int:
+    try:
+        if as_json_document or not sys.stdout.isatty():
+            stage = Stage(script, _Told(quiet=as_json_document))
+            end = stage.play()
+        else:
+            with Live(console=console(), refresh_per_second=10, transient=True) as live:
+                stage = Stage(script, lambda scene: live.update(report.progress(scene, script.groups)))
+                end = stage.play()
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    found = report.lines(script.journal, end.survived)
+    findings = audit(script.truth, script.journal)
+    certified = len(found) == script.groups and all(line.outcome != "open" for line in found)
+    good = certified and passed(findings)
+    if as_json_document:
+        print_json(report.document(found, end.kills, stage.refused, findings) | {"ok": good})
+        return 0 if good else 1
+    report.print_end(console(), found, end.kills, stage.refused)
+    for line in audit_report(findings):
+        console().print(line, highlight=False, markup=False)
+    verdict = "every group ended certified and no invariant was broken" if good else "NOT every group ended certified"
+    console().print(verdict, style="bold green" if good else "bold red")
+    return 0 if good else 1
+
+
+class _Told:
+    """One line per change, for a terminal that is a file."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._before = quiet, ""
+
+    def __call__(self, scene: Scene) -> None:
+        ended = sum(record.outcome.value != "open" for record in scene.records.values())
+        text = f"{ended} of {len(scene.records)} groups ended; killed so far: {', '.join(scene.kills) or 'nothing'}"
+        if not self._quiet and text != self._before:
+            self._before = text
+            typer.echo(text)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nothing uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,239 @@
+"""What happens in a demonstration: the exchange, the system, the groups, the kills, and the wait for every end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from cli.demo.plans import plans
+from cli.market import survey
+from cli.problems import CommandFailed
+from config.paths import journal_paths
+from config.schema import AlertsConfig, BrokerConfig, Config, SystemConfig
+from domain.execution import ExecType, Side
+from domain.groups import GroupOutcome, GroupStatus, Plan
+from domain.plans import home_cell
+from messages.operator import AskStatus, CancelGroup, CommandRefused, ProcessStatus, SubmitGroup, SystemStatus
+from messages.records import GroupRecord
+from storage.port import JournalError
+from storage.reader import JournalReader
+from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
+from venue.child import Steering, VenueChild
+from venue.nasty import Nasty
+
+PATIENCE_S = 45.0  # for all groups to end
+POLL_S = 0.05
+HALF_FILLED = frozenset({GroupStatus.HEDGE_PARTIAL, GroupStatus.HEDGE_FILLED, GroupStatus.RISK_PARTIAL})
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a demonstration."""
+
+    quotes: Path | None
+    seed: int
+    groups: int
+    truth: Path
+    scratch: Path
+    journal: Path
+    nasty: str
+    speed: float
+    admin_port: int
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be seen at one moment."""
+
+    records: dict[str, GroupRecord]
+    processes: tuple[ProcessStatus, ...]
+    kills: tuple[str, ...]
+    survived: dict[str, int]  # group -> kills of its cell or of the gateway while it was open
+
+
+class Stage:
+    """One demonstration; ``show`` is called with every scene."""
+
+    def __init__(self, script: Script, show: Callable[[Scene], None]) -> None:
+        self.script, self._show = script, show
+        self.plans: list[Plan] = []
+        self.refused: dict[str, str] = {}
+        self.kills: list[str] = []
+        self.survived: dict[str, int] = {}
+        self.busted = ""
+
+    def play(self) -> Scene:
+        """Everything, to the end; the last scene is after the clean shutdown.
+
+        Raises ``CommandFailed`` when the exchange or the system does not come up.
+        """
+        with self._venue() as venue:
+            config = self._config(venue.port)
+            try:
+                with running_system(config) as system:
+                    self._act(system, venue, config)
+            except SystemRefused as refusal:
+                raise CommandFailed(str(refusal)) from None
+        return self._scene(())
+
+    @contextlib.contextmanager
+    def _venue(self) -> Iterator[VenueChild]:
+        script = self.script
+        arguments = ["--port", "0", "--seed", str(script.seed), "--speed", str(script.speed), "--hold"]
+        arguments += ["--truth", str(script.truth), "--nasty", script.nasty, "--offset-s", "60"]
+        arguments += ["--quotes", str(script.quotes)] if script.quotes else []
+        try:
+            venue = VenueChild(*arguments, log=script.scratch / "venue.log")
+        except RuntimeError as error:
+            raise CommandFailed(str(error)) from None
+        with venue:
+            yield venue
+
+    def _config(self, port: int) -> Config:
+        return Config(
+            system=SystemConfig(journal_dir=str(self.script.journal), admin_port=self.script.admin_port),
+            broker=BrokerConfig(port=port),
+            alerts=AlertsConfig(freeze_after_ms=3_600_000),  # nobody acknowledges here, and the clock runs fast
+        )
+
+    def _act(self, system: RunningSystem, venue: VenueChild, config: Config) -> None:
+        self._until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
+        self.plans = plans(survey(config.broker), self.script.groups, self.script.seed)
+        for number, plan in enumerate(self.plans):
+            self._submit(system, plan)
+            if number in (len(self.plans) // 3, 2 * len(self.plans) // 3):
+                self._kill(system, config)
+        self._until(lambda: len(self._open()) < len(self.plans), system, PATIENCE_S)
+        self._cancel_one(system)
+        self._bust_one(venue)
+        self._until(lambda: not self._open(), system, PATIENCE_S)
+        with Steering(venue.port) as steering:
+            steering.misbehave(Nasty())  # the last word of the exchange must arrive before the books are compared
+        self._until(lambda: not self._open() and self._quiet(), system, PATIENCE_S)
+
+    def _submit(self, system: RunningSystem, plan: Plan) -> None:
+        """Submit until there is an answer: a cell may have been killed under the command."""
+        for _ in range(5):
+            try:
+                answer = system.operate(SubmitGroup(plan))
+            except NoAnswer:
+                continue
+            if isinstance(answer, CommandRefused) and "submitted before" not in answer.problems[0]:
+                if "not allowed at the moment" in answer.problems[0]:
+                    time.sleep(POLL_S)
+                    self._until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
+                    continue
+                self.refused[plan.group_id] = "; ".join(answer.problems)
+            return
+        self.refused[plan.group_id] = "the system did not answer"
+
+    def _kill(self, system: RunningSystem, config: Config) -> None:
+        """SIGKILL the cell of a half-filled group, and the gateway, while groups are half filled."""
+        self._until(lambda: bool(self._half_filled()), system, 5.0)
+        victims = self._half_filled() or self._open()
+        if not victims:
+            return
+        cell = home_cell(victims[0], config.system.cells)
+        killed = [p for p in self._processes(system) if p.name in (f"cell-{cell}", "gateway") and p.pid]
+        for process in killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+            self.kills.append(process.name)
+        for group_id in self._open():
+            hit = [p for p in killed if p.name == "gateway" or home_cell(group_id, config.system.cells) == cell]
+            self.survived[group_id] = self.survived.get(group_id, 0) + len(hit)
+
+    def _cancel_one(self, system: RunningSystem) -> None:
+        """An operator changes his mind: one ended group is closed, shorts first."""
+        done = [r.group_id for r in self._records().values() if r.outcome is GroupOutcome.HEDGED]
+        if done:
+            with contextlib.suppress(NoAnswer):
+                system.operate(CancelGroup(done[0]))
+
+    def _bust_one(self, venue: VenueChild) -> None:
+        """The exchange takes a trade of protection back: a short stands naked until the system covers it."""
+        hedged = [
+            (record, leg)
+            for record in self._records().values()
+            if record.outcome is GroupOutcome.HEDGED
+            for leg in record.group.legs
+            if leg.side is Side.BUY and len(record.group.legs) > 1
+        ]
+        if not hedged:
+            return
+        record, leg = hedged[-1]
+        with Steering(venue.port) as steering:
+            for trade in steering.snapshot().executions:
+                if trade.exec_type is ExecType.TRADE and trade.client_order_id in self._orders(
+                    record.group_id, leg.leg_id
+                ):
+                    steering.bust(trade.exec_id)
+                    self.busted = record.group_id
+                    return
+
+    def _orders(self, group_id: str, leg_id: str) -> set[str]:
+        for path in journal_paths(self.script.journal):
+            with JournalReader(path) as reader:
+                found = {
+                    i.client_order_id for i in reader.intents(group_id) if i.leg_id == leg_id and i.side is Side.BUY
+                }
+                if found:
+                    return found
+        return set()
+
+    def _until(self, reached: Callable[[], bool], system: RunningSystem, patience_s: float) -> bool:
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            self._show(self._scene(self._processes(system)))
+            if reached():
+                return True
+            time.sleep(POLL_S)
+        return False
+
+    def _scene(self, processes: tuple[ProcessStatus, ...]) -> Scene:
+        return Scene(
+            records=self._records(), processes=processes, kills=tuple(self.kills), survived=dict(self.survived)
+        )
+
+    def _processes(self, system: RunningSystem) -> tuple[ProcessStatus, ...]:
+        try:
+            answer = system.operate(AskStatus(), timeout_s=2.0)
+        except NoAnswer:
+            return ()
+        return answer.processes if isinstance(answer, SystemStatus) else ()
+
+    def _cells(self, system: RunningSystem) -> list[ProcessStatus]:
+        cells = [p for p in self._processes(system) if p.name.startswith("cell-")]
+        return cells or [ProcessStatus(name="cells", pid=0, state="starting", restarts=0)]
+
+    def _records(self) -> dict[str, GroupRecord]:
+        found: dict[str, GroupRecord] = {}
+        for path in journal_paths(self.script.journal):
+            with contextlib.suppress(JournalError), JournalReader(path) as reader:
+                found |= {record.group_id: record for record in reader.groups()}
+        return found
+
+    def _open(self) -> list[str]:
+        records = self._records()
+        wanted = [plan.group_id for plan in self.plans if plan.group_id not in self.refused]
+        return [g for g in wanted if g not in records or records[g].outcome is GroupOutcome.OPEN]
+
+    def _half_filled(self) -> list[str]:
+        return [
+            record.group_id
+            for record in self._records().values()
+            if record.outcome is GroupOutcome.OPEN and record.status in HALF_FILLED
+        ]
+
+    def _quiet(self) -> bool:
+        """Every journal agrees with itself: no order waits for news except working stop-losses."""
+        waiting = {"INTENT_PERSISTED", "SENT", "UNRESOLVED"}
+        for path in journal_paths(self.script.journal):
+            with JournalReader(path) as reader:
+                if any(intent.status.value in waiting for intent in reader.intents()):
+                    return False
+        return True

@@ -1,0 +1,308 @@
+"""Writes a truth file and a journal that tell the same story, event by event, and can be made to disagree."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from domain.execution import OrdStatus, OrdType, Side, TimeInForce
+from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy, Role, client_order_id, parent_tag
+from domain.instruments import Instrument, Right, osi_symbol
+from domain.money import PRICE_SCALE, to_float
+from domain.orders import OrderState
+from messages.records import (
+    EscalationRecord,
+    ExecutionRecord,
+    ExecutionStateRecord,
+    GroupRecord,
+    HedgeRecord,
+    HedgeStatus,
+    IntentRecord,
+    IntentStatus,
+    Record,
+    Severity,
+)
+from storage.port import Turn
+from storage.sqlite import open_journal
+from venue.audit import CHECKS, Bounds, Finding, audit
+from venue.truth import TruthEvent, TruthFile
+
+SECOND = 1_000_000_000
+T0 = 1_767_000_000 * SECOND
+EXPIRY = date(2026, 1, 9)
+ROLES = {"C": Role.CLOSE, "H": Role.HEDGE, "S": Role.STOP_MARKET}
+
+
+def put(strike: int) -> Instrument:
+    return Instrument(
+        symbol=osi_symbol("ACME", EXPIRY, Right.PUT, strike * PRICE_SCALE),
+        underlying="ACME",
+        right=Right.PUT,
+        strike=strike * PRICE_SCALE,
+        expiry=EXPIRY.isoformat(),
+        multiplier=100,
+        lot_size=1,
+        tick_size=100,
+        freeze_qty=50,
+    )
+
+
+def leg(leg_id: str, index: int, strike: int, side: Side, target: int) -> Leg:
+    return Leg(
+        leg_id=leg_id,
+        index=index,
+        instrument=put(strike),
+        side=side,
+        role=Role.PROTECTION if side is Side.BUY else Role.RISK,
+        score=100 if side is Side.BUY else -50,
+        target_qty=target,
+        limit_price=0,
+    )
+
+
+class Story:
+    """One cell, one exchange, one clock.  Every step is told to both sides unless ``heard=False``."""
+
+    def __init__(self, root: Path) -> None:
+        self.truth = root / "truth.jsonl"
+        self.directory = root / "journal"
+        self.directory.mkdir()
+        self.journal = open_journal(self.directory / "cell-0.db", synchronous="NORMAL", ballast_bytes=0)
+        self.now = T0
+        self.events: list[TruthEvent] = []
+        self.intents: dict[str, IntentRecord] = {}
+        self.venue_ids: dict[str, str] = {}
+        self.filled: dict[str, int] = {}
+        self.groups: dict[str, GroupRecord] = {}
+        self._numbers = 0
+
+    # --- the plan ---
+
+    def plan(self, group_id: str = "g1", target: int = 10, *, allow_naked: bool = False, long: bool = True) -> None:
+        """A bull put: buy the 95, sell the 100; without ``long`` the short alone."""
+        both = (leg("long", 0, 95, Side.BUY, target), leg("short", 1, 100, Side.SELL, target))
+        legs = both if long else both[1:]
+        group = Group(group_id=group_id, strategy="custom", policy=Policy.COMPLETE, allow_naked=allow_naked, legs=legs)
+        self._group(
+            GroupRecord(
+                group_id=group_id, cell=0, strategy="custom", status=GroupStatus.VALIDATED, mode=Mode.ENTERING,
+                outcome=GroupOutcome.OPEN, reason="", group=group, hedges_placed=0, crashes=0, quarantined=False,
+                created_ns=self.now, updated_ns=self.now,
+            )
+        )  # fmt: skip
+
+    def outcome(self, outcome: GroupOutcome, group_id: str = "g1") -> None:
+        self._group(replace(self.groups[group_id], outcome=outcome))
+
+    def _group(self, record: GroupRecord) -> None:
+        self.groups[record.group_id] = record
+        self.commit(record)
+
+    def hedge(self, leg_id: str, needed: int, *, ordinal: int = 1, above: str = "", group_id: str = "g1") -> str:
+        """Open a hedge in the leg's direction, or change what it needs; its id."""
+        own = self.groups[group_id].group.leg(leg_id)
+        hedge_id = parent_tag(0, group_id, "H", own.index, ordinal)
+        self.commit(
+            HedgeRecord(
+                hedge_id=hedge_id, group_id=group_id, leg_id=leg_id, parent_hedge_id=above, level=2 if above else 1,
+                ordinal=ordinal, symbol=own.instrument.symbol, side=own.side, needed_qty=needed, filled_qty=0,
+                status=HedgeStatus.WORKING, trigger="it fell short", opened_ns=self.now, deadline_ns=0, closed_ns=0,
+            )
+        )  # fmt: skip
+        return hedge_id
+
+    def alert(self, group_id: str = "g1", severity: Severity = Severity.CRITICAL, acknowledged_ns: int = 0) -> None:
+        self.commit(
+            EscalationRecord(
+                escalation_id=f"UNHEDGED:{group_id}", group_id=group_id, severity=severity, kind="UNHEDGED", symbol="",
+                quantity=1, text="", raised_ns=self.now, repeats=0, delivered_ns=0, acknowledged_ns=acknowledged_ns,
+                acknowledged_by="",
+            )
+        )  # fmt: skip
+
+    # --- orders ---
+
+    def decide(
+        self, kind: str, leg_id: str, quantity: int, *, group_id: str = "g1", slice_no: int = 0, attempt: int = 1,
+        ordinal: int = 0, **changes: Any,
+    ) -> str:  # fmt: skip
+        """Commit an intent; its order's id."""
+        own = self.groups[group_id].group.leg(leg_id)
+        parent = parent_tag(0, group_id, kind, own.index, ordinal)
+        against = kind in "CS"
+        intent = IntentRecord(
+            client_order_id=client_order_id(parent, slice_no, attempt), group_id=group_id, leg_id=leg_id,
+            parent_id=parent, role=ROLES.get(kind, own.role), symbol=own.instrument.symbol,
+            side=own.side.opposite if against else own.side, quantity=quantity, price=12_500, trigger_price=0,
+            order_type=OrdType.LIMIT, time_in_force=TimeInForce.DAY, slice=slice_no, attempt=attempt,
+            status=IntentStatus.INTENT_PERSISTED, broker_order_id="", epoch=1, reference_price=12_500,
+            parent_qty=quantity, cause="e1", reason="the plan", checks="", decided_ns=self.now, sent_ns=0,
+            acknowledged_ns=0, cancel_requested_ns=0, cancel_requests=0, terminal_ns=0,
+        )  # fmt: skip
+        self.intent(replace(intent, **changes))
+        return intent.client_order_id
+
+    def intent(self, record: IntentRecord) -> None:
+        self.intents[record.client_order_id] = record
+        self.commit(record)
+
+    def send(self, order: str, *, heard: bool = True, **changes: Any) -> str:
+        """The exchange receives and accepts the order."""
+        self._numbers += 1
+        self.venue_ids[order] = f"V{self._numbers}"
+        self.event("order_received", order, venue_order_id="", **changes)
+        self.event("accepted", order, **changes)
+        if heard:
+            stamps = {"sent_ns": self.now, "acknowledged_ns": self.now, "checks": "price, lot"}
+            self.intent(replace(self.intents[order], status=IntentStatus.LIVE, **stamps))
+        return order
+
+    def resend(self, order: str) -> None:
+        """The exchange receives the order once more, and refuses it as a duplicate."""
+        self.event("order_received", order, venue_order_id="")
+        self.event("rejected", order, venue_order_id="", reason="duplicate client order id")
+
+    def reject(self, order: str) -> None:
+        """The exchange receives the order and does not take it."""
+        self._numbers += 1
+        self.venue_ids[order] = f"V{self._numbers}"
+        self.event("order_received", order, venue_order_id="")
+        self.event("rejected", order, reason="margin")
+        rejected = {"sent_ns": self.now, "terminal_ns": self.now, "checks": "price, lot"}
+        self.intent(replace(self.intents[order], status=IntentStatus.REJECTED, **rejected))
+
+    def fill(self, order: str, quantity: int, *, heard: bool = True) -> str:
+        """A trade; its exec id."""
+        return self.execution("fill", "trade", order, quantity, quantity, heard=heard)
+
+    def bust(self, order: str, exec_id: str, quantity: int, *, heard: bool = True) -> str:
+        return self.execution("busted", "trade_cancel", order, quantity, -quantity, ref=exec_id, heard=heard)
+
+    def correct(self, order: str, exec_id: str, quantity: int, delta: int, *, heard: bool = True) -> str:
+        return self.execution("corrected", "trade_correct", order, quantity, delta, ref=exec_id, heard=heard)
+
+    def execution(
+        self, kind: str, exec_type: str, order: str, quantity: int, delta: int, *, ref: str = "", heard: bool
+    ) -> str:
+        self._numbers += 1
+        exec_id = f"E{self._numbers}"
+        self.event(kind, order, exec_id=exec_id, exec_ref_id=ref, last_qty=quantity, last_px=1.25)
+        if heard:
+            self.hear(order, exec_id, exec_type, quantity, delta, ref=ref)
+        return exec_id
+
+    def hear(self, order: str, exec_id: str, exec_type: str, quantity: int, delta: int, *, ref: str = "") -> None:
+        """The journal learns of an execution."""
+        intent = self.intents[order]
+        self.filled[order] = self.filled.get(order, 0) + delta
+        execution = ExecutionRecord(
+            client_order_id=order, exec_id=exec_id, group_id=intent.group_id, exec_type=exec_type, exec_ref_id=ref,
+            symbol=intent.symbol, side=intent.side, last_qty=0 if exec_type == "trade_cancel" else quantity,
+            last_px=0 if exec_type == "trade_cancel" else 12_500, ts_ns=self.now,
+        )  # fmt: skip
+        self.commit(execution, self.state(order, self.filled[order]))
+
+    def state(self, order: str, cum_qty: int) -> ExecutionStateRecord:
+        intent = self.intents[order]
+        return ExecutionStateRecord(
+            client_order_id=order, group_id=intent.group_id, ord_status=OrdStatus.NEW, order_qty=intent.quantity,
+            cum_qty=cum_qty, leaves_qty=0, avg_px=12_500, knowledge=OrderState.new(order, intent.quantity),
+            updated_ns=self.now,
+        )  # fmt: skip
+
+    def cancel(self, order: str) -> None:
+        self.event("cancel_received", order)
+        self.event("canceled", order)
+
+    def trade(self, kind: str, leg_id: str, quantity: int, **changes: Any) -> str:
+        """An order that fills at once."""
+        order = self.send(self.decide(kind, leg_id, quantity, **changes))
+        self.fill(order, quantity)
+        return order
+
+    # --- both sides ---
+
+    def event(self, kind: Any, order: str, **changes: Any) -> None:
+        self.wait(0.001)
+        intent = self.intents[order]
+        facts: dict[str, Any] = {
+            "client_order_id": order,
+            "venue_order_id": self.venue_ids.get(order, ""),
+            "symbol": intent.symbol,
+            "side": intent.side.value,
+            "qty": intent.quantity,
+            "price": to_float(intent.price) if intent.price else None,
+            "trigger_price": to_float(intent.trigger_price) if intent.trigger_price else None,
+            "order_type": intent.order_type.value,
+        }
+        self.events.append(TruthEvent(kind=kind, ts_ns=self.now, **{**facts, **changes}))
+
+    def commit(self, *records: Record) -> None:
+        self.wait(0.001)
+        self.journal.commit(Turn(epoch=self.journal.epoch, at_ns=self.now - SECOND // 1000, records=records))
+
+    def wait(self, seconds: float) -> None:
+        self.now += round(seconds * SECOND)
+
+    def write_truth(self) -> None:
+        self.truth.unlink(missing_ok=True)
+        with TruthFile(self.truth) as file:
+            for event in self.events:
+                file.write(event)
+
+    def findings(self, *, at_rest: bool = True, empty: bool = True, bounds: Bounds | None = None) -> dict[str, Finding]:
+        """What the audit finds, by name; ``empty``: whether checks may find no case."""
+        self.write_truth()
+        allowed = CHECKS if empty else ()
+        found = audit(self.truth, self.directory, at_rest=at_rest, allow_empty=allowed, bounds=bounds)
+        return {finding.name: finding for finding in found}
+
+    def failed(self, **options: Any) -> set[str]:
+        """The names of the checks that fail."""
+        return {name for name, finding in self.findings(**options).items() if not finding.passed}
+
+
+def amended(story: Story, order: str, **changes: Any) -> None:
+    """Record the intent of ``order`` once more with other facts."""
+    story.intent(msgspec.structs.replace(story.intents[order], **changes))
+
+
+def enter(story: Story, group_id: str = "g1", quantity: int = 10) -> None:
+    """Both legs of a plan fill, the long one first, and the group is certified hedged."""
+    story.trade("E", "long", quantity, group_id=group_id)
+    story.trade("E", "short", quantity, group_id=group_id)
+    story.outcome(GroupOutcome.HEDGED, group_id)
+
+
+def eventful(story: Story) -> None:
+    """Everything that can go right: attempts, a rejection, a repetition, hedges, a bust, closes, and a halt."""
+    story.plan()
+    story.reject(story.decide("E", "long", 5, attempt=1))
+    first = story.send(story.decide("E", "long", 5, attempt=2))
+    story.resend(first)
+    story.fill(first, 3)
+    story.cancel(first)
+    busted = story.send(story.decide("E", "long", 2, attempt=3))
+    exec_id = story.fill(busted, 2)
+    story.bust(busted, exec_id, 2)
+    story.hedge("long", 7)
+    hedge = story.send(story.decide("H", "long", 7, ordinal=1))
+    story.fill(hedge, 4)
+    story.cancel(hedge)
+    story.hedge("long", 3, ordinal=2, above=hedge[:15])
+    story.trade("H", "long", 3, ordinal=2)
+    story.trade("E", "short", 6)
+    story.trade("E", "short", 4, slice_no=1)
+    story.trade("C", "short", 10)
+    story.trade("C", "long", 10)
+    story.outcome(GroupOutcome.FLAT)
+    story.plan("g2")
+    enter(story, "g2")
+    story.plan("g3")
+    story.trade("E", "long", 10, group_id="g3")
+    story.alert("g3")
+    story.outcome(GroupOutcome.HALTED, "g3")

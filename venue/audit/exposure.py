@@ -1,0 +1,152 @@
+"""Checks of protection: how long shorts stay uncovered (I6), and that risk works only under filled protection (I7)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from domain.coverage import covered, uncovered
+from domain.execution import Side
+from domain.groups import Group, Role, tag_kind
+from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, GroupOrders, Seen, open_of
+from venue.audit.orders import State, moments
+
+
+def naked_rest(group: Group) -> int:
+    """Short units that the whole plan leaves without protection, if it may; else 0."""
+    if not group.allow_naked:
+        return 0
+    targets = {leg.leg_id: leg.target_qty for leg in group.legs}
+    return sum(uncovered(group.legs, targets, targets).values())
+
+
+def bare(group: Group, longs: dict[str, int], shorts: dict[str, int]) -> int:
+    """Short units without protection."""
+    return sum(uncovered(group.legs, longs, shorts).values())
+
+
+class Span(NamedTuple):
+    """A time during which a group had more uncovered than its plan allows; ``peak`` in units."""
+
+    start_ns: int
+    end_ns: int
+    peak: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.end_ns - self.start_ns) / SECOND_NS
+
+
+def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) -> Finding:
+    """I6.  A case is one change of what has filled in a group with a short leg.
+
+    Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, beyond the naked
+    rest of a plan that allows one, may last ``uncovered_s``, and number ``uncovered_qty`` if that is given; otherwise a
+    CRITICAL alert of the group was raised within ``uncovered_s`` of their beginning, or still stood unacknowledged.
+    """
+    found = Finding(name="I6", title=f"uncovered shorts last at most {bounds.uncovered_s:g} s, or a person was called")
+    spans: list[tuple[str, Span]] = []
+    for group in (group for group in evidence.groups if group.shorts()):
+        cases, own = _spans(group, evidence.record.last_ns)
+        found.cases += cases
+        spans += [(group.group.group_id, span) for span in own]
+    for group_id, span in spans:
+        too_large = bounds.uncovered_qty is not None and span.peak > bounds.uncovered_qty
+        too_long = span.seconds > bounds.uncovered_s
+        if (too_long or too_large) and not _alerted(evidence, group_id, span, bounds):
+            found.problems.append(
+                f"{group_id}: up to {span.peak} units uncovered for {span.seconds:.3f} s from {span.start_ns}; "
+                f"expected a CRITICAL alert by {span.start_ns + round(bounds.uncovered_s * SECOND_NS)}"
+            )
+    largest = max((span.peak for _, span in spans), default=0)
+    longest = max((span.seconds for _, span in spans), default=0.0)
+    found.notes.append(f"largest uncovered quantity {largest}, longest uncovered time {longest:.3f} s")
+    if evidence.record.movements:
+        found.notes.append(f"{len(evidence.record.movements)} changes of position without an order are in no group")
+    return found
+
+
+def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
+    """How often fills changed, and when the group was exposed; a span that has not ended ends with the record."""
+    allowed = naked_rest(group.group)
+    spans: list[Span] = []
+    cases, start_ns, peak = 0, 0, 0
+    for _, step, state in moments(group.orders):
+        if not step.exec_id or step.kind not in ("fill", "busted", "corrected"):
+            continue
+        cases += 1
+        held = group.held(state)
+        longs = {key: max(0, quantity) for key, quantity in held.items()}
+        exposed = max(0, bare(group.group, longs, longs) - allowed)
+        if exposed and not peak:
+            start_ns = step.ts_ns
+        elif peak and not exposed:
+            spans.append(Span(start_ns, step.ts_ns, peak))
+        peak = max(peak, exposed) if exposed else 0
+    if peak:
+        spans.append(Span(start_ns, until_ns, peak))
+    return cases, spans
+
+
+def _alerted(evidence: Evidence, group_id: str, span: Span, bounds: Bounds) -> bool:
+    by_ns = span.start_ns + round(bounds.uncovered_s * SECOND_NS)
+    for alert in evidence.journal.alerts:
+        if alert["group_id"] != group_id or alert["severity"] != "CRITICAL":
+            continue
+        times = evidence.journal.raised.get(alert["escalation_id"], [])
+        stands = not alert["acknowledged_ns"] or alert["acknowledged_ns"] >= span.start_ns
+        if any(span.start_ns <= time <= by_ns or (time < span.start_ns and stands) for time in times):
+            return True
+    return False
+
+
+def risk_works_under_filled_protection(evidence: Evidence, _: Bounds) -> Finding:
+    """I7.  A case is one entry order of a RISK leg received at the exchange.
+
+    At that moment the short units held and open, this order included, are covered by the long units held: fills of
+    entries and hedges less what was sold again.  A plan that allows naked units may leave just those uncovered, and
+    only once every long is filled and every short as far as it is covered.  An order that had been decided before the
+    journal heard of a bust, a correction, or the fill of an exit is measured by what was known, and listed.
+    """
+    found = Finding(name="I7", title="risk works only under filled protection")
+    for group in evidence.groups:
+        for order, step, state in moments(group.orders):
+            leg = group.leg_of(order)
+            is_risk = leg is not None and leg.role is Role.RISK and tag_kind(order.client_order_id) == ENTRY
+            if not is_risk or step.kind != "order_received":
+                continue
+            found.cases += 1
+            lacking = _lacking(group, state)
+            if not lacking:
+                continue
+            seen = evidence.seen_by(order)
+            told = f"{order.client_order_id}: received at {step.ts_ns} with {lacking}; expected protection filled first"
+            if seen is not None and not _lacking(group, state, seen):
+                found.notes.append(f"excused, decided before the surprise was known: {told}")
+            else:
+                found.problems.append(told)
+    return found
+
+
+def _lacking(group: GroupOrders, state: State, seen: Seen | None = None) -> str:
+    """What of the shorts held and open is not protected as it must be; "" when all is."""
+    plan = group.group
+    held = group.held(state, seen)
+    longs = {leg.leg_id: max(0, held[leg.leg_id]) for leg in plan.legs if leg.side is Side.BUY}
+    shorts = {leg.leg_id: max(0, held[leg.leg_id]) for leg in group.shorts()}
+    for order in state:
+        leg = group.leg_of(order)
+        if leg is not None and leg.side is Side.SELL and not group.exits(order, leg):
+            shorts[leg.leg_id] += open_of(order, state, seen)
+    naked = bare(plan, longs, shorts)
+    if naked > naked_rest(plan):
+        return f"{naked} of {sum(shorts.values())} short units uncovered"
+    if naked and not _covered_part_is_done(plan, held):
+        return f"{naked} naked units before the covered part was filled"
+    return ""
+
+
+def _covered_part_is_done(plan: Group, held: dict[str, int]) -> bool:
+    targets = {leg.leg_id: leg.target_qty for leg in plan.legs}
+    first = {**targets, **covered(plan.legs, targets, targets)}
+    return all(held[leg.leg_id] >= first[leg.leg_id] for leg in plan.legs)

@@ -1,0 +1,29 @@
+"""The checks as one table, in the order in which they are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from venue.audit import books, exposure, quantities, sends
+from venue.audit.evidence import Bounds, Evidence, Finding
+
+Check = Callable[[Evidence, Bounds], Finding]
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "I1": sends.every_send_has_an_earlier_intent,
+        "I2": sends.every_order_has_an_intent,
+        "I3": quantities.slots_are_never_overfilled,
+        "I4": quantities.legs_never_exceed_their_target,
+        "I5": quantities.hedges_never_exceed_what_is_needed,
+        "I6": exposure.uncovered_shorts_are_brief_or_alerted,
+        "I7": exposure.risk_works_under_filled_protection,
+        "I9": quantities.exits_never_exceed_what_was_opened,
+        "I12": books.the_journal_counts_what_filled,
+        "I19": books.the_log_is_unbroken,
+        "I29": books.everything_is_explained,
+        "I30": sends.every_order_is_its_intent,
+        "OUTCOME": books.every_group_has_a_certified_outcome,
+    }
+)

@@ -1,0 +1,197 @@
+"""Checks of how much: per slot (I3), per leg (I4), per hedge (I5), and of what leaves a position (I9).
+
+The exchange can make any sum too large by itself: a late fill after an end, a correction, a bust of what was closed.
+Such an excess is excused and listed.  So is one that a decision caused which had not heard of the surprise yet: the
+journal did not hold the execution before the intent.  Every other excess is charged to the event at which the sum grew
+past its limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from domain.groups import Leg, parent_of, tag_kind
+from venue.audit.evidence import (
+    HEDGE,
+    Bounds,
+    Evidence,
+    Finding,
+    GroupOrders,
+    Seen,
+    filled_of,
+    open_of,
+    well_formed,
+)
+from venue.audit.orders import Order, State, Step, moments
+
+ACTIONS = frozenset({"order_received", "replaced"})  # what the system asked for
+Measure = Callable[[State, Seen | None], int]
+
+
+def committed(state: State, seen: Seen | None = None) -> int:
+    """Filled and open units of all orders."""
+    return sum(filled_of(order, state, seen) + open_of(order, state, seen) for order in state)
+
+
+def filled(state: State, seen: Seen | None = None) -> int:
+    """Filled units of all orders."""
+    return sum(filled_of(order, state, seen) for order in state)
+
+
+class Excess(NamedTuple):
+    """A sum that grew past its limit at this event of this order."""
+
+    order: Order
+    step: Step
+    total: int
+    excused: bool
+
+
+def excesses(evidence: Evidence, orders: Iterable[Order], limit: int, measure: Measure) -> Iterator[Excess]:
+    """Where ``measure`` of these orders grows past ``limit``, in the order of the record."""
+    before = 0
+    for order, step, state in moments(orders):
+        total = measure(state, None)
+        if total > max(limit, before):
+            seen = evidence.seen_by(order)
+            yield Excess(order, step, total, excused=seen is not None and measure(state, seen) <= limit)
+        before = total
+
+
+def _charge(found: Finding, excess: Excess, what: str, limit: int) -> None:
+    order, step, total, excused = excess
+    told = f"{order.client_order_id}: {what} {total} after {step.kind} at {step.ts_ns}; expected at most {limit}"
+    if excused:
+        found.notes.append(f"excused, the exchange's own doing: {told}")
+    else:
+        found.problems.append(told)
+
+
+def slots_are_never_overfilled(evidence: Evidence, _: Bounds) -> Finding:
+    """I3.  A case is one event of an order; a slot is all orders whose ids differ in the attempt only.
+
+    Filled and open units of a slot never exceed the quantity of its first attempt's intent.  When an attempt is
+    received, every other attempt of the slot received so far has a lower number and has ended.
+    """
+    found = Finding(name="I3", title="a slot never works more than its quantity, one attempt at a time")
+    slots: dict[str, list[Order]] = {}
+    for order in evidence.ours:
+        slots.setdefault(order.client_order_id[:17], []).append(order)
+    first: dict[str, str] = {}
+    for order_id in evidence.journal.intents:
+        first[order_id[:17]] = min(order_id, first.get(order_id[:17], order_id))
+    for slot, orders in slots.items():
+        found.cases += sum(len(order.steps) for order in orders)
+        known = evidence.journal.intents.get(first.get(slot, ""))
+        quantity = known.terms.quantity if known else orders[0].terms.quantity
+        for excess in excesses(evidence, orders, quantity, committed):
+            _charge(found, excess, "filled and open in its slot", quantity)
+        for order, step, state in moments(orders):
+            if step.kind == "order_received":
+                _check_attempt(found, order, state)
+    return found
+
+
+def _check_attempt(found: Finding, order: Order, state: State) -> None:
+    for other in state:
+        if other is order:
+            continue
+        if other.client_order_id > order.client_order_id:
+            found.problems.append(
+                f"{order.client_order_id}: received at {order.received_ns} after {other.client_order_id}; "
+                "expected no earlier attempt after a later one"
+            )
+        elif not state[other].ended:
+            found.problems.append(
+                f"{order.client_order_id}: received at {order.received_ns} while {other.client_order_id} had "
+                f"{state[other].open} open; expected it ended"
+            )
+
+
+def _legs(evidence: Evidence) -> Iterator[tuple[GroupOrders, Leg]]:
+    return ((group, leg) for group in evidence.groups for leg in group.group.legs)
+
+
+def legs_never_exceed_their_target(evidence: Evidence, _: Bounds) -> Finding:
+    """I4.  A case is one event of an order that adds to a leg: an entry, or a hedge in the leg's direction.
+
+    Their filled and open units never exceed the leg's target; what was busted does not count as filled.
+    """
+    found = Finding(name="I4", title="a leg never works more than its target")
+    for group, leg in _legs(evidence):
+        orders = group.entering(leg)
+        found.cases += sum(len(order.steps) for order in orders)
+        for excess in excesses(evidence, orders, leg.target_qty, committed):
+            _charge(found, excess, f"filled and open in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
+    return found
+
+
+def hedges_never_exceed_what_is_needed(evidence: Evidence, _: Bounds) -> Finding:
+    """I5.  A case is one hedge order received or replaced, or one fill of a leg that was hedged in its direction.
+
+    When a hedge order is received, filled and open units of its hedge, and of its whole chain, are at most what the
+    hedge, and the chain's first hedge, needed as of the turn that decided the order (``hedge_tracking`` in the log).
+    Entry fills and the fills of hedges in the leg's direction never exceed the leg's target.
+    """
+    found = Finding(name="I5", title="a hedge never works more than is needed")
+    chains: dict[str, list[Order]] = {}
+    for order in evidence.ours:
+        if well_formed(order.client_order_id) and tag_kind(order.client_order_id) == HEDGE:
+            chains.setdefault(_root(evidence, parent_of(order.client_order_id)), []).append(order)
+    for root, orders in chains.items():
+        for order, step, state in moments(orders):
+            if step.kind in ACTIONS:
+                found.cases += 1
+                _check_need(found, evidence, order, step, state, root)
+    for group, leg in _legs(evidence):
+        if group.along(leg):
+            orders = group.entering(leg)
+            found.cases += sum(step.kind == "fill" for order in orders for step in order.steps)
+            for excess in excesses(evidence, orders, leg.target_qty, filled):
+                _charge(found, excess, f"filled in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
+    return found
+
+
+def _root(evidence: Evidence, hedge_id: str) -> str:
+    passed: set[str] = set()
+    while (above := evidence.journal.hedge_parents.get(hedge_id)) and above not in passed:
+        passed.add(hedge_id)
+        hedge_id = above
+    return hedge_id
+
+
+def _check_need(found: Finding, evidence: Evidence, order: Order, step: Step, state: State, root: str) -> None:
+    intent = evidence.intent(order)
+    if intent is None:
+        return  # I1, I2
+    own = parent_of(order.client_order_id)
+    for hedge_id, what in {root: "its chain", own: "its hedge"}.items():
+        part = {o: s for o, s in state.items() if hedge_id == root or parent_of(o.client_order_id) == own}
+        needed = evidence.journal.needed(hedge_id, intent.position.turn)
+        if needed is None:
+            found.problems.append(f"{order.client_order_id}: no hedge {hedge_id} in the log by then; expected one")
+            continue
+        total = committed(part)
+        if total > needed:
+            excused = committed(part, Seen(evidence.journal, intent.position)) <= needed
+            _charge(found, Excess(order, step, total, excused), f"filled and open in {what}", needed)
+
+
+def exits_never_exceed_what_was_opened(evidence: Evidence, _: Bounds) -> Finding:
+    """I9.  A case is one fill of a close, of a stop-loss, or of a hedge against its leg.
+
+    Their fills in a leg never exceed what had filled of its entries and of the hedges in its direction by then.
+    """
+    found = Finding(name="I9", title="stops, closes and reversing hedges never exit more than was opened")
+    for group, leg in _legs(evidence):
+        leaving = set(group.leaving(leg))
+        found.cases += sum(step.kind == "fill" for order in leaving for step in order.steps)
+
+        def overdrawn(state: State, seen: Seen | None, leaving: set[Order] = leaving) -> int:
+            return sum(filled_of(order, state, seen) * (1 if order in leaving else -1) for order in state)
+
+        if leaving:
+            for excess in excesses(evidence, group.entering(leg) + list(leaving), 0, overdrawn):
+                _charge(found, excess, f"exited beyond what opened in {group.group.group_id}/{leg.leg_id}:", 0)
+    return found
