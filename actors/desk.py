@@ -203,7 +203,7 @@ class Desk(Actor):  # type: ignore[misc]
             problem = "has been submitted before" if same else f"makes the same order ids as group {tag_owner!r}"
             self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
             return
-        if not self.turn.moment.may_open:
+        if not self.turn.moment.may_open or not self.instruments:
             self.reply(reply_to, CommandRefused(("new risk is not allowed at the moment; see 'status'",)))
             return
         today = datetime.fromtimestamp(self.turn.moment.at_ns / 1e9, UTC).date()

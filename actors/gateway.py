@@ -49,6 +49,7 @@ from messages.supervision import (
 )
 
 PUMP_MS = 20  # the adapter is pumped at least this often
+ASK_AGAIN_MS = 500  # without an instrument list for so long, it is asked for again
 RECONNECT_MS = (50, 100, 200, 500, 1_000)
 
 
@@ -81,8 +82,10 @@ class BrokerGateway(ProcessActor):
         self.instruments = InstrumentList(())
         self.clock_ns = 0
         self.session = 0  # unique over incarnations: the pid in the high bits
+        self.linked = 0  # the adapter's number of the session; it is complete once the instruments are known
         self.silent = True
         self.heard_ms = 0
+        self.asked_ms = 0
         self.polled_ns = 0
         self.attempts = 0
         self.reconnect_ms = 0
@@ -127,6 +130,8 @@ class BrokerGateway(ProcessActor):
             self.adapter.connect()
         if not self.silent and now - self.heard_ms > self.config.supervision.broker_silence_ms:
             self.fall_silent(f"no broker clock for {now - self.heard_ms} ms", link_down=False)
+        if self.linked and not self.session and now - self.asked_ms > ASK_AGAIN_MS:
+            self.ask_instruments()
         if self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
         self.pump()
@@ -160,10 +165,7 @@ class BrokerGateway(ProcessActor):
             case Snapshot():
                 self.on_snapshot(event)
             case InstrumentList():
-                self.instruments = event
-                self.controls.learn(event.instruments)
-                for cell in self.cells.values():
-                    cell.window.put(event)
+                self.on_instruments(event)
             case LinkUp():
                 self.on_link_up(event)
             case LinkDown():
@@ -179,7 +181,7 @@ class BrokerGateway(ProcessActor):
         """The broker's clock: a tick for every cell, and every 12 s of it a snapshot (never off)."""
         self.clock_ns = max(self.clock_ns, heartbeat.ts_ns)
         self.heard_ms = now_ms()
-        if self.silent:
+        if self.silent and self.session:
             self.silent = False
             self.adapter.request_snapshot()
             self.polled_ns = self.clock_ns
@@ -207,21 +209,35 @@ class BrokerGateway(ProcessActor):
             )
 
     def on_link_up(self, link: LinkUp) -> None:
+        """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
         self.attempts = 0
-        self.session = os.getpid() << 16 | link.session
+        self.linked = link.session
         self.clock_ns = max(self.clock_ns, link.ts_ns)
         self.heard_ms = now_ms()
         self.silent = False
-        self.polled_ns = self.clock_ns
-        self.log.info("broker link up", session=self.session)
-        self.adapter.request_instruments()
         self.subscribe()
-        self.adapter.request_snapshot()
+        self.ask_instruments()
+
+    def ask_instruments(self) -> None:
+        self.asked_ms = now_ms()
+        self.adapter.request_instruments()
+
+    def on_instruments(self, found: InstrumentList) -> None:
+        """What can be traded; with it the session is complete."""
+        self.instruments = found
+        self.controls.learn(found.instruments)
         for cell in self.cells.values():
-            cell.window.put(BrokerUp(self.session))
+            cell.window.put(found)
+        if not self.session and self.linked:
+            self.session = os.getpid() << 16 | self.linked
+            self.log.info("broker session", session=self.session, instruments=len(found.instruments))
+            self.polled_ns = self.clock_ns
+            self.adapter.request_snapshot()
+            for cell in self.cells.values():
+                cell.window.put(BrokerUp(self.session))
 
     def on_link_down(self, link: LinkDown) -> None:
-        self.session = 0
+        self.session = self.linked = 0
         pause = RECONNECT_MS[min(self.attempts, len(RECONNECT_MS) - 1)]
         self.attempts += 1
         self.reconnect_ms = now_ms() + pause

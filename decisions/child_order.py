@@ -189,9 +189,13 @@ def _rejected(order: ChildOrder, report: ExecutionReport, reason: str, moment: M
 
 def on_sent(order: ChildOrder, news: OrderSent, effects: Effects) -> ChildOrder:
     """The gateway wrote the order to the broker's connection: it may be there from now on (S10)."""
-    if order.intent.status is not IntentStatus.INTENT_PERSISTED or order.intent.sent_ns:
+    intent = order.intent
+    if intent.checks in ("", UNTOLD_CHECKS):
+        intent = replace(intent, checks=news.checks, sent_ns=intent.sent_ns or news.ts_ns)
+    if intent.status is IntentStatus.INTENT_PERSISTED:
+        intent = replace(intent, status=IntentStatus.SENT)
+    if intent == order.intent:
         return order
-    intent = replace(order.intent, status=IntentStatus.SENT, sent_ns=news.ts_ns, checks=news.checks)
     effects.records.append(intent)
     return replace(order, intent=intent)
 

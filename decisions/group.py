@@ -184,12 +184,13 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _tell_legs(state, wanted, effects)
     state = _tell_stops(state, wanted, moment, effects)
     state = _hedge(state, wanted, moment, effects)
+    before = state.record.outcome
     status = advance(state.record.status, state.group, held)
     outcome = outcome_of(state.record, state.group, held, wanted, hedging=_hedging(state))
     if outcome is not GroupOutcome.OPEN:
         status = _final_status(state, outcome)
     state = _recorded(state, moment, effects, status=status, outcome=outcome)
-    if outcome is GroupOutcome.HALTED and (state.settled is None or state.settled.record.outcome is not outcome):
+    if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
     return _settle(state, held, effects)
 
@@ -316,6 +317,7 @@ def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects
         + ", ".join(f"{leg.side.value} {held.held(leg.leg_id)} {leg.instrument.symbol}" for leg in state.group.legs),
         group_id=state.record.group_id,
         quantity=held.uncovered(state.group),
+        subject=str(moment.at_ns),
     )
 
 

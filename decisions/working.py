@@ -25,6 +25,7 @@ from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, S
 
 QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
 RETRY_MS = 250  # broker time before a refused or rejected slice is tried again, times the attempt
+MAX_ATTEMPTS = 35  # one base-36 digit of an order's id
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         missing = max(0, self.authorized - self.filled - self.live)
         if self.yielded or not missing:
             return missing
-        return min(missing, sum(slot.remainder for slot in slots(self) if slot.attempts >= self.pricing.attempts))
+        return min(missing, sum(slot.remainder for slot in slots(self) if slot.exhausted(self.pricing.attempts)))
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -70,9 +71,14 @@ class Slot(msgspec.Struct, frozen=True):
 
     number: int
     quantity: int
-    attempts: int
+    attempts: int  # how many there were
+    tried: int  # how many of them left the gateway: only these count against the pricing's attempts
     filled: int
     last: ChildOrder
+
+    def exhausted(self, attempts: int) -> bool:
+        """Whether nothing more is to be tried."""
+        return self.tried >= attempts or self.attempts >= MAX_ATTEMPTS
 
     @property
     def remainder(self) -> int:
@@ -85,8 +91,9 @@ def slots(parent: Parent) -> list[Slot]:
     found: dict[int, Slot] = {}
     for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt)):
         intent, slot = order.intent, found.get(order.intent.slice)
-        quantity, filled = (slot.quantity, slot.filled) if slot else (intent.quantity, 0)
-        found[intent.slice] = Slot(intent.slice, quantity, intent.attempt, filled + order.filled, order)
+        quantity, tried, filled = (slot.quantity, slot.tried, slot.filled) if slot else (intent.quantity, 0, 0)
+        left = intent.status is not IntentStatus.REFUSED or intent.sent_ns > 0
+        found[intent.slice] = Slot(intent.slice, quantity, intent.attempt, tried + left, filled + order.filled, order)
     return list(found.values())
 
 
@@ -185,19 +192,19 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         return parent
     known = slots(parent)
     for slot in known:
-        if slot.remainder and slot.attempts < parent.pricing.attempts:
+        if slot.remainder and not slot.exhausted(parent.pricing.attempts):
             quantity = min(slot.remainder, need)
             need -= quantity
             due = _retry_at(slot)
             if moment.at_ns < due:
                 effects.wake(due)
             else:
-                parent = _submit(parent, slot.number, slot.attempts + 1, quantity, moment, effects)
+                parent = _submit(parent, slot.number, slot.attempts + 1, slot.tried + 1, quantity, moment, effects)
     lots = need - need % parent.instrument.lot_size
     if lots > 0:
         first = known[-1].number + 1 if known else 0
         for number, quantity in enumerate(slices(lots, parent.instrument), start=first):
-            parent = _submit(parent, number, 1, quantity, moment, effects)
+            parent = _submit(parent, number, 1, 1, quantity, moment, effects)
     return parent
 
 
@@ -213,9 +220,11 @@ def _retry_at(slot: Slot) -> int:
     return intent.terminal_ns + RETRY_MS * MS * slot.attempts if refused else 0
 
 
-def _submit(parent: Parent, number: int, attempt: int, quantity: int, moment: Moment, effects: Effects) -> Parent:
+def _submit(
+    parent: Parent, number: int, attempt: int, tried: int, quantity: int, moment: Moment, effects: Effects
+) -> Parent:
     quote = moment.quote(parent.instrument.symbol)
-    priced = price(parent.pricing, attempt, parent.side, parent.instrument, quote)
+    priced = price(parent.pricing, tried, parent.side, parent.instrument, quote)
     if priced is None or (quote is None and parent.role in ENTRY_ROLES):
         effects.wake(moment.at_ns + QUOTE_WAIT_MS * MS)
         return parent  # R15: no quote, no release

@@ -64,7 +64,6 @@ class Stage:
         self.refused: dict[str, str] = {}
         self.kills: list[str] = []
         self.survived: dict[str, int] = {}
-        self.busted = ""
 
     def play(self) -> Scene:
         """Everything, to the end; the last scene is after the clean shutdown.
@@ -111,8 +110,7 @@ class Stage:
         self._cancel_one(system)
         self._bust_one(venue)
         self._until(lambda: not self._open(), system, PATIENCE_S)
-        with Steering(venue.port) as steering:
-            steering.misbehave(Nasty())  # the last word of the exchange must arrive before the books are compared
+        self._steer(venue, lambda steering: steering.misbehave(Nasty()))  # its last words must arrive before the audit
         self._until(lambda: not self._open() and self._quiet(), system, PATIENCE_S)
 
     def _submit(self, system: RunningSystem, plan: Plan) -> None:
@@ -174,6 +172,13 @@ class Stage:
                     steering.bust(trade.exec_id)
                     self.busted = record.group_id
                     return
+
+    def _steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> None:
+        """Tell the exchange something; a nasty one needs to be told more than once."""
+        for _ in range(10):
+            with contextlib.suppress(TimeoutError, ConnectionError), Steering(venue.port, timeout_s=1.0) as steering:
+                what(steering)
+                return
 
     def _orders(self, group_id: str, leg_id: str) -> set[str]:
         for path in journal_paths(self.script.journal):

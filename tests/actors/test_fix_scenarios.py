@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fix44 import DIFFERENCES, Event, branches, each_scenario, lines, needs_scenarios, printed, replay, start
+from fix44 import DIFFERENCES, SCENARIOS, Event, branches, each_scenario, lines, needs_scenarios, printed, replay, start
 from msgspec.structs import replace
 from world import START_NS, option
 
@@ -19,9 +19,9 @@ from domain.quotes import Quote
 from messages.market import BrokerUp, Tick
 from messages.operator import SubmitGroup
 from messages.orders import InstrumentList, Snapshot, SubmitOrder
-from messages.records import ExecutionRecord, ExecutionStateRecord
+from messages.records import ExecutionRecord, ExecutionStateRecord, IntentRecord
 from storage.memory import MemoryJournal
-from storage.tables import ESCALATIONS, EXECUTION_STATES, EXECUTIONS, GROUPS, PROCESSED_EVENTS, REJECTED_EVENTS
+from storage.tables import ESCALATIONS, EXECUTION_STATES, EXECUTIONS, GROUPS, INTENTS, PROCESSED_EVENTS, REJECTED_EVENTS
 
 pytestmark = needs_scenarios
 
@@ -93,8 +93,12 @@ def told(events: list[Event]) -> list[ExecutionReport]:
 
 def late(house: House, reports: list[ExecutionReport]) -> dict[str, str]:
     """What the order table calls late, in this order of arrival: event id -> reason."""
-    states = {ours: OrderState.new(ours, house.journal.group(f"group-{name}").intents[0].quantity)  # type: ignore[union-attr]
-              for name, ours in house.ids.items()}  # fmt: skip
+    intents: list[IntentRecord] = house.journal.rows(INTENTS)
+    states = {
+        intent.client_order_id: OrderState.new(intent.client_order_id, intent.quantity)
+        for intent in intents
+        if intent.client_order_id in house.ids.values()
+    }
     found, seen = {}, set()
     for report in map(house.ours, reports):
         if report.client_order_id in states and event_id(report) not in seen:
@@ -171,8 +175,6 @@ def test_adjacent_rows_swapped_end_in_the_same_state_and_the_late_one_is_recorde
 
 
 def test_the_swaps_do_produce_late_reports() -> None:
-    from fix44 import SCENARIOS  # noqa: PLC0415
-
     (fills,) = (scenario for scenario in SCENARIOS if scenario["id"] == "A.1.a")
     *_, events = branches(fills)
     reports = told(events)

@@ -124,41 +124,39 @@ class Bench:
             f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
             "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
         )
-        self.processes: list[subprocess.Popen[str]] = []
+        self.systems: list[System] = []
 
     # Starting and stopping
 
     def start(self, **environment: str) -> System:
         """Start a system and wait until it takes commands."""
-        system = System(self, self.launch(**environment))
+        system = self.launch(**environment)
         wait_for(system.takes_commands, "the system to take commands")
         return system
 
-    def launch(self, **environment: str) -> subprocess.Popen[str]:
-        """``python run_system.py start``, without waiting."""
-        process = self.popen("start", environment)
-        self.processes.append(process)
-        return process
-
-    def popen(self, command: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """A command of the program on this configuration."""
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "run_system.py"), command, "--config", str(self.config_path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, MARKER: self.marker, **(environment or {})},
+    def launch(self, **environment: str) -> System:
+        """``python run_system.py start`` in a process group of its own, without waiting."""
+        system = System(
+            self,
+            subprocess.Popen(
+                [sys.executable, str(ROOT / "run_system.py"), "start", "--config", str(self.config_path)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                env={**os.environ, MARKER: self.marker, **environment},
+            ),
         )
+        self.systems.append(system)
+        return system
 
     def close(self) -> None:
         """End everything that still carries the marker."""
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
         for pid in self.left():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for system in self.systems:
+            system.process.communicate()
 
     def left(self) -> list[int]:
         """Every process of this bench's systems that runs."""

@@ -1,0 +1,186 @@
+"""How shorts are protected: every planted violation of I6 and I7 fails that check and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from audit_story import Story, enter
+from msgspec.structs import replace
+
+from domain.groups import GroupOutcome
+from messages.records import Severity
+from venue.audit import Bounds
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    told = Story(tmp_path)
+    yield told
+    told.journal.close()
+
+
+def exposed(story: Story, seconds: float, *, alert_after: float | None = None) -> None:
+    """The long is closed ``seconds`` before the short."""
+    story.plan()
+    enter(story)
+    story.trade("C", "long", 10)
+    if alert_after is not None:
+        story.wait(alert_after)
+        story.alert()
+    story.wait(seconds - (alert_after or 0))
+    story.trade("C", "short", 10)
+    story.outcome(GroupOutcome.FLAT)
+
+
+def test_I6_a_short_that_stays_uncovered_too_long_without_an_alert(story: Story) -> None:
+    exposed(story, 20)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I6"}
+    assert "up to 10 units uncovered for 20.0" in found["I6"].problems[0]
+
+
+def test_I6_a_brief_exposure_needs_no_alert_and_is_told(story: Story) -> None:
+    exposed(story, 10)
+    found = story.findings()["I6"]
+    assert found.passed
+    assert found.notes[0].startswith("largest uncovered quantity 10, longest uncovered time 10.0")
+    assert story.failed(bounds=Bounds(uncovered_s=5)) == {"I6"}
+    assert story.failed(bounds=Bounds(uncovered_qty=9)) == {"I6"}
+
+
+def test_I6_an_alert_in_time_makes_it_right_and_a_late_one_does_not(story: Story) -> None:
+    exposed(story, 30, alert_after=14)
+    assert story.failed() == set()
+    assert story.failed(bounds=Bounds(uncovered_s=13)) == {"I6"}
+
+
+def test_I6_an_earlier_alert_that_nobody_has_acknowledged_still_stands(story: Story) -> None:
+    story.alert()
+    exposed(story, 30)
+    assert story.failed() == set()
+
+
+def test_I6_an_alert_that_was_acknowledged_before_does_not_count(story: Story) -> None:
+    story.alert(acknowledged_ns=story.now + 1)
+    exposed(story, 30)
+    assert story.failed() == {"I6"}
+
+
+def test_I6_a_warning_is_not_enough(story: Story) -> None:
+    story.alert(severity=Severity.WARNING)
+    exposed(story, 30)
+    assert story.failed() == {"I6"}
+
+
+def test_I6_exposure_that_never_ends_lasts_until_the_end_of_the_record(story: Story) -> None:
+    story.plan()
+    enter(story)
+    story.trade("C", "long", 10)
+    story.wait(16)
+    story.event("cancel_received", next(iter(story.intents)))
+    assert "I6" in story.failed()
+
+
+def test_I6_a_naked_rest_that_the_plan_allows_is_no_exposure(story: Story) -> None:
+    story.plan(allow_naked=True, long=False)
+    story.trade("E", "short", 10)
+    story.outcome(GroupOutcome.HEDGED)
+    story.wait(60)
+    story.trade("C", "short", 10)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == set()
+
+
+def test_I7_a_short_that_is_sent_before_its_protection_has_filled(story: Story) -> None:
+    story.plan()
+    long = story.send(story.decide("E", "long", 10))
+    short = story.send(story.decide("E", "short", 10))
+    story.fill(long, 10)
+    story.fill(short, 10)
+    story.outcome(GroupOutcome.HEDGED)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I7"}
+    assert "10 of 10 short units uncovered" in found["I7"].problems[0]
+
+
+def test_I7_a_later_bust_does_not_excuse_what_was_sent_before_it(story: Story) -> None:
+    story.plan()
+    long = story.send(story.decide("E", "long", 10))
+    story.cancel(story.send(story.decide("E", "short", 10)))
+    story.bust(long, story.fill(long, 10), 10)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I7"}
+
+
+def test_I7_shorts_that_work_together_count_together(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 6)
+    one = story.send(story.decide("E", "short", 6))
+    two = story.send(story.decide("E", "short", 4, slice_no=1))
+    story.trade("E", "long", 4, slice_no=1)
+    story.fill(one, 6)
+    story.fill(two, 4)
+    story.outcome(GroupOutcome.HEDGED)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I7"}
+    assert found["I7"].cases == 2
+    assert len(found["I7"].problems) == 1
+
+
+def test_I7_a_bust_that_was_known_does_not_excuse_and_one_that_was_not_does(story: Story) -> None:
+    story.plan()
+    long = story.send(story.decide("E", "long", 10))
+    exec_id = story.fill(long, 10)
+    bust = story.bust(long, exec_id, 10, heard=False)
+    story.cancel(story.send(story.decide("E", "short", 10)))
+    story.hear(long, bust, "trade_cancel", 10, -10, ref=exec_id)
+    story.outcome(GroupOutcome.FLAT)
+    found = story.findings()
+    assert all(finding.passed for finding in found.values())
+    assert any("excused" in note for note in found["I7"].notes)
+    story.cancel(story.send(story.decide("E", "short", 10, attempt=2)))
+    assert story.failed() == {"I7"}
+
+
+def test_I7_a_stop_that_sold_the_protection_excuses_only_until_it_is_known(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 10)
+    stop = story.send(story.decide("S", "long", 10))
+    exec_id = story.fill(stop, 10, heard=False)
+    story.cancel(story.send(story.decide("E", "short", 10)))
+    story.hear(stop, exec_id, "trade", 10, 10)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == set()
+    story.cancel(story.send(story.decide("E", "short", 10, attempt=2)))
+    assert story.failed() == {"I7"}
+
+
+def test_I7_a_naked_plan_fills_its_protection_first(story: Story) -> None:
+    story.plan(allow_naked=True)
+    story.groups["g1"] = replace(
+        story.groups["g1"],
+        group=replace(
+            story.groups["g1"].group,
+            legs=(replace(story.groups["g1"].group.legs[0], target_qty=4), story.groups["g1"].group.legs[1]),
+        ),
+    )
+    story.trade("E", "long", 4)
+    story.trade("E", "short", 4)
+    story.trade("E", "short", 6, slice_no=1)
+    story.outcome(GroupOutcome.HEDGED)
+    assert story.failed() == set()
+
+
+def test_I7_a_naked_part_before_the_covered_one(story: Story) -> None:
+    story.plan(allow_naked=True)
+    group = story.groups["g1"].group
+    legs = (replace(group.legs[0], target_qty=4), group.legs[1])
+    story.groups["g1"] = replace(story.groups["g1"], group=replace(group, legs=legs))
+    short = story.send(story.decide("E", "short", 6))
+    story.trade("E", "long", 4)
+    story.fill(short, 6)
+    story.trade("E", "short", 4, slice_no=1)
+    story.outcome(GroupOutcome.HEDGED)
+    assert story.failed() == {"I7"}

@@ -1,0 +1,235 @@
+"""How much was worked: every planted violation of I3, I4, I5 and I9 fails that check and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from audit_story import Story
+
+from domain.execution import Side
+from domain.groups import GroupOutcome
+from venue.audit.journal import Journal, Need, Position
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    told = Story(tmp_path)
+    yield told
+    told.journal.close()
+
+
+def test_I3_a_second_attempt_while_the_first_still_works(story: Story) -> None:
+    story.plan()
+    first = story.send(story.decide("E", "long", 5))
+    story.fill(first, 2)
+    second = story.send(story.decide("E", "long", 3, attempt=2))
+    story.cancel(second)
+    story.fill(first, 3)
+    story.trade("E", "long", 5, slice_no=1)
+    story.trade("E", "short", 10)
+    story.outcome(GroupOutcome.HEDGED)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I3"}
+    assert any("expected it ended" in problem for problem in found["I3"].problems)
+
+
+def test_I3_a_second_attempt_that_is_larger_than_the_rest_of_its_slot(story: Story) -> None:
+    story.plan()
+    first = story.send(story.decide("E", "long", 5))
+    story.fill(first, 2)
+    story.cancel(first)
+    story.cancel(story.send(story.decide("E", "long", 5, attempt=2)))
+    story.outcome(GroupOutcome.HALTED)
+    story.alert()
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I3"}
+    assert "filled and open in its slot 7" in found["I3"].problems[0]
+
+
+def test_I3_an_attempt_that_arrives_after_the_next_one(story: Story) -> None:
+    story.plan()
+    first, second = story.decide("E", "long", 5), story.decide("E", "long", 5, attempt=2)
+    story.cancel(story.send(second))
+    story.cancel(story.send(first))
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I3"}
+
+
+def test_I3_a_repeated_id_that_the_exchange_took_for_a_second_order(story: Story) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 5))
+    story.send(order)
+    for number in ("V1", "V2"):
+        story.event("canceled", order, venue_order_id=number)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I3"}
+
+
+def test_I3_a_correction_after_the_end_is_the_exchanges_own_doing_until_it_is_known(story: Story) -> None:
+    story.plan()
+    first = story.send(story.decide("E", "long", 5))
+    exec_id = story.fill(first, 2)
+    story.cancel(first)
+    corrected = story.correct(first, exec_id, 5, 3, heard=False)
+    second = story.send(story.decide("E", "long", 3, attempt=2))
+    story.hear(first, corrected, "trade_correct", 5, 3, ref=exec_id)
+    story.cancel(second)
+    story.outcome(GroupOutcome.HALTED)
+    story.alert()
+    found = story.findings()
+    assert all(finding.passed for finding in found.values())
+    assert any("excused" in note for note in found["I3"].notes)
+    story.cancel(story.send(story.decide("E", "long", 3, attempt=3)))
+    assert story.failed() == {"I3"}
+
+
+def test_I4_slices_that_together_exceed_the_target(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 10)
+    story.cancel(story.send(story.decide("E", "long", 1, slice_no=1)))
+    story.trade("E", "short", 10)
+    story.outcome(GroupOutcome.HEDGED)
+    assert story.failed() == {"I4"}
+
+
+def test_I4_a_hedge_on_top_of_a_working_entry(story: Story) -> None:
+    story.plan()
+    entry = story.send(story.decide("E", "long", 10))
+    story.hedge("long", 4)
+    story.cancel(story.send(story.decide("H", "long", 4, ordinal=1)))
+    story.fill(entry, 10)
+    story.trade("E", "short", 10)
+    story.outcome(GroupOutcome.HEDGED)
+    assert story.failed() == {"I4"}
+
+
+def test_I4_what_was_busted_may_be_bought_again(story: Story) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    story.bust(order, story.fill(order, 10), 10)
+    story.trade("E", "long", 10, attempt=2)
+    story.trade("E", "short", 10)
+    story.outcome(GroupOutcome.HEDGED)
+    assert story.failed() == set()
+
+
+def test_I5_a_hedge_that_works_more_than_is_needed(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 4)
+    story.hedge("long", 3)
+    story.trade("H", "long", 3, ordinal=1)
+    story.cancel(story.send(story.decide("H", "long", 3, slice_no=1, ordinal=1)))
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    assert story.failed() == {"I5"}
+
+
+def test_I5_a_chain_that_together_works_more_than_its_first_hedge_needed(story: Story) -> None:
+    story.plan()
+    root = story.hedge("long", 5)
+    story.trade("H", "long", 3, ordinal=1)
+    story.hedge("long", 5, ordinal=2, above=root)
+    story.cancel(story.send(story.decide("H", "long", 5, ordinal=2)))
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I5"}
+    assert "in its chain 8" in found["I5"].problems[0]
+
+
+def test_I5_a_child_hedge_that_works_more_than_it_needs_itself(story: Story) -> None:
+    story.plan()
+    root = story.hedge("long", 10)
+    story.hedge("long", 3, ordinal=2, above=root)
+    story.cancel(story.send(story.decide("H", "long", 5, ordinal=2)))
+    story.outcome(GroupOutcome.FLAT)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I5"}
+    assert "in its hedge 5" in found["I5"].problems[0]
+
+
+def test_I5_a_need_that_shrank_allows_less_from_then_on(story: Story) -> None:
+    story.plan()
+    story.hedge("long", 5)
+    story.hedge("long", 3)
+    story.cancel(story.send(story.decide("H", "long", 5, ordinal=1)))
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I5"}
+
+
+def test_I5_what_a_hedge_needed_in_a_turn_is_the_most_of_that_turn_and_of_what_stood_before() -> None:
+    journal = Journal()
+    places = {(1, 0): 7, (3, 0): 4, (3, 5): 6, (5, 0): 2}
+    journal.needs["h"] = [Need(Position(*place), quantity) for place, quantity in places.items()]
+    assert [journal.needed("h", turn) for turn in range(7)] == [None, 7, 7, 7, 6, 6, 2]
+
+
+def test_I5_a_hedge_order_of_a_hedge_that_the_log_does_not_know(story: Story) -> None:
+    story.plan()
+    story.cancel(story.send(story.decide("H", "long", 3, ordinal=1)))
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I5"}
+
+
+def test_I5_a_raised_need_allows_more_from_then_on(story: Story) -> None:
+    story.plan()
+    story.hedge("long", 3)
+    story.trade("H", "long", 3, ordinal=1)
+    story.hedge("long", 5)
+    story.trade("H", "long", 2, slice_no=1, ordinal=1)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    assert story.failed() == set()
+
+
+def test_I5_a_late_fill_of_an_ended_entry_is_excused_and_listed(story: Story) -> None:
+    story.plan(target=5)
+    entry = story.send(story.decide("E", "long", 5))
+    story.cancel(entry)
+    story.hedge("long", 5)
+    story.trade("H", "long", 5, ordinal=1)
+    story.fill(entry, 5)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    found = story.findings()
+    assert all(finding.passed for finding in found.values())
+    assert any("excused" in note for note in found["I5"].notes)
+
+
+@pytest.mark.parametrize("kind", ["C", "S"])
+def test_I9_more_leaves_than_was_opened(story: Story, kind: str) -> None:
+    story.plan()
+    story.trade("E", "long", 4)
+    story.trade(kind, "long", 5)
+    story.trade("E", "long", 1, slice_no=1)
+    story.outcome(GroupOutcome.FLAT)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I9"}
+    assert "expected at most 0" in found["I9"].problems[0]
+
+
+def test_I9_a_hedge_against_its_leg_counts_as_an_exit(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 4)
+    story.hedge("long", 5)
+    story.trade("H", "long", 5, ordinal=1, side=Side.SELL)
+    story.trade("E", "long", 1, slice_no=1)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I9"}
+
+
+def test_I9_a_bust_of_what_was_closed_is_excused(story: Story) -> None:
+    story.plan()
+    entry = story.send(story.decide("E", "long", 4))
+    exec_id = story.fill(entry, 4)
+    story.trade("C", "long", 4)
+    story.bust(entry, exec_id, 4)
+    story.trade("E", "long", 2, slice_no=1)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    found = story.findings()
+    assert all(finding.passed for finding in found.values())
+    assert len(found["I9"].notes) == 1
+    assert "excused" in found["I9"].notes[0]
