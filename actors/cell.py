@@ -64,11 +64,17 @@ class Cell(ProcessActor):
         return f"epoch {self.journal.epoch}, {len(self.journal.open_groups())} open groups"
 
     def on_peers(self) -> None:
-        """Present this cell to a gateway that may be new; what the old one owed is in the snapshot that follows."""
+        """Present this cell to a gateway that may be new; what the old one owed is in the snapshot that follows.
+
+        Alerts that an earlier incarnation of this cell or of the notifier did not pass on are sent again.
+        """
         self.symbols = self.tree.symbols
         self.orders.drop(lambda _: False)
         if "gateway" in self.peers:
             self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
+        undelivered = tuple(alert for alert in self.journal.open_escalations() if not alert.delivered_ns)
+        if undelivered:
+            self.pass_alerts(undelivered)
 
     def on_wakeup(self, payload: Any) -> None:
         del payload

@@ -16,7 +16,7 @@ from actors.inprocess import InProcessSystem
 from actors.turn import SYSTEM, Turn
 from config.schema import Config
 from decisions import gate
-from decisions.effects import Moment, Request
+from decisions.effects import Moment, Outgoing
 from decisions.gate import Gate
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
@@ -32,7 +32,7 @@ from storage.port import Turn as JournalTurn
 class Released(msgspec.Struct, frozen=True):
     """What a turn lets out, after its commit."""
 
-    requests: tuple[Request, ...]
+    requests: tuple[Outgoing, ...]
     alerts: tuple[EscalationRecord, ...]
     replies: tuple[tuple[str, msgspec.Struct], ...]
 

@@ -200,6 +200,9 @@ class Desk(Actor):  # type: ignore[misc]
         tag_owner = self.nursery.find(group_tag(plan.group_id))
         if tag_owner is not None:
             same = tag_owner == plan.group_id
+            if same and command.again:
+                self.reply(reply_to, GroupAccepted(plan.group_id))
+                return
             problem = "has been submitted before" if same else f"makes the same order ids as group {tag_owner!r}"
             self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
             return
@@ -243,14 +246,18 @@ class Desk(Actor):  # type: ignore[misc]
         if alert is None:
             self.reply(reply_to, CommandRefused((f"no alert {command.escalation_id!r} waits for anybody",)))
             return
-        self.record(replace(alert, acknowledged_ns=self.turn.moment.at_ns, acknowledged_by=command.by))
+        self.record(replace(alert, acknowledged_ns=self.now_ns(), acknowledged_by=command.by))
         self.reply(reply_to, CommandDone(f"{command.escalation_id} acknowledged by {command.by}"))
 
     def on_delivered(self, news: AlertDelivered) -> None:
         """The Notifier has passed an alert on."""
         alert = self.alerts.get(news.escalation_id)
         if alert is not None and alert.repeats == news.repeats and not alert.delivered_ns:
-            self.record(replace(alert, delivered_ns=self.turn.moment.at_ns))
+            self.record(replace(alert, delivered_ns=self.now_ns()))
+
+    def now_ns(self) -> int:
+        """The broker's clock; never 0, which means "not yet", although it is not known before the first session."""
+        return max(1, self.turn.moment.at_ns)
 
     def on_instruments(self, found: InstrumentList) -> None:
         """What can be traded."""

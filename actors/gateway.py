@@ -28,6 +28,7 @@ from messages.operator import CommandDone, KillSwitch
 from messages.orders import (
     CancelOrder,
     CancelResult,
+    ForgetOrder,
     InstrumentList,
     ModifyOrder,
     ModifyResult,
@@ -83,7 +84,8 @@ class BrokerGateway(ProcessActor):
         self.clock_ns = 0
         self.session = 0  # unique over incarnations: the pid in the high bits
         self.linked = 0  # the adapter's number of the session; it is complete once the instruments are known
-        self.silent = True
+        self.silent = False
+        self.silence = BrokerSilent("")  # why, since it is
         self.heard_ms = 0
         self.asked_ms = 0
         self.polled_ns = 0
@@ -115,7 +117,7 @@ class BrokerGateway(ProcessActor):
         return [descriptor] if descriptor >= 0 else []
 
     def state(self) -> str:
-        return "killed" if self.killed else "silent" if self.silent else "running"
+        return "killed" if self.killed else "silent" if self.silent or not self.session else "running"
 
     def on_exit(self) -> None:
         if hasattr(self, "adapter"):
@@ -129,7 +131,7 @@ class BrokerGateway(ProcessActor):
             self.reconnect_ms = 0
             self.adapter.connect()
         if not self.silent and now - self.heard_ms > self.config.supervision.broker_silence_ms:
-            self.fall_silent(f"no broker clock for {now - self.heard_ms} ms", link_down=False)
+            self.fall_silent(f"no broker clock for {now - self.heard_ms} ms", link_down=not self.session)
         if self.linked and not self.session and now - self.asked_ms > ASK_AGAIN_MS:
             self.ask_instruments()
         if self.killed != self.kill_file.exists():
@@ -249,9 +251,9 @@ class BrokerGateway(ProcessActor):
 
     def fall_silent(self, reason: str, *, link_down: bool) -> None:
         """No new risk; the cells alert a person."""
-        self.silent = True
+        self.silent, self.silence = True, BrokerSilent(reason, link_down)
         for cell in self.cells.values():
-            cell.window.put(BrokerSilent(reason, link_down))
+            cell.window.put(self.silence)
 
     def pass_on(self, client_order_id: str, event: wire.Event) -> None:
         cell = self.cells.get(home_of(client_order_id))
@@ -285,6 +287,8 @@ class BrokerGateway(ProcessActor):
         if self.session:
             cell.window.put(BrokerUp(self.session), Tick(self.clock_ns, tuple(cell.fresh.values())))
             self.adapter.request_snapshot()
+        elif self.silent:
+            cell.window.put(self.silence)
         self.flush()
 
     def on_watch(self, watch: Watch, sender: ActorAddress) -> None:
@@ -308,6 +312,9 @@ class BrokerGateway(ProcessActor):
             return  # nothing of an older epoch leaves (I18); a newer one says Hello first
         self.send(sender, OrderBatchTaken(batch.epoch, batch.number))
         for request in wire.requests(batch.requests):
+            if isinstance(request, ForgetOrder):
+                self.forget(request)
+                continue
             waiting = self.lanes.put(request)
             if waiting is not None:
                 self.answer_unsent(waiting, "canceled before it was sent")
@@ -343,6 +350,12 @@ class BrokerGateway(ProcessActor):
         self.pass_on(
             order.client_order_id,
             OrderSent(client_order_id=order.client_order_id, ts_ns=self.clock_ns, checks=judged.checks),
+        )
+
+    def forget(self, void: ForgetOrder) -> None:
+        """A cell has proven that an order never reached the broker: its parent may place the quantity again."""
+        self.ledger.answered(
+            SubmitResult(client_order_id=void.client_order_id, outcome=Outcome.REFUSED, ts_ns=self.clock_ns)
         )
 
     def answer_unsent(self, request: wire.Request, reason: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from decisions.effects import Effects, Moment, Request
+from decisions.effects import Effects, Moment, Outgoing
 from messages.records import EscalationRecord, GroupRecord, IntentRecord, IntentStatus, Record
 
 SYSTEM = ""  # the group id of what belongs to no group
@@ -22,14 +22,14 @@ class Turn:
     def __init__(self, moment: Moment) -> None:
         self.moment = moment
         self.records: list[tuple[str, Record]] = []  # group id and record, of this turn's closed steps
-        self.requests: list[tuple[str, Request]] = []
+        self.requests: list[tuple[str, Outgoing]] = []
         self.replies: list[tuple[str, msgspec.Struct]] = []  # command id and answer
         self.known_alerts: set[str] = set()
         self.symbols: set[str] = set()  # what the cell wants quotes of
         self.frozen = False  # a CRITICAL alert has waited too long for a person
         self.wake: Callable[[str, int], None] = lambda _group_id, _at_ns: None
         self._step_records: list[tuple[str, Record]] = []
-        self._step_requests: list[tuple[str, Request]] = []
+        self._step_requests: list[tuple[str, Outgoing]] = []
         self._incarnations: dict[str, int] = {}
 
     def collect(self, group_id: str, effects: Effects) -> None:

@@ -46,8 +46,8 @@ class OrdersConfig(Section, frozen=True, kw_only=True):
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=30)] = (
         3  # attempts per slice; then the leg's shortfall is hedged
     )
-    cancel_timeout_ms: Positive = 1_000  # a cancel without an answer is repeated after so long
-    max_cancels: Positive = 5  # a cancel that is stuck so often makes the order UNRESOLVED, with an alert
+    cancel_timeout_ms: Positive = 1_000  # a cancel without an answer is repeated after so long, then twice as long, …
+    max_cancels: Positive = 8  # a cancel that is stuck so often makes the order UNRESOLVED, with an alert
     quote_max_age_ms: Positive = 120_000  # an older quote blocks a release (R15)
     entry_step_pct: Percent = 0.5  # each further attempt concedes so much more of the price
     absence_horizon_ms: Positive = 2_000  # an order missing from a snapshot is absent only when sent so long before it

@@ -12,9 +12,14 @@ from messages.records import EscalationRecord, Severity
 
 
 def repeat(alert: EscalationRecord, now_ns: int, config: AlertsConfig) -> EscalationRecord | None:
-    """The alert as it is to be sent again, or ``None`` while it is not due, is acknowledged, or is not CRITICAL."""
+    """The alert as it is to be sent again, or ``None`` while it is not due, is acknowledged, or is not CRITICAL.
+
+    One that was raised before the broker's clock was ever heard (``raised_ns`` 0) begins to wait now.
+    """
     if alert.severity is not Severity.CRITICAL or alert.acknowledged_ns:
         return None
+    if not alert.raised_ns:
+        return replace(alert, raised_ns=now_ns)
     if now_ns < alert.raised_ns + (alert.repeats + 1) * config.repeat_ms * MS:
         return None
     missed = (now_ns - alert.raised_ns) // (config.repeat_ms * MS)
@@ -26,6 +31,7 @@ def frozen(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig
     return any(
         alert.severity is Severity.CRITICAL
         and not alert.acknowledged_ns
+        and alert.raised_ns
         and now_ns >= alert.raised_ns + config.freeze_after_ms * MS
         for alert in alerts
     )

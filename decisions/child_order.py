@@ -13,7 +13,7 @@ from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
 from domain.orders import OrderState, event_id, merge
-from messages.orders import OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.orders import ForgetOrder, OrderSent, Outcome, SubmitOrder, SubmitResult
 from messages.records import (
     ExecutionRecord,
     ExecutionStateRecord,
@@ -261,6 +261,7 @@ def on_absence(order: ChildOrder, as_of_ns: int, parent_qty: int, moment: Moment
         reason = f"{intent.reason}; absent at the broker, proven twice"
         intent = replace(intent, status=IntentStatus.VOID, reason=reason, terminal_ns=moment.at_ns)
         effects.records.append(intent)
+        effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
     elif action is Action.ALERT:
         effects.alert(
             moment,

@@ -13,12 +13,13 @@ import msgspec
 
 from config.schema import Config
 from domain.quotes import Quote
-from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
+from messages.orders import CancelOrder, ForgetOrder, ModifyOrder, SubmitOrder
 from messages.records import EscalationRecord, Record, Severity
 
 MS = 1_000_000  # nanoseconds in a millisecond
 
-Request = SubmitOrder | CancelOrder | ModifyOrder
+Request = SubmitOrder | CancelOrder | ModifyOrder  # what the broker is asked
+Outgoing = Request | ForgetOrder  # what the gateway is told
 
 
 class UnknownMessage(Exception):
@@ -57,7 +58,7 @@ class Effects:
     """
 
     records: list[Record] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Outgoing] = field(default_factory=list)
     letters: list[tuple[str, msgspec.Struct]] = field(default_factory=list)
     wake_ns: int | None = None
 

@@ -63,10 +63,19 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         missing = max(0, self.authorized - self.filled - self.live)
         if self.yielded or not missing:
             return missing
-        return min(missing, sum(slot.remainder for slot in slots(self) if slot.exhausted(self.pricing.attempts)))
+        return min(missing, sum(slot.remainder for slot in slots(self) if self.gives_up(slot)))
+
+    def gives_up(self, slot: Slot) -> bool:
+        """Whether nothing more of a slice is to be tried.
+
+        What a bust takes from protection is given up at once: a short may stand naked, and that is a hedge's business.
+        """
+        if slot.busted and self.role is Role.PROTECTION:
+            return True
+        return slot.tried >= self.pricing.attempts or slot.attempts >= MAX_ATTEMPTS
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One slice and its attempts so far."""
 
     number: int
@@ -74,11 +83,8 @@ class Slot(msgspec.Struct, frozen=True):
     attempts: int  # how many there were
     tried: int  # how many of them left the gateway: only these count against the pricing's attempts
     filled: int
+    busted: bool  # a correction or a bust changed what had filled
     last: ChildOrder
-
-    def exhausted(self, attempts: int) -> bool:
-        """Whether nothing more is to be tried."""
-        return self.tried >= attempts or self.attempts >= MAX_ATTEMPTS
 
     @property
     def remainder(self) -> int:
@@ -90,10 +96,17 @@ def slots(parent: Parent) -> list[Slot]:
     """The slices of a parent order, in order."""
     found: dict[int, Slot] = {}
     for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt)):
-        intent, slot = order.intent, found.get(order.intent.slice)
-        quantity, tried, filled = (slot.quantity, slot.tried, slot.filled) if slot else (intent.quantity, 0, 0)
+        intent, before = order.intent, found.get(order.intent.slice)
         left = intent.status is not IntentStatus.REFUSED or intent.sent_ns > 0
-        found[intent.slice] = Slot(intent.slice, quantity, intent.attempt, tried + left, filled + order.filled, order)
+        found[intent.slice] = Slot(
+            number=intent.slice,
+            quantity=before.quantity if before else intent.quantity,
+            attempts=intent.attempt,
+            tried=(before.tried if before else 0) + left,
+            filled=(before.filled if before else 0) + order.filled,
+            busted=order.state.count.amended or (before is not None and before.busted),
+            last=order,
+        )
     return list(found.values())
 
 
@@ -192,7 +205,7 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         return parent
     known = slots(parent)
     for slot in known:
-        if slot.remainder and not slot.exhausted(parent.pricing.attempts):
+        if slot.remainder and not parent.gives_up(slot):
             quantity = min(slot.remainder, need)
             need -= quantity
             due = _retry_at(slot)

@@ -8,9 +8,10 @@ from domain.groups import Plan
 
 
 class SubmitGroup(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Work this plan."""
+    """Work this plan.  ``again``: asked before, without an answer, so that a group that is there is the answer."""
 
     plan: Plan
+    again: bool = False
 
 
 class GroupAccepted(msgspec.Struct, frozen=True, array_like=True, tag=True):

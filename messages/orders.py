@@ -66,6 +66,13 @@ class ModifyOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_onl
     epoch: int
 
 
+class ForgetOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """This order is void: absent at the broker, proven twice, and durable as such.  It no longer counts (E6)."""
+
+    client_order_id: str
+    epoch: int
+
+
 class OrderSent(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """The gateway has written this order to the broker's connection; ``checks`` are the controls that it passed."""
 

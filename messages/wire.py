@@ -12,6 +12,7 @@ from messages.operator import KillSwitch, OperatorAnswer, OperatorCommand
 from messages.orders import (
     CancelOrder,
     CancelResult,
+    ForgetOrder,
     InstrumentList,
     ModifyOrder,
     ModifyResult,
@@ -36,7 +37,7 @@ Event = (
     | BrokerSilent
     | KillSwitch
 )
-Request = SubmitOrder | CancelOrder | ModifyOrder
+Request = SubmitOrder | CancelOrder | ModifyOrder | ForgetOrder
 
 _ENCODER = msgspec.msgpack.Encoder()
 _EVENTS: msgspec.msgpack.Decoder[tuple[Event, ...]] = msgspec.msgpack.Decoder(tuple[Event, ...])

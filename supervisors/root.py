@@ -12,6 +12,7 @@ from thespian.actors import ActorAddress, ActorExitRequest
 from actors.logs import open_log
 from config.paths import kill_switch_path
 from config.schema import Config
+from decisions.supervision import ChildSpec
 from messages import wire
 from messages.operator import AskStatus, KillSwitch, SystemStatus
 from messages.records import EscalationRecord, Severity
@@ -51,14 +52,16 @@ class RootSupervisor(Supervisor):
     def __init__(self) -> None:
         super().__init__()
         self.cells = CellDirectory({}, ())
+        self.cell_restarts: dict[str, int] = {}
         self.alerts = 0
+        self.undelivered: dict[str, EscalationRecord] = {}
         self.handlers |= {
             StartRoot: self.on_start,
             CellDirectory: self.on_directory,
             AskDirectory: self.on_ask_directory,
             Operate: self.on_operate,
             Operated: lambda _message, _sender: None,
-            AlertBatchTaken: lambda _message, _sender: None,
+            AlertBatchTaken: self.on_alerts_taken,
         }
 
     def on_start(self, message: StartRoot, sender: ActorAddress) -> None:
@@ -74,15 +77,23 @@ class RootSupervisor(Supervisor):
         """Tell the others where the notifier and the gateway are now."""
         if child.spec.name in (NOTIFIER, GATEWAY):
             self.tell_children(PeersChanged({child.spec.name: child.address}))
+        if child.spec.name == NOTIFIER:
+            self.pass_alerts(*self.undelivered.values())
         if child.restarts:
             self.alert(Severity.WARNING, "PROCESS_RESTARTED", f"{child.spec.name} was restarted (pid {child.pid})")
 
+    def start_child(self, spec: ChildSpec) -> None:
+        """Cells do not outlive their supervisor: what is known of the old ones is over."""
+        if spec.name == CELLS:
+            self.cells, self.cell_restarts = CellDirectory({}, ()), {}
+        super().start_child(spec)
+
     def on_directory(self, message: CellDirectory, sender: ActorAddress) -> None:
         del sender
-        before = {status.name: status.restarts for status in self.cells.statuses}
         self.cells = message
         for status in message.statuses:
-            if status.pid and status.restarts > before.get(status.name, status.restarts):
+            if status.pid and status.restarts > self.cell_restarts.get(status.name, 0):
+                self.cell_restarts[status.name] = status.restarts
                 self.alert(Severity.WARNING, "PROCESS_RESTARTED", f"{status.name} was restarted (pid {status.pid})")
 
     def on_failed(self, message: ChildFailed, sender: ActorAddress) -> None:
@@ -119,11 +130,19 @@ class RootSupervisor(Supervisor):
         """Send an alert of the tree's own; it is in the structured log too."""
         self.alerts += 1
         self.log.warning("alert", kind=kind, severity=severity.value, text=text)
-        notifier = self.children.get(NOTIFIER)
-        if notifier is None:
-            return
         record = replace(_BLANK, escalation_id=f"{kind}:{self.alerts}", severity=severity, kind=kind, text=text)
-        self.send(notifier.address, AlertBatch("root", wire.pack([record])))
+        self.undelivered[record.escalation_id] = record
+        self.pass_alerts(record)
+
+    def pass_alerts(self, *alerts: EscalationRecord) -> None:
+        notifier = self.children.get(NOTIFIER)
+        if notifier is not None and alerts:
+            self.send(notifier.address, AlertBatch("root", wire.pack(alerts)))
+
+    def on_alerts_taken(self, taken: AlertBatchTaken, sender: ActorAddress) -> None:
+        del sender
+        for delivered in wire.delivered(taken.delivered):
+            self.undelivered.pop(delivered.escalation_id, None)
 
     def on_exit_request(self, message: ActorExitRequest, sender: ActorAddress) -> None:
         self.log.info("shutting down")

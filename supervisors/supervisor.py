@@ -184,17 +184,14 @@ class Supervisor(Actor):  # type: ignore[misc]
             self.send(child.address, message)
 
     def statuses(self) -> tuple[ProcessStatus, ...]:
-        """How the children are."""
-        return tuple(
-            ProcessStatus(
-                name=child.spec.name,
-                pid=child.pid,
-                state=child.state,
-                restarts=self.restarts.get(child.spec.name, 0),
-                detail=child.detail,
-            )
-            for child in self.children.values()
-        )
+        """How the children are; one that is not there (yet, again, or any more) is "down"."""
+        return tuple(self._status(spec.name, self.children.get(spec.name)) for spec in self.spec.children)
+
+    def _status(self, name: str, child: Child | None) -> ProcessStatus:
+        restarts = self.restarts.get(name, 0)
+        if child is None:
+            return ProcessStatus(name=name, pid=0, state="down", restarts=restarts)
+        return ProcessStatus(name=name, pid=child.pid, state=child.state, restarts=restarts, detail=child.detail)
 
 
 def kill(pid: int) -> None:

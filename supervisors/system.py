@@ -39,6 +39,7 @@ from supervisors.root import AskDirectory, Directory, RootSupervisor
 
 LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
 START_TIMEOUT_S = 20.0
+ASK_AGAIN_S = 1.0  # a part that is asked while it is being restarted loses the question
 
 
 class SystemRefused(Exception):
@@ -123,11 +124,13 @@ class RunningSystem:
                 time.sleep(0.02)
                 continue
             self._actors.tell(address, Operate(command_id, wire.pack(command)))
-            patience = min(deadline, time.monotonic() + 3.0)
+            patience = min(deadline, time.monotonic() + ASK_AGAIN_S)
             while time.monotonic() < patience:
                 answer = self._actors.listen(max(0.01, patience - time.monotonic()))
                 if isinstance(answer, Operated) and answer.command_id == command_id:
                     return wire.answer(answer.answer)
+            if isinstance(command, SubmitGroup):
+                command = SubmitGroup(command.plan, again=True)
         raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
 
     def _directory(self, deadline: float) -> Any:
@@ -183,10 +186,10 @@ def _run(config: Config, directory: Path) -> Iterator[RunningSystem]:
     actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
     try:
         root = actors.createActor(RootSupervisor)
-        directory = actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
-        if not isinstance(directory, Directory):
+        started = actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
+        if not isinstance(started, Directory):
             raise NoAnswer(f"the root supervisor did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
-        with closing(RunningSystem(config, actors, root, directory.root_pid)) as system:
+        with closing(RunningSystem(config, actors, root, started.root_pid)) as system:
             system.wait_until_started()
             yield system
     finally:

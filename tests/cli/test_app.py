@@ -30,7 +30,7 @@ COMMANDS = [
     ("arguments", "says"),
     [
         (["nope"], "error: No such command 'nope'"),
-        (["statsu"], "Did you mean 'status'?"),
+        (["statsu"], "Did you mean 'status'"),
         (["submit"], "error: Missing argument"),
         (["status", "--bad"], "error: No such option: --bad"),
         (["kill-switch", "maybe"], "error: Invalid value for"),

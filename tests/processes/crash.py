@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
-
-import storage.sqlite as journal
 
 RULE = "CRASH_RULE"
 INSERTED, COMMITTED = "inserted", "committed"  # after the last INSERT and before COMMIT; right after COMMIT
@@ -89,17 +88,18 @@ class _Doomed:
 def install() -> None:
     """Wrap the writers of the journal as the rule in the environment says."""
     guillotine = Guillotine(msgspec.json.decode(os.environ[RULE], type=Rule))
+    journal: Any = import_module("storage.sqlite")
     write_batch, begin_epoch = journal._write_batch, journal.begin_epoch
 
-    def doomed_write_batch(conn: Any, batch: journal.Batch) -> None:
+    def doomed_write_batch(conn: sqlite3.Connection, batch: list[Any]) -> None:
         due = guillotine.is_due(_path(conn), repr(batch))
-        write_batch(_Doomed(conn, guillotine) if due else conn, batch)  # type: ignore[arg-type]
+        write_batch(_Doomed(conn, guillotine) if due else conn, batch)
 
     def doomed_begin_epoch(conn: sqlite3.Connection, **known: Any) -> int:
         due = guillotine.is_due(_path(conn), BEGIN_EPOCH)
         if due:
             guillotine.fall(INSERTED)
-        epoch = begin_epoch(conn, **known)
+        epoch: int = begin_epoch(conn, **known)
         if due:
             guillotine.fall(COMMITTED)
         return epoch

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -23,9 +23,9 @@ from cli import control
 from cli.problems import CommandFailed
 from config.paths import alert_log_path, control_path, journal_paths
 from domain.execution import Side
-from domain.groups import GroupOutcome, Plan, PlanLeg, group_part, group_tag
+from domain.groups import GroupOutcome, Plan, PlanLeg, PlanStop, group_part, group_tag
 from domain.plans import home_cell
-from messages.records import GroupRecord, IntentRecord
+from messages.records import EscalationRecord, GroupRecord, IntentRecord
 from storage.port import JournalError
 from storage.reader import JournalReader
 from venue.child import Steering, VenueChild
@@ -88,11 +88,12 @@ def cont(pid: int) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
-def plan(group_id: str, quantity: int = 30) -> Plan:
+def plan(group_id: str, quantity: int = 30, stops: tuple[PlanStop, ...] = ()) -> Plan:
     """A bull put on the exchange's made-up chain."""
     return Plan(
         group_id=group_id,
         quantity=quantity,
+        stops=stops,
         strategy="bull_put",
         legs=(
             PlanLeg(leg_id="short", symbol="LEGK  260220P00485000", side=Side.SELL),
@@ -109,7 +110,7 @@ def id_in_cell(cell: int, word: str, cells: int = 2) -> str:
 class Bench:
     """One test's exchange, journal directory and configuration; systems start and end on it, one after the other."""
 
-    def __init__(self, directory: Path, venue: VenueChild | None, **supervision: int) -> None:
+    def __init__(self, directory: Path, venue: VenueChild | None, supervision: Mapping[str, int] | None = None) -> None:
         self.directory = directory
         self.journal_dir = directory / "journal"
         self.truth_path = directory / "truth.jsonl"
@@ -118,13 +119,22 @@ class Bench:
         self.venue = venue
         self.broker_port = venue.port if venue is not None else free_port()
         self.config_path = directory / "legkeeper.toml"
-        values = {"heartbeat_ms": 100, "heartbeat_timeout_ms": 3_000, "backoff_max_ms": 200, **supervision}
-        self.config_path.write_text(
-            f'[system]\njournal_dir = "{self.journal_dir}"\nadmin_port = {self.admin_port}\n'
-            f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
-            "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
-        )
+        self.supervision = {
+            "heartbeat_ms": 100,
+            "heartbeat_timeout_ms": 5_000,
+            "backoff_max_ms": 200,
+            **(supervision or {}),
+        }
+        self.configure(admin_port=self.admin_port)
         self.systems: list[System] = []
+
+    def configure(self, *, admin_port: int) -> None:
+        """Write the configuration file."""
+        self.config_path.write_text(
+            f'[system]\njournal_dir = "{self.journal_dir}"\nadmin_port = {admin_port}\n'
+            f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
+            "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in self.supervision.items())
+        )
 
     # Starting and stopping
 
@@ -203,6 +213,14 @@ class Bench:
         path = alert_log_path(self.journal_dir)
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def alert_kinds(self) -> set[str]:
+        """What kinds of alerts left the system."""
+        return {alert["kind"] for alert in self.alerts()}
+
+    def open_alerts(self, kind: str) -> list[EscalationRecord]:
+        """The alerts of this kind that still need a person, as the journals have them."""
+        return [alert for alert in self._read(lambda reader: reader.open_escalations()) if alert.kind == kind]
+
     def steering(self) -> Steering:
         """A hand on the exchange."""
         return Steering(self.broker_port)
@@ -273,10 +291,12 @@ class System:
 
     def wait_until_open(self) -> None:
         """Until every cell may take new risk."""
-        wait_for(
-            lambda: [p["state"] for name, p in self.processes().items() if name.startswith("cell-")] == ["open"] * 2,
-            "both cells to be open",
-        )
+        self.wait_for_state("cell-0", "open")
+        self.wait_for_state("cell-1", "open")
+
+    def wait_for_state(self, name: str, state: str) -> None:
+        """Until ``status`` says so."""
+        wait_for(lambda: self.processes().get(name, {}).get("state") == state, f"{name} to be {state!r}")
 
     def kill(self, name: str) -> int:
         """SIGKILL to a part; returns the process id that it had."""
@@ -297,11 +317,11 @@ class System:
 
 
 @contextlib.contextmanager
-def bench(directory: Path, *, nasty: str = "off", **supervision: int) -> Iterator[Bench]:
-    """A bench with a running exchange."""
-    arguments = ("--port", "0", "--speed", "10", "--truth", str(directory / "truth.jsonl"), "--nasty", nasty)
+def bench(directory: Path, supervision: Mapping[str, int] | None = None) -> Iterator[Bench]:
+    """A bench with a running exchange; ``supervision`` goes into that table of the configuration."""
+    arguments = ("--port", "0", "--speed", "20", "--truth", str(directory / "truth.jsonl"))
     with VenueChild(*arguments) as venue:
-        made = Bench(directory, venue, **supervision)
+        made = Bench(directory, venue, supervision)
         try:
             yield made
         finally:

@@ -9,6 +9,7 @@ from crash import BEGIN_EPOCH, COMMITTED, INSERTED, Rule
 from evidence import finish
 from system import Bench, System, bench, cont, id_in_cell, plan, stop, wait_for
 
+from domain.groups import group_tag
 from messages.records import IntentStatus
 from venue.nasty import Nasty
 
@@ -101,14 +102,25 @@ def test_a_cell_that_dies_in_the_commit_of_its_first_orders_neither_forgets_nor_
 
 
 @pytest.mark.parametrize("moment", [INSERTED, COMMITTED])
-def test_a_cell_that_dies_in_every_third_commit_still_ends_its_group(tmp_path: Path, moment: str) -> None:
-    rule = Rule(notes=str(tmp_path / "deaths"), moment=moment, every=3, times=8)
-    with bench(tmp_path, intensity=50) as where:
+def test_a_cell_that_dies_in_every_second_commit_about_a_group_still_ends_it(tmp_path: Path, moment: str) -> None:
+    rule = Rule(notes=str(tmp_path / "deaths"), moment=moment, word=group_tag(GROUP), every=2, times=8)
+    with bench(tmp_path, {"intensity": 50}) as where:
         system = where.start(**rule.environment(tmp_path))
         system.wait_until_open()
         system.submit(plan(GROUP))
         finish(where, GROUP)
         assert rule.deaths() >= 3
+
+
+@pytest.mark.parametrize("moment", [INSERTED, COMMITTED])
+def test_a_plan_is_accepted_once_though_the_cell_dies_before_it_can_answer(tmp_path: Path, moment: str) -> None:
+    rule = Rule(notes=str(tmp_path / "deaths"), moment=moment, word="order_groups")
+    with bench(tmp_path) as where:
+        system = where.start(**rule.environment(tmp_path))
+        system.wait_until_open()
+        system.submit(plan(GROUP))
+        assert rule.deaths() == 1
+        finish(where, GROUP)
 
 
 @pytest.mark.parametrize("word", [BEGIN_EPOCH, "reconciled/"])
@@ -137,6 +149,6 @@ def test_a_cell_that_is_killed_twice_before_the_broker_answers_still_adopts_its_
             wait_for_intents(where, IntentStatus.SENT)
             for epoch in (2, 3):
                 system.wait_until_replaced("cell-0", system.kill("cell-0"))
-                wait_for(lambda epoch=epoch: where.epoch(0) == epoch, f"epoch {epoch}")
-                assert system.processes()["cell-0"]["state"] == "waiting for the broker"
+                assert where.epoch(0) == epoch
+                system.wait_for_state("cell-0", "waiting for the broker")
         finish(where, WARM, GROUP)
