@@ -228,6 +228,10 @@ class Desk(Actor):  # type: ignore[misc]
         if not self.nursery.load(command.group_id):
             self.reply(reply_to, CommandRefused((f"there is no group {command.group_id!r}",)))
             return
+        if command.group_id in self.nursery.given_up:
+            problem = f"group {command.group_id!r} was given up after a crash; close what it holds at the broker"
+            self.reply(reply_to, CommandRefused((problem,)))
+            return
         self.nursery.give(command.group_id, CloseGroup("canceled by the operator", flatten=True))
         self.reply(reply_to, CommandDone(f"group {command.group_id} is being closed"))
 

@@ -18,10 +18,10 @@ from actors.shell import Appointment
 from actors.turn import OrderIndex, Turn
 from decisions.effects import Effects
 from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_tag
-from messages.group import CloseGroup, GroupCrashed, OpenGroup, RestoreGroup
+from messages.group import CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
 from messages.orders import CancelOrder
-from messages.records import GroupRecord, RejectedEventRecord, Severity
+from messages.records import GroupRecord, Record, RejectedEventRecord, Severity
 from storage.port import Journal
 
 RETRIES = 1  # tries of a message on a rebuilt group, before the group is quarantined
@@ -46,6 +46,7 @@ class Nursery:
         self._tags: dict[str, str] = {}
         self._letters: dict[str, list[msgspec.Struct]] = {}  # what each group was given in this step
         self._strikes: dict[str, int] = {}
+        self.given_up: set[str] = set()  # what comes for these is parked: trying again could go on for ever (L4)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._addresses)
@@ -64,7 +65,7 @@ class Nursery:
 
     def load(self, group_id: str) -> bool:
         """Have the group in memory; ``False`` when the journal does not know it."""
-        if group_id in self._addresses:
+        if group_id in self._addresses or group_id in self.given_up:
             return True
         rows = self._rows(group_id)
         if rows is None:
@@ -79,6 +80,9 @@ class Nursery:
 
     def give(self, group_id: str, letter: msgspec.Struct) -> None:
         """Post a letter to a group in memory, and remember it until the step ends."""
+        if group_id in self.given_up:
+            self._park_late(group_id, letter)
+            return
         self._letters.setdefault(group_id, []).append(letter)
         self._send(self._addresses[group_id], letter)
 
@@ -102,7 +106,7 @@ class Nursery:
             self.turn.replies.append((f"submit:{group_id}", _internal_error(crash)))
             return
         limit = self.turn.moment.config.supervision.group_crashes
-        record = replace(rows.record, crashes=rows.record.crashes + 1, updated_ns=self.turn.moment.at_ns)
+        record = replace(rows.record, crashes=rows.record.crashes + strikes, updated_ns=self.turn.moment.at_ns)
         if strikes <= RETRIES and record.crashes <= limit:
             self._restart(replace(rows, record=record), self._letters.get(group_id, []))
         elif strikes <= RETRIES + 1:
@@ -133,20 +137,7 @@ class Nursery:
 
     def _quarantine(self, rows: RestoreGroup, crash: GroupCrashed) -> None:
         group_id, moment = rows.record.group_id, self.turn.moment
-        effects = Effects()
-        for number, letter in enumerate(self._letters.pop(group_id, [])):
-            effects.records.append(
-                RejectedEventRecord(
-                    event_id=f"{moment.cause}/{number}",
-                    group_id=group_id,
-                    client_order_id=getattr(letter, "client_order_id", ""),
-                    current=rows.record.status.value,
-                    incoming=type(letter).__name__,
-                    reason=f"parked: {crash.actor} raised {crash.error}",
-                    payload=msgspec.msgpack.encode(letter),
-                    ts_ns=moment.at_ns,
-                )
-            )
+        effects = Effects(records=self._parked(rows.record, f"{crash.actor} raised {crash.error}"))
         effects.alert(
             moment,
             Severity.CRITICAL,
@@ -159,10 +150,33 @@ class Nursery:
         self._restart(replace(rows, record=replace(rows.record, quarantined=True)), [])
         self.give(group_id, CloseGroup("quarantined", flatten=False))
 
+    def _parked(self, record: GroupRecord, why: str) -> list[Record]:
+        """The letters that the group was given in this step, as rejected events."""
+        moment = self.turn.moment
+        return [
+            RejectedEventRecord(
+                event_id=f"{moment.cause}/{number}",
+                group_id=record.group_id,
+                client_order_id=getattr(letter, "client_order_id", ""),
+                current=record.status.value,
+                incoming=type(letter).__name__,
+                reason=f"parked: {why}",
+                payload=msgspec.msgpack.encode(letter),
+                ts_ns=moment.at_ns,
+            )
+            for number, letter in enumerate(self._letters.get(record.group_id, []))
+        ]
+
+    def _park_late(self, group_id: str, letter: msgspec.Struct) -> None:
+        if not isinstance(letter, Review):
+            self._letters.setdefault(group_id, []).append(letter)
+            record = self.index.groups[group_id]
+            self.turn.collect(group_id, Effects(records=self._parked(record, "the group was given up")))
+
     def _give_up(self, rows: RestoreGroup, crash: GroupCrashed) -> None:
         """Cancel what may add risk, mark the group halted, and call a person; its actors stay stopped."""
         moment, group_id = self.turn.moment, rows.record.group_id
-        effects = Effects()
+        effects = Effects(records=self._parked(rows.record, f"{crash.actor} raised {crash.error}"))
         halted: GroupRecord = replace(
             rows.record,
             quarantined=True,
@@ -192,6 +206,9 @@ class Nursery:
             group_id=group_id,
         )
         self.turn.collect(group_id, effects)
+        self.given_up.add(group_id)
+        for record in (halted, *rows.intents):
+            self.index.follow(record)
 
 
 def _internal_error(crash: GroupCrashed) -> msgspec.Struct:

@@ -42,6 +42,7 @@ class BrokerConfig(Section, frozen=True, kw_only=True):
 class OrdersConfig(Section, frozen=True, kw_only=True):
     """``[orders]``: how a leg is worked.  All times are broker time."""
 
+    entry_patience_ms: Positive = 120_000  # a group that has not been entered by then is flattened
     working_timeout_ms: Positive = 3_000  # an entry that has not filled by then is canceled and priced again
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=30)] = (
         3  # attempts per slice; then the leg's shortfall is hedged
@@ -104,6 +105,7 @@ class SupervisionConfig(Section, frozen=True, kw_only=True):
 class AlertsConfig(Section, frozen=True, kw_only=True):
     """``[alerts]``."""
 
+    uncovered_ms: Positive = 10_000  # a short uncovered for so long is a CRITICAL alert, hedges or not (broker time)
     repeat_ms: Positive = 30_000  # an unacknowledged CRITICAL is sent again this often (broker time)
     freeze_after_ms: Positive = 300_000  # and freezes new risk after so long (broker time)
 

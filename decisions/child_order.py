@@ -237,10 +237,13 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
     return replace(order, intent=intent)
 
 
-def on_absence(order: ChildOrder, as_of_ns: int, parent_qty: int, moment: Moment, effects: Effects) -> ChildOrder:
+def on_absence(
+    order: ChildOrder, as_of_ns: int, parent_qty: int, moment: Moment, effects: Effects, *, wanted: bool
+) -> ChildOrder:
     """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15).
 
-    ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).
+    ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  An entry
+    that is not ``wanted`` any more is never sent again: it would be new risk of a group that is closing (I10).
     """
     intent = order.intent
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
@@ -252,7 +255,9 @@ def on_absence(order: ChildOrder, as_of_ns: int, parent_qty: int, moment: Moment
         acknowledged=order.state.is_acknowledged or order.filled > 0,
         ended=order.fate is Fate.ENDED,
         absences=order.absences,
-        may_resend=moment.deduplicates and not order.barred and (moment.may_open or intent.role not in ENTRY_ROLES),
+        may_resend=moment.deduplicates
+        and not order.barred
+        and (intent.role not in ENTRY_ROLES or (moment.may_open and wanted)),
     )
     if action is Action.RESEND:
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))

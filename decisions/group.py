@@ -19,8 +19,9 @@ from decisions import hedge, stop_loss
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.group_levels import Levels, Tally, levels, tally
 from decisions.group_routes import child_of, hedge_name, leg_name, stop_name
-from decisions.group_status import advance, outcome_of
+from decisions.group_status import RANK, advance, outcome_of
 from decisions.news import News
+from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
 from messages.group import (
     CloseGroup,
@@ -54,6 +55,7 @@ class GroupState(msgspec.Struct, frozen=True):
     awaited: frozenset[str] = frozenset()
     told: Mapping[str, WorkLeg] = {}
     settled: GroupSettled | None = None
+    uncovered_ns: int = 0  # since when a short is uncovered; 0 while none is
 
     @property
     def group(self) -> Group:
@@ -192,7 +194,32 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _recorded(state, moment, effects, status=status, outcome=outcome)
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
-    return _settle(state, held, effects)
+    return _settle(_watch_exposure(state, held, moment, effects), held, effects)
+
+
+def _watch_exposure(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> GroupState:
+    """Call a person when a short stays uncovered, whatever the hedges are doing meanwhile (I6)."""
+    quantity = held.uncovered(state.group)
+    if not quantity:
+        return replace(state, uncovered_ns=0) if state.uncovered_ns else state
+    state = replace(state, uncovered_ns=state.uncovered_ns or moment.at_ns)
+    due = state.uncovered_ns + moment.config.alerts.uncovered_ms * MS
+    if moment.at_ns < due:
+        effects.wake(due)
+        return state
+    shorts = [leg.instrument.symbol for leg in state.group.legs if leg.side is Side.SELL]
+    effects.alert(
+        moment,
+        Severity.CRITICAL,
+        "UNCOVERED_EXPOSURE",
+        f"{quantity} short units of group {state.record.group_id} have been uncovered for "
+        f"{(moment.at_ns - state.uncovered_ns) / 1e9:.1f} s",
+        group_id=state.record.group_id,
+        symbol=shorts[0],
+        quantity=quantity,
+        subject=str(state.uncovered_ns),
+    )
+    return state
 
 
 def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
@@ -213,6 +240,12 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if record.mode is Mode.ENTERING and held.must_flatten(state.group):
         reason = f"{held.first_short_leg(state.group)} could not be filled"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+    if record.mode is Mode.ENTERING and RANK[record.status] < RANK[GroupStatus.HEDGED]:
+        patience_ms = moment.config.orders.entry_patience_ms
+        if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete(state.group):
+            reason = f"not entered within {patience_ms / 1_000:g} s"
+            return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+        effects.wake(record.created_ns + patience_ms * MS)
     if record.mode is not Mode.REDUCING and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values()):
         reason = "hedging fell short; a person was called"
         return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)

@@ -82,6 +82,10 @@ class Tally(msgspec.Struct, frozen=True):
         """Open positions of the legs on one side."""
         return {leg.leg_id: max(0, self.held(leg.leg_id)) for leg in legs if leg.side is side}
 
+    def complete(self, group: Group) -> bool:
+        """Whether every leg holds what the plan asks for."""
+        return all(self.held(leg.leg_id) == leg.target_qty for leg in group.legs)
+
     def uncovered(self, group: Group) -> int:
         """Short units that nothing protects, beyond those that the plan allows to be naked."""
         bare = uncovered(group.legs, self.positions(group.legs, Side.BUY), self.positions(group.legs, Side.SELL))
@@ -179,7 +183,7 @@ def _entering(group: Group, record: GroupRecord, held: Tally) -> Levels:
     exposed = held.uncovered(group) > 0
     allowed = _allowed_risk(group, held)
     entry, close, entering, stop, hedges, reason = {}, {}, {}, {}, {}, {}
-    complete = all(held.held(leg.leg_id) == leg.target_qty for leg in group.legs)
+    complete = held.complete(group)
     for leg in group.legs:
         key, own = leg.leg_id, held.legs[leg.leg_id]
         is_long = leg.side is Side.BUY

@@ -55,8 +55,7 @@ def outcome_of(record: GroupRecord, group: Group, held: Tally, wanted: Levels, *
         return GroupOutcome.OPEN
     positions = [held.held(leg.leg_id) for leg in group.legs]
     if record.mode is Mode.ENTERING:
-        as_planned = all(held.held(leg.leg_id) == leg.target_qty for leg in group.legs)
-        return GroupOutcome.HEDGED if as_planned else GroupOutcome.OPEN
+        return GroupOutcome.HEDGED if held.complete(group) else GroupOutcome.OPEN
     if held.stop_live:
         return GroupOutcome.OPEN
     if not any(positions):

@@ -29,6 +29,7 @@ def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent
         case SubmitResult():
             return with_order(parent, on_submit_result(order, news, moment, effects))
         case OrderAbsent():
-            return with_order(parent, on_absence(order, news.as_of_ns, parent.quantity, moment, effects))
+            wanted = not parent.yielded and parent.filled + parent.live <= parent.authorized
+            return with_order(parent, on_absence(order, news.as_of_ns, parent.quantity, moment, effects, wanted=wanted))
         case CancelResult() | ModifyResult():
             return parent

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from decisions.child_order import ChildOrder, Fate, new_child, submit_request
 from decisions.effects import MS, Effects, Moment
-from decisions.prices import Pricing, price
+from decisions.prices import Price, Pricing, price
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
 from domain.instruments import Instrument
@@ -25,6 +25,7 @@ from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, S
 
 QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
 RETRY_MS = 250  # broker time before a refused or rejected slice is tried again, times the attempt
+BLIND = Price(OrdType.MARKET, 0, 0)  # a repair does not wait for a quote: a missing hedge is worse than its price
 MAX_ATTEMPTS = 35  # one base-36 digit of an order's id
 
 
@@ -237,10 +238,10 @@ def _submit(
     parent: Parent, number: int, attempt: int, tried: int, quantity: int, moment: Moment, effects: Effects
 ) -> Parent:
     quote = moment.quote(parent.instrument.symbol)
-    priced = price(parent.pricing, tried, parent.side, parent.instrument, quote)
-    if priced is None or (quote is None and parent.role in ENTRY_ROLES):
+    if quote is None and parent.role in ENTRY_ROLES:
         effects.wake(moment.at_ns + QUOTE_WAIT_MS * MS)
         return parent  # R15: no quote, no release
+    priced = price(parent.pricing, tried, parent.side, parent.instrument, quote) or BLIND
     return place(
         parent, number, attempt, quantity, moment, effects,
         order_type=priced.order_type, limit=priced.price, trigger=0, reference=priced.reference,

@@ -18,6 +18,7 @@ from domain.money import round_up
 
 SIZES = (1.5, 4.0)  # a group's quantity, times the size that its thinnest leg displays: so that fills come in parts
 MAX_QUANTITY = 60
+EXPIRIES = 4  # the nearest ones: further out, real chains are quoted with long gaps
 
 
 class Pick(msgspec.Struct, frozen=True):
@@ -37,6 +38,8 @@ class Chain:
             for instrument in market.instruments.values()
             if instrument.right is not None and not instrument.expired(market.today) and self._tradable(instrument)
         ]
+        soonest = sorted({option.expiry for option in self.options})[:EXPIRIES]
+        self.options = [option for option in self.options if option.expiry in soonest]
         spots = {i.underlying: market.spot(i.underlying) for i in self.options}
         self.spot = next((spot for spot in spots.values() if spot), 0) or self._middle()
 
@@ -44,7 +47,7 @@ class Chain:
         quote = self.quotes.get(instrument.symbol)
         if quote is None or not quote.usable or not quote.bid_size or not quote.ask_size:
             return False
-        return quote.ask - quote.bid <= max(quote.mid // 5, 4 * instrument.tick_size)
+        return quote.ask - quote.bid <= max(quote.mid // 10, 2 * instrument.tick_size)
 
     def _middle(self) -> int:
         strikes = sorted(option.strike for option in self.options)

@@ -17,7 +17,7 @@ from cli.problems import CommandFailed
 from config.paths import journal_paths
 from config.schema import AlertsConfig, BrokerConfig, Config, SystemConfig
 from domain.execution import ExecType, Side
-from domain.groups import GroupOutcome, GroupStatus, Plan
+from domain.groups import GroupOutcome, GroupStatus, Plan, Policy
 from domain.plans import home_cell
 from messages.operator import AskStatus, CancelGroup, CommandRefused, ProcessStatus, SubmitGroup, SystemStatus
 from messages.records import GroupRecord
@@ -157,7 +157,7 @@ class Stage:
         hedged = [
             (record, leg)
             for record in self._records().values()
-            if record.outcome is GroupOutcome.HEDGED
+            if record.outcome is GroupOutcome.HEDGED and record.group.policy is Policy.COMPLETE
             for leg in record.group.legs
             if leg.side is Side.BUY and len(record.group.legs) > 1
         ]

@@ -1,0 +1,151 @@
+"""What must hold at the exchange's edge, at the moment a request arrives there: judged by what the exchange knows.
+
+The watcher takes the journal's word for what was intended only, and the exchange's for what is.  A bust that the cell
+has not heard of yet makes it believe that it holds more than it does: so much is forgiven, per contract.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from world import World
+
+from decisions.effects import Request
+from decisions.group_levels import naked_allowance
+from domain.coverage import uncovered
+from domain.execution import ExecutionReport, OrdStatus, OrdType, Side
+from domain.groups import ENTRY_ROLES, Group, Leg, Mode, group_part, tag_kind
+from messages.orders import CancelOrder, SubmitOrder
+from messages.records import IntentRecord
+
+ENDED = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
+PAYLOAD = (
+    "client_order_id",
+    "group_id",
+    "role",
+    "symbol",
+    "side",
+    "quantity",
+    "order_type",
+    "time_in_force",
+    "price",
+    "trigger_price",
+    "parent_id",
+    "decided_ns",
+)
+
+
+class Edge:
+    """Called with every request just before the exchange receives it; raises ``AssertionError`` for a wrong one."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.watched = 0
+
+    def __call__(self, request: Request) -> None:
+        self.watched += 1
+        intent = self._intent(request.client_order_id)
+        if isinstance(request, CancelOrder):
+            assert intent.cancel_requests > 0, f"a cancel that the journal does not know: {request}"
+            return
+        assert isinstance(request, SubmitOrder)
+        for name in PAYLOAD:  # I1, I30
+            assert getattr(request, name) == getattr(intent, name), f"{name} is not in the intent: {request}"
+        self.orders = self._orders(intent.group_id)
+        if request.client_order_id in {order.client_order_id for order in self._reports()}:
+            assert request.resend, f"sent twice without saying so: {request}"
+            return  # a second copy of what the exchange has: it refuses it
+        group = self.world.group(intent.group_id).group
+        leg = group.group.leg(intent.leg_id)
+        self._slot(intent)
+        self._children(intent)
+        self._target(leg, intent)
+        self._exits(leg, intent)
+        if request.role in ENTRY_ROLES:
+            assert group.mode is Mode.ENTERING, f"new risk while {group.mode.value}: {request}"  # I10
+            assert not group.quarantined, f"new risk of a quarantined group: {request}"
+            if leg.side is Side.SELL:
+                self._protected(group.group, leg, intent)
+
+    # --- what is known ---
+
+    def _reports(self) -> list[ExecutionReport]:
+        return self.world.exchange.orders(self.world.now_ns)
+
+    def _intent(self, client_order_id: str) -> IntentRecord:
+        group_id = self.world.journal.group_by_tag(group_part(client_order_id))
+        assert group_id is not None, f"no group for {client_order_id}"
+        found = [i for i in self.world.group(group_id).intents if i.client_order_id == client_order_id]
+        assert found, f"no committed intent for {client_order_id}"
+        return found[0]
+
+    def _orders(self, group_id: str) -> list[tuple[IntentRecord, ExecutionReport]]:
+        reports = {report.client_order_id: report for report in self._reports()}
+        return [
+            (intent, reports[intent.client_order_id])
+            for intent in self.world.group(group_id).intents
+            if intent.client_order_id in reports
+        ]
+
+    def _busted(self, leg: Leg) -> int:
+        """Units of this contract that were taken back."""
+        return sum(
+            event.last_qty or 0
+            for event in self.world.truth
+            if event.kind == "busted" and event.symbol == leg.instrument.symbol
+        )
+
+    def _net(self, leg: Leg) -> int:
+        """What the group holds of a leg, in the leg's direction."""
+        return sum(o.cum_qty * i.side.sign * leg.side.sign for i, o in self.orders if i.leg_id == leg.leg_id)
+
+    def _open(self, leg: Leg, side: Side, kinds: str = "ECHS") -> int:
+        return sum(
+            order.leaves_qty
+            for intent, order in self.orders
+            if intent.leg_id == leg.leg_id and intent.side is side and tag_kind(intent.client_order_id) in kinds
+        )
+
+    # --- what must hold ---
+
+    def _slot(self, new: IntentRecord) -> None:
+        """I3: a slot never holds more than its quantity, and attempt n + 1 comes after the end of attempt n."""
+        slot = [(i, o) for i, o in self.orders if (i.parent_id, i.slice) == (new.parent_id, new.slice)]
+        for intent, order in slot:
+            assert intent.attempt < new.attempt
+            assert order.ord_status in ENDED, f"{new.client_order_id} comes before {intent.client_order_id} ended"
+        first = next(
+            i
+            for i in self.world.group(new.group_id).intents
+            if (i.parent_id, i.slice, i.attempt) == (new.parent_id, new.slice, 1)
+        )
+        assert sum(order.cum_qty + order.leaves_qty for _, order in slot) + new.quantity <= first.quantity, new
+
+    def _children(self, new: IntentRecord) -> None:
+        """R17, E6: the children of a parent never exceed it."""
+        own = [order for intent, order in self.orders if intent.parent_id == new.parent_id]
+        assert sum(order.cum_qty + order.leaves_qty for order in own) + new.quantity <= new.parent_qty, new
+
+    def _target(self, leg: Leg, new: IntentRecord) -> None:
+        """I4, I5: what is held and what may still be acquired, hedges included, never exceeds the target."""
+        if new.side is not leg.side:
+            return
+        acquiring = self._net(leg) + self._open(leg, leg.side) + new.quantity
+        assert acquiring <= leg.target_qty + self._busted(leg), f"{acquiring} of {leg.target_qty}: {new}"
+
+    def _exits(self, leg: Leg, new: IntentRecord) -> None:
+        """I9, R2, R12: what may still be exited never exceeds what is held."""
+        if new.side is leg.side:
+            return
+        exiting = self._open(leg, leg.side.opposite) + new.quantity
+        assert exiting <= self._net(leg) + self._busted(leg), f"{exiting} of {self._net(leg)}: {new}"
+
+    def _protected(self, group: Group, leg: Leg, new: IntentRecord) -> None:
+        """I7: a short arrives only under protection that has filled."""
+        longs = {each.leg_id: self._net(each) for each in group.legs if each.side is Side.BUY}
+        shorts = {each.leg_id: self._net(each) + self._open(each, Side.SELL) for each in group.legs}
+        shorts[leg.leg_id] += new.quantity
+        forgiven = naked_allowance(group) + sum(self._busted(each) for each in group.legs)
+        bare = sum(uncovered(group.legs, longs, {k: v for k, v in shorts.items() if k not in longs}).values())
+        assert bare <= forgiven, f"{bare} uncovered with {new}"
+        assert new.order_type is not OrdType.STOP_LIMIT
