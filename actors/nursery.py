@@ -207,8 +207,9 @@ class Nursery:
         )
         self.turn.collect(group_id, effects)
         self.given_up.add(group_id)
-        for record in (halted, *rows.intents):
-            self.index.follow(record)
+        self.index.follow(halted)
+        for intent in rows.intents:
+            self.index.follow(intent)
 
 
 def _internal_error(crash: GroupCrashed) -> msgspec.Struct:

@@ -12,14 +12,23 @@ from pathlib import Path
 import msgspec
 
 from cli.demo.plans import plans
-from cli.market import survey
+from cli.market import Market, survey
 from cli.problems import CommandFailed
 from config.paths import journal_paths
 from config.schema import AlertsConfig, BrokerConfig, Config, SystemConfig
 from domain.execution import ExecType, Side
 from domain.groups import GroupOutcome, GroupStatus, Plan, Policy
 from domain.plans import home_cell
-from messages.operator import AskStatus, CancelGroup, CommandRefused, ProcessStatus, SubmitGroup, SystemStatus
+from messages.operator import (
+    AskStatus,
+    CancelGroup,
+    CommandRefused,
+    OperatorAnswer,
+    OperatorCommand,
+    ProcessStatus,
+    SubmitGroup,
+    SystemStatus,
+)
 from messages.records import GroupRecord
 from storage.port import JournalError
 from storage.reader import JournalReader
@@ -29,6 +38,7 @@ from venue.nasty import Nasty
 
 PATIENCE_S = 45.0  # for all groups to end
 POLL_S = 0.05
+TRIES = 10  # of what a nasty exchange may not answer
 HALF_FILLED = frozenset({GroupStatus.HEDGE_PARTIAL, GroupStatus.HEDGE_FILLED, GroupStatus.RISK_PARTIAL})
 
 
@@ -101,33 +111,44 @@ class Stage:
 
     def _act(self, system: RunningSystem, venue: VenueChild, config: Config) -> None:
         self._until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
-        self.plans = plans(survey(config.broker), self.script.groups, self.script.seed)
+        self.plans = plans(self._survey(config), self.script.groups, self.script.seed)
         for number, plan in enumerate(self.plans):
             self._submit(system, plan)
             if number in (len(self.plans) // 3, 2 * len(self.plans) // 3):
                 self._kill(system, config)
-        self._until(lambda: len(self._open()) < len(self.plans), system, PATIENCE_S)
+        self._until(lambda: bool(self._hedged()) or not self._open(), system, PATIENCE_S)
         self._cancel_one(system)
         self._bust_one(venue)
         self._until(lambda: not self._open(), system, PATIENCE_S)
         self._steer(venue, lambda steering: steering.misbehave(Nasty()))  # its last words must arrive before the audit
         self._until(lambda: not self._open() and self._quiet(), system, PATIENCE_S)
 
+    def _survey(self, config: Config) -> Market:
+        """Look at the chain; a nasty exchange may have to be asked more than once."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(CommandFailed):
+                return survey(config.broker)
+        return survey(config.broker)
+
     def _submit(self, system: RunningSystem, plan: Plan) -> None:
-        """Submit until there is an answer: a cell may have been killed under the command."""
-        for _ in range(5):
-            try:
-                answer = system.operate(SubmitGroup(plan))
-            except NoAnswer:
-                continue
-            if isinstance(answer, CommandRefused) and "submitted before" not in answer.problems[0]:
-                if "not allowed at the moment" in answer.problems[0]:
-                    time.sleep(POLL_S)
-                    self._until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
-                    continue
-                self.refused[plan.group_id] = "; ".join(answer.problems)
-            return
-        self.refused[plan.group_id] = "the system did not answer"
+        """Submit until there is an answer: a cell may be killed under the command, and every command may come twice."""
+        answer = self._operate(system, SubmitGroup(plan))
+        if answer is None:
+            self.refused[plan.group_id] = "the system did not answer"
+        elif isinstance(answer, CommandRefused) and "submitted before" not in answer.problems[0]:
+            self.refused[plan.group_id] = "; ".join(answer.problems)
+
+    def _operate(self, system: RunningSystem, command: OperatorCommand) -> OperatorAnswer | None:
+        deadline = time.monotonic() + PATIENCE_S
+        answer: OperatorAnswer | None = None
+        while time.monotonic() < deadline:
+            with contextlib.suppress(NoAnswer):
+                answer = system.operate(command, timeout_s=5.0)
+                if not (isinstance(answer, CommandRefused) and "not allowed at the moment" in answer.problems[0]):
+                    return answer
+            self._show(self._scene(self._processes(system)))
+            time.sleep(POLL_S)
+        return answer
 
     def _kill(self, system: RunningSystem, config: Config) -> None:
         """SIGKILL the cell of a half-filled group, and the gateway, while groups are half filled."""
@@ -147,10 +168,8 @@ class Stage:
 
     def _cancel_one(self, system: RunningSystem) -> None:
         """An operator changes his mind: one ended group is closed, shorts first."""
-        done = [r.group_id for r in self._records().values() if r.outcome is GroupOutcome.HEDGED]
-        if done:
-            with contextlib.suppress(NoAnswer):
-                system.operate(CancelGroup(done[0]))
+        for group_id in self._hedged()[:1]:
+            self._operate(system, CancelGroup(group_id))
 
     def _bust_one(self, venue: VenueChild) -> None:
         """The exchange takes a trade of protection back: a short stands naked until the system covers it."""
@@ -164,18 +183,17 @@ class Stage:
         if not hedged:
             return
         record, leg = hedged[-1]
-        with Steering(venue.port) as steering:
-            for trade in steering.snapshot().executions:
-                if trade.exec_type is ExecType.TRADE and trade.client_order_id in self._orders(
-                    record.group_id, leg.leg_id
-                ):
-                    steering.bust(trade.exec_id)
-                    self.busted = record.group_id
-                    return
+        orders = self._orders(record.group_id, leg.leg_id)
+
+        def bust(steering: Steering) -> None:
+            trades = [e for e in steering.snapshot().executions if e.exec_type is ExecType.TRADE]
+            steering.bust(next(trade.exec_id for trade in trades if trade.client_order_id in orders))
+
+        self._steer(venue, bust)
 
     def _steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> None:
         """Tell the exchange something; a nasty one needs to be told more than once."""
-        for _ in range(10):
+        for _ in range(TRIES):
             with contextlib.suppress(TimeoutError, ConnectionError), Steering(venue.port, timeout_s=1.0) as steering:
                 what(steering)
                 return
@@ -226,6 +244,9 @@ class Stage:
         records = self._records()
         wanted = [plan.group_id for plan in self.plans if plan.group_id not in self.refused]
         return [g for g in wanted if g not in records or records[g].outcome is GroupOutcome.OPEN]
+
+    def _hedged(self) -> list[str]:
+        return [r.group_id for r in self._records().values() if r.outcome is GroupOutcome.HEDGED]
 
     def _half_filled(self) -> list[str]:
         return [

@@ -6,8 +6,6 @@ has not heard of yet makes it believe that it holds more than it does: so much i
 
 from __future__ import annotations
 
-from collections import Counter
-
 from world import World
 
 from decisions.effects import Request
@@ -17,6 +15,7 @@ from domain.execution import ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import ENTRY_ROLES, Group, Leg, Mode, group_part, tag_kind
 from messages.orders import CancelOrder, SubmitOrder
 from messages.records import IntentRecord
+from storage.port import GroupRows
 
 ENDED = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
 PAYLOAD = (
@@ -41,6 +40,9 @@ class Edge:
     def __init__(self, world: World) -> None:
         self.world = world
         self.watched = 0
+        self.rows: GroupRows
+        self.reports: dict[str, ExecutionReport] = {}
+        self.orders: list[tuple[IntentRecord, ExecutionReport]] = []
 
     def __call__(self, request: Request) -> None:
         self.watched += 1
@@ -51,41 +53,37 @@ class Edge:
         assert isinstance(request, SubmitOrder)
         for name in PAYLOAD:  # I1, I30
             assert getattr(request, name) == getattr(intent, name), f"{name} is not in the intent: {request}"
-        self.orders = self._orders(intent.group_id)
-        if request.client_order_id in {order.client_order_id for order in self._reports()}:
+        assert request.parent_qty == intent.parent_qty or request.resend
+        if request.client_order_id in self.reports:
             assert request.resend, f"sent twice without saying so: {request}"
             return  # a second copy of what the exchange has: it refuses it
-        group = self.world.group(intent.group_id).group
+        group = self.rows.group
         leg = group.group.leg(intent.leg_id)
         self._slot(intent)
         self._children(intent)
         self._target(leg, intent)
         self._exits(leg, intent)
         if request.role in ENTRY_ROLES:
-            assert group.mode is Mode.ENTERING, f"new risk while {group.mode.value}: {request}"  # I10
+            ends_at_once = intent.cancel_requests > 0 and not request.resend  # decided and taken back in one turn
+            assert group.mode is Mode.ENTERING or ends_at_once, f"new risk while {group.mode.value}: {request}"  # I10
             assert not group.quarantined, f"new risk of a quarantined group: {request}"
             if leg.side is Side.SELL:
                 self._protected(group.group, leg, intent)
 
     # --- what is known ---
 
-    def _reports(self) -> list[ExecutionReport]:
-        return self.world.exchange.orders(self.world.now_ns)
-
     def _intent(self, client_order_id: str) -> IntentRecord:
+        """The committed intent; looks up besides what is known of its group here and there."""
         group_id = self.world.journal.group_by_tag(group_part(client_order_id))
         assert group_id is not None, f"no group for {client_order_id}"
-        found = [i for i in self.world.group(group_id).intents if i.client_order_id == client_order_id]
+        self.rows = self.world.group(group_id)
+        self.reports = {report.client_order_id: report for report in self.world.exchange.orders(self.world.now_ns)}
+        self.orders = [
+            (i, self.reports[i.client_order_id]) for i in self.rows.intents if i.client_order_id in self.reports
+        ]
+        found = [i for i in self.rows.intents if i.client_order_id == client_order_id]
         assert found, f"no committed intent for {client_order_id}"
         return found[0]
-
-    def _orders(self, group_id: str) -> list[tuple[IntentRecord, ExecutionReport]]:
-        reports = {report.client_order_id: report for report in self._reports()}
-        return [
-            (intent, reports[intent.client_order_id])
-            for intent in self.world.group(group_id).intents
-            if intent.client_order_id in reports
-        ]
 
     def _busted(self, leg: Leg) -> int:
         """Units of this contract that were taken back."""
@@ -114,11 +112,7 @@ class Edge:
         for intent, order in slot:
             assert intent.attempt < new.attempt
             assert order.ord_status in ENDED, f"{new.client_order_id} comes before {intent.client_order_id} ended"
-        first = next(
-            i
-            for i in self.world.group(new.group_id).intents
-            if (i.parent_id, i.slice, i.attempt) == (new.parent_id, new.slice, 1)
-        )
+        first = next(i for i in self.rows.intents if (i.parent_id, i.slice, i.attempt) == (new.parent_id, new.slice, 1))
         assert sum(order.cum_qty + order.leaves_qty for _, order in slot) + new.quantity <= first.quantity, new
 
     def _children(self, new: IntentRecord) -> None:

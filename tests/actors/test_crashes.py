@@ -34,9 +34,7 @@ def actors(world: World, kind: type[GroupActor]) -> list[tuple[ActorAddress, Any
     """The living actors of a kind, with their state."""
     registry = world.cell.system._systemBase.actorRegistry
     return [
-        (ref.address, ref.instance.state)
-        for ref in registry.values()
-        if ref is not None and type(ref.instance) is kind
+        (ref.address, ref.instance.state) for ref in registry.values() if ref is not None and type(ref.instance) is kind
     ]
 
 
@@ -263,12 +261,10 @@ class TestAnActorThatIsKilled:
 class TestACommitThatFails:
     @pytest.mark.parametrize("durable", [True, False])
     @pytest.mark.parametrize("nth", range(1, 8))
-    def test_nothing_is_released_and_a_new_cell_carries_on_without_double_orders(
-        self, nth: int, durable: bool
-    ) -> None:
+    def test_nothing_is_released_and_a_new_cell_carries_on_without_double_orders(self, nth: int, durable: bool) -> None:
         world = World(size=4)
         world.journal.fail_commit(nth, durable=durable)
-        with pytest.raises(CommitUnknown):  # noqa: PT012 - one of these turns fails
+        with pytest.raises(CommitUnknown):
             world.submit(bull_put(quantity=10))
             world.advance(2_000, fresh=True)
         sent = len(world.received)

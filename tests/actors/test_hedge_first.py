@@ -36,8 +36,8 @@ def test_the_exchange_sees_every_short_after_the_fill_of_its_protection(shape: s
     world.submit(plan("g", shape, quantity, Policy.COMPLETE, SHAPES[shape]))
     world.advance(20_000, step_ms=100 if size == 1 else 500, fresh=True)
     assert world.group("g").group.outcome is GroupOutcome.HEDGED
-    by_right = {leg.symbol[-9]: leg for leg in SHAPES[shape] if leg.side is Side.BUY}
-    for short in (leg for leg in SHAPES[shape] if leg.side is Side.SELL):
+    by_right = {long.symbol[-9]: long for long in SHAPES[shape] if long.side is Side.BUY}
+    for short in (each for each in SHAPES[shape] if each.side is Side.SELL):
         fills = moments(world, "fill", by_right[short.symbol[-9]].symbol)
         shorts = moments(world, "order_received", short.symbol)
         assert shorts[0][0] > fills[0][0]

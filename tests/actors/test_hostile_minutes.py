@@ -1,7 +1,7 @@
 """L1 and the invariants of the edge over whole random minutes: everything fails at once, then it heals.
 
-Every seed is one world: up to three groups of any shape, thin and moving markets, lost and late messages, crashes, polls,
-busts, cancels.  ``python -m pytest tests/actors/test_hostile_minutes.py -k seed17`` tells one seed again.
+Every seed is one world: up to three groups of any shape, thin and moving markets, lost and late messages, crashes,
+polls, busts, cancels.  ``python -m pytest tests/actors/test_hostile_minutes.py -k seed17`` tells one seed again.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def test_the_working_stop_follows_the_position_when_a_fill_is_busted() -> None:
     world = World(size=5)
     world.submit(bull_put(quantity=10, stop=TRIGGER))
     world.advance(1_000, fresh=True)
-    short = [r for r in world.exchange.executions() if r.symbol == SHORT][0]
+    short = next(r for r in world.exchange.executions() if r.symbol == SHORT)
     world.sizes[SHORT] = 0
     world.show()
     world.take(world.exchange.bust(short.exec_id, world.now_ns))

@@ -38,8 +38,8 @@ def positions(bench: Bench, group_id: str) -> dict[str, int]:
     return dict(held)
 
 
-def finish(bench: Bench, *group_ids: str) -> dict[str, GroupOutcome]:
-    """Wait for the groups' outcomes, stop everything, and look at the evidence."""
+def finish(bench: Bench, *group_ids: str, outcome: GroupOutcome | None = GroupOutcome.HEDGED) -> None:
+    """Wait until the groups have ended, with this outcome or with any, stop everything, and look at the evidence."""
     outcomes = bench.wait_until_certified(*group_ids)
     for system in bench.systems:
         if system.process.poll() is None:
@@ -47,4 +47,4 @@ def finish(bench: Bench, *group_ids: str) -> dict[str, GroupOutcome]:
     assert bench.venue is not None
     bench.venue.stop()
     verify(bench, outcomes)
-    return outcomes
+    assert outcome is None or set(outcomes.values()) == {outcome}

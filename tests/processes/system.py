@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARKER = "SYSTEM_UNDER_TEST"
 DEADLINE_S = 40.0  # of any single condition: generous, because a test must never fail of a slow machine
 STOP_DEADLINE_S = 20.0
+NEVER_MS = 100_000_000  # no alert of these tests arrives because it was repeated
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE
         if answer:
             return answer
         assert time.monotonic() < deadline, f"waited {deadline_s:g} s for {what}; last answer: {answer!r}"
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -133,6 +134,7 @@ class Bench:
         self.config_path.write_text(
             f'[system]\njournal_dir = "{self.journal_dir}"\nadmin_port = {admin_port}\n'
             f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
+            f"[alerts]\nrepeat_ms = {NEVER_MS}\nfreeze_after_ms = {NEVER_MS}\n"
             "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in self.supervision.items())
         )
 
@@ -220,6 +222,10 @@ class Bench:
     def open_alerts(self, kind: str) -> list[EscalationRecord]:
         """The alerts of this kind that still need a person, as the journals have them."""
         return [alert for alert in self._read(lambda reader: reader.open_escalations()) if alert.kind == kind]
+
+    def delivered(self, kind: str) -> int:
+        """How many of them have left the system, as the journals know."""
+        return sum(1 for alert in self.open_alerts(kind) if alert.delivered_ns)
 
     def steering(self) -> Steering:
         """A hand on the exchange."""

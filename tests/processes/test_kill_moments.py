@@ -53,11 +53,12 @@ def test_an_order_that_was_recorded_but_not_sent_is_sent_once(tmp_path: Path, vi
         gateway = system.pid_of("gateway")
         stop(gateway)
         system.submit(plan(GROUP))
-        wait_for_intents(where, IntentStatus.INTENT_PERSISTED)
+        orders = wait_for_intents(where, IntentStatus.INTENT_PERSISTED)
         assert not where.received(GROUP)
         kill_and_mend(system, victim)
         cont(gateway)
         finish(where, WARM, GROUP)
+        assert set(orders) <= set(where.received(GROUP))
 
 
 @pytest.mark.parametrize("victim", ["cell-0", "gateway", "program"])

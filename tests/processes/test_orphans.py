@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from crash import COMMITTED, Rule
 from evidence import finish
 from system import STOP_DEADLINE_S, Bench, bench, id_in_cell, is_alive, plan, stop, wait_for
 
@@ -97,11 +98,22 @@ def test_an_alert_that_a_dead_notifier_did_not_write_is_written_by_the_next_one(
         system.wait_until_open()
         stop(system.pid_of("notifier"))
         hand.cut_links()
-        wait_for(lambda: where.open_alerts("BROKER_SILENT"), "the cells to raise an alert")
+        wait_for(lambda: len(where.open_alerts("BROKER_SILENT")) == 2, "both cells to raise an alert")
         assert not where.alerts()
         system.kill("notifier")
-        wait_for(lambda: "BROKER_SILENT" in where.alert_kinds(), "the alert of the cells")
+        wait_for(lambda: where.delivered("BROKER_SILENT") == 2, "the alerts of both cells")
         wait_for(lambda: "PROCESS_RESTARTED" in where.alert_kinds(), "the alert of the root")
+        system.stop()
+
+
+def test_an_alert_that_a_cell_recorded_and_did_not_send_is_sent_by_its_next_incarnation(tmp_path: Path) -> None:
+    rule = Rule(notes=str(tmp_path / "deaths"), moment=COMMITTED, word="BROKER_SILENT")
+    with bench(tmp_path) as where, where.steering() as hand:
+        system = where.start(**rule.environment(tmp_path))
+        system.wait_until_open()
+        hand.cut_links()
+        wait_for(lambda: where.delivered("BROKER_SILENT") == 2, "the alerts of both cells")
+        assert rule.deaths() == 1
         system.stop()
 
 

@@ -1,0 +1,73 @@
+"""When an alert is repeated and when it freezes new risk: to the nanosecond."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from order_cases import NOW
+
+from config.schema import AlertsConfig
+from decisions.alerts import frozen, repeat
+from decisions.effects import MS
+from messages.records import EscalationRecord, Severity
+
+CONFIG = AlertsConfig(repeat_ms=1_000, freeze_after_ms=5_000)
+ALERT = EscalationRecord(
+    escalation_id="KIND:g",
+    group_id="g",
+    severity=Severity.CRITICAL,
+    kind="KIND",
+    symbol="",
+    quantity=0,
+    text="",
+    raised_ns=NOW,
+    repeats=0,
+    delivered_ns=NOW + 1,
+    acknowledged_ns=0,
+    acknowledged_by="",
+)
+
+
+@pytest.mark.parametrize(("late_ns", "due"), [(-1, False), (0, True), (1, True)])
+def test_it_is_repeated_exactly_when_its_time_is_over(late_ns: int, due: bool) -> None:
+    again = repeat(ALERT, NOW + 1_000 * MS + late_ns, CONFIG)
+    assert (again is not None) == due
+    if again is not None:
+        assert (again.repeats, again.delivered_ns) == (1, 0)
+
+
+def test_each_repeat_waits_for_its_own_time() -> None:
+    once = repeat(ALERT, NOW + 1_000 * MS, CONFIG)
+    assert once is not None
+    assert repeat(once, NOW + 1_999 * MS, CONFIG) is None
+    twice = repeat(once, NOW + 2_000 * MS, CONFIG)
+    assert twice is not None
+    assert twice.repeats == 2
+
+
+def test_after_a_long_pause_it_is_repeated_once_and_not_many_times() -> None:
+    again = repeat(ALERT, NOW + 7_500 * MS, CONFIG)
+    assert again is not None
+    assert again.repeats == 7
+    assert repeat(again, NOW + 7_900 * MS, CONFIG) is None
+    assert repeat(again, NOW + 8_000 * MS, CONFIG) is not None
+
+
+@pytest.mark.parametrize("severity", [Severity.INFO, Severity.WARNING])
+def test_what_is_not_critical_is_neither_repeated_nor_freezes(severity: Severity) -> None:
+    alert = replace(ALERT, severity=severity)
+    assert repeat(alert, NOW + 10**12, CONFIG) is None
+    assert not frozen([alert], NOW + 10**12, CONFIG)
+
+
+def test_an_acknowledged_alert_is_at_rest() -> None:
+    alert = replace(ALERT, acknowledged_ns=NOW + 1, acknowledged_by="ada")
+    assert repeat(alert, NOW + 10**12, CONFIG) is None
+    assert not frozen([alert], NOW + 10**12, CONFIG)
+
+
+@pytest.mark.parametrize(("late_ns", "cold"), [(-1, False), (0, True), (1, True)])
+def test_it_freezes_new_risk_exactly_at_its_deadline(late_ns: int, cold: bool) -> None:
+    young = replace(ALERT, raised_ns=NOW + 10_000 * MS)
+    assert frozen([young, ALERT], NOW + 5_000 * MS + late_ns, CONFIG) == cold
+    assert not frozen([], NOW, CONFIG)
