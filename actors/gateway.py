@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from msgspec.structs import replace
 from thespian.actors import ActorAddress, WatchMessage
 
+from actors.fan_out import FanOut, home_of
 from actors.process import CannotStart, ProcessActor
-from actors.window import OutWindow
 from brokers.port import Heartbeat, LinkDown, LinkUp
 from brokers.registry import make_adapter
 from config.paths import kill_switch_path
@@ -20,10 +19,9 @@ from decisions.effects import MS
 from decisions.lanes import Lanes
 from decisions.ledger import Ledger
 from domain.execution import ExecutionReport
-from domain.groups import cell_of
 from domain.quotes import Quote
 from messages import wire
-from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.market import BrokerSilent, BrokerUp
 from messages.operator import CommandDone, KillSwitch
 from messages.orders import (
     CancelOrder,
@@ -39,7 +37,6 @@ from messages.orders import (
     SubmitResult,
 )
 from messages.supervision import (
-    EventBatch,
     EventBatchTaken,
     Hello,
     Operate,
@@ -54,15 +51,6 @@ ASK_AGAIN_MS = 500  # without an instrument list for so long, it is asked for ag
 RECONNECT_MS = (50, 100, 200, 500, 1_000)
 
 
-class CellLink:
-    """What the gateway knows of one cell."""
-
-    def __init__(self, address: ActorAddress, epoch: int, window: OutWindow[wire.Event]) -> None:
-        self.address, self.epoch, self.window = address, epoch, window
-        self.symbols: frozenset[str] = frozenset()
-        self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
-
-
 class BrokerGateway(ProcessActor):
     """One per system; restarting it loses nothing but its tokens: the broker and the cells' journals know the rest."""
 
@@ -70,16 +58,15 @@ class BrokerGateway(ProcessActor):
 
     def __init__(self) -> None:
         super().__init__()
+        self.cells = FanOut(self.send, now_ms)
         self.handlers = {
             WatchMessage: lambda _message, _sender: self.pump(),
             Hello: self.on_hello,
             Watch: self.on_watch,
             OrderBatch: self.on_order_batch,
-            EventBatchTaken: self.on_taken,
+            EventBatchTaken: self.cells.taken,
             Operate: self.on_operate,
         }
-        self.cells: dict[int, CellLink] = {}
-        self.quotes: dict[str, Quote] = {}
         self.instruments = InstrumentList(())
         self.clock_ns = 0
         self.session = 0  # unique over incarnations: the pid in the high bits
@@ -92,6 +79,7 @@ class BrokerGateway(ProcessActor):
         self.attempts = 0
         self.reconnect_ms = 0
         self.killed = False
+        self.entries_left = -1  # working entries at the last snapshot since the kill switch went on; -1: none seen yet
 
     def on_start(self) -> str:
         try:
@@ -117,7 +105,10 @@ class BrokerGateway(ProcessActor):
         return [descriptor] if descriptor >= 0 else []
 
     def state(self) -> str:
-        return "killed" if self.killed else "silent" if self.silent or not self.session else "running"
+        if self.killed:
+            left = {-1: "not verified yet", 0: "verified: no entry works"}
+            return f"killed, {left.get(self.entries_left, f'{self.entries_left} entries still work')}"
+        return "silent" if self.silent or not self.session else "running"
 
     def on_exit(self) -> None:
         if hasattr(self, "adapter"):
@@ -137,8 +128,7 @@ class BrokerGateway(ProcessActor):
         if self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
         self.pump()
-        for cell in self.cells.values():
-            cell.window.resend(now)
+        self.cells.resend()
 
     # From the broker
 
@@ -152,18 +142,18 @@ class BrokerGateway(ProcessActor):
     def on_broker_event(self, event: Any) -> None:
         match event:
             case Quote():
-                self.on_quote(event)
+                self.cells.on_quote(event)
             case Heartbeat():
                 self.on_heartbeat(event)
             case ExecutionReport():
                 self.clock_ns = max(self.clock_ns, event.ts_ns)
                 self.ledger.follow(event)
-                self.pass_on(event.client_order_id, event)
+                self.cells.pass_on(event.client_order_id, event)
             case SubmitResult():
                 self.ledger.answered(event)
-                self.pass_on(event.client_order_id, event)
+                self.cells.pass_on(event.client_order_id, event)
             case CancelResult() | ModifyResult():
-                self.pass_on(event.client_order_id, event)
+                self.cells.pass_on(event.client_order_id, event)
             case Snapshot():
                 self.on_snapshot(event)
             case InstrumentList():
@@ -172,12 +162,6 @@ class BrokerGateway(ProcessActor):
                 self.on_link_up(event)
             case LinkDown():
                 self.on_link_down(event)
-
-    def on_quote(self, quote: Quote) -> None:
-        self.quotes[quote.symbol] = quote
-        for cell in self.cells.values():
-            if quote.symbol in cell.symbols:
-                cell.fresh[quote.symbol] = quote
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """The broker's clock: a tick for every cell, and every 12 s of it a snapshot (never off)."""
@@ -190,25 +174,13 @@ class BrokerGateway(ProcessActor):
         if self.clock_ns - self.polled_ns >= self.config.reconciliation.poll_ms * MS:
             self.polled_ns = self.clock_ns
             self.adapter.request_snapshot()
-        for cell in self.cells.values():
-            if len(cell.window) < 1_000:  # a cell that is behind needs no more ticks; the next one says it all
-                cell.window.put(Tick(self.clock_ns, tuple(cell.fresh.values())))
-                cell.fresh.clear()
+        self.cells.tick(self.clock_ns)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Tell each cell its own orders; what carries no tag of ours goes to the first cell as foreign."""
         self.ledger.load(snapshot)
         if self.killed:
-            self.cancel_entries()
-        for index, cell in self.cells.items():
-            cell.window.put(
-                replace(
-                    snapshot,
-                    session=self.session,
-                    orders=tuple(r for r in snapshot.orders if home_of(r.client_order_id) == index),
-                    executions=tuple(r for r in snapshot.executions if home_of(r.client_order_id) == index),
-                )
-            )
+            self.entries_left = self.cancel_entries()
+        self.cells.snapshot(snapshot, self.session)
 
     def on_link_up(self, link: LinkUp) -> None:
         """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
@@ -228,15 +200,13 @@ class BrokerGateway(ProcessActor):
         """What can be traded; with it the session is complete."""
         self.instruments = found
         self.controls.learn(found.instruments)
-        for cell in self.cells.values():
-            cell.window.put(found)
+        self.cells.tell_all(found)
         if not self.session and self.linked:
             self.session = os.getpid() << 16 | self.linked
             self.log.info("broker session", session=self.session, instruments=len(found.instruments))
             self.polled_ns = self.clock_ns
             self.adapter.request_snapshot()
-            for cell in self.cells.values():
-                cell.window.put(BrokerUp(self.session))
+            self.cells.tell_all(BrokerUp(self.session))
 
     def on_link_down(self, link: LinkDown) -> None:
         self.session = self.linked = 0
@@ -252,40 +222,21 @@ class BrokerGateway(ProcessActor):
     def fall_silent(self, reason: str, *, link_down: bool) -> None:
         """No new risk; the cells alert a person."""
         self.silent, self.silence = True, BrokerSilent(reason, link_down)
-        for cell in self.cells.values():
-            cell.window.put(self.silence)
-
-    def pass_on(self, client_order_id: str, event: wire.Event) -> None:
-        cell = self.cells.get(home_of(client_order_id))
-        if cell is not None:
-            cell.window.put(event)  # a cell that is not there finds it in the snapshot that follows its Hello
+        self.cells.tell_all(self.silence)
 
     # From the cells
 
     def on_hello(self, hello: Hello, sender: ActorAddress) -> None:
         """A cell's new incarnation: tell it the session, and show it what the broker knows."""
-        known = self.cells.get(hello.cell)
-        if known is not None and hello.epoch < known.epoch:
-            return  # a zombie of an older epoch (I17)
-
-        def transmit(number: int, events: tuple[wire.Event, ...]) -> None:
-            self.send(sender, EventBatch(os.getpid(), number, wire.pack(events)))
-
-        cell = CellLink(sender, hello.epoch, OutWindow(transmit))
-        if known is not None:
-            known.window.drop(
-                lambda event: not isinstance(event, Tick | Snapshot | BrokerUp | BrokerSilent | InstrumentList)
-            )
-            cell.window = known.window
-            cell.window.retarget(transmit)
+        cell = self.cells.hello(hello, sender)
+        if cell is None:
+            return
         self.lanes.drop(lambda request: home_of(request.client_order_id) == hello.cell and request.epoch < hello.epoch)
-        cell.symbols = hello.symbols
-        cell.fresh = {symbol: self.quotes[symbol] for symbol in hello.symbols if symbol in self.quotes}
-        self.cells[hello.cell] = cell
         self.subscribe()
         cell.window.put(KillSwitch(self.killed), self.instruments)
         if self.session:
-            cell.window.put(BrokerUp(self.session), Tick(self.clock_ns, tuple(cell.fresh.values())))
+            cell.window.put(BrokerUp(self.session))
+            self.cells.tick_one(cell, self.clock_ns)
             self.adapter.request_snapshot()
         elif self.silent:
             cell.window.put(self.silence)
@@ -293,22 +244,14 @@ class BrokerGateway(ProcessActor):
 
     def on_watch(self, watch: Watch, sender: ActorAddress) -> None:
         del sender
-        cell = self.cells.get(watch.cell)
-        if cell is not None:
-            cell.symbols = watch.symbols
-            self.subscribe()
+        self.cells.watch(watch)
+        self.subscribe()
 
     def subscribe(self) -> None:
-        self.adapter.subscribe(frozenset().union(*(cell.symbols for cell in self.cells.values())))
-
-    def on_taken(self, taken: EventBatchTaken, sender: ActorAddress) -> None:
-        for cell in self.cells.values():
-            if cell.address == sender and taken.gateway == os.getpid():
-                cell.window.taken(taken.number, now_ms())
+        self.adapter.subscribe(self.cells.symbols)
 
     def on_order_batch(self, batch: OrderBatch, sender: ActorAddress) -> None:
-        cell = self.cells.get(batch.cell)
-        if cell is None or batch.epoch != cell.epoch:
+        if not self.cells.is_current(batch.cell, batch.epoch):
             return  # nothing of an older epoch leaves (I18); a newer one says Hello first
         self.send(sender, OrderBatchTaken(batch.epoch, batch.number))
         for request in wire.requests(batch.requests):
@@ -338,7 +281,7 @@ class BrokerGateway(ProcessActor):
                     self.adapter.modify(request)
 
     def submit(self, order: SubmitOrder) -> None:
-        judged = self.controls.judge(order, self.quotes, self.ledger, now_ns=self.clock_ns, killed=self.killed)
+        judged = self.controls.judge(order, self.cells.quotes, self.ledger, now_ns=self.clock_ns, killed=self.killed)
         if judged.duplicate:
             return
         if not judged.allowed:
@@ -347,7 +290,7 @@ class BrokerGateway(ProcessActor):
             return
         self.ledger.sent(order)
         self.adapter.submit(order)
-        self.pass_on(
+        self.cells.pass_on(
             order.client_order_id,
             OrderSent(client_order_id=order.client_order_id, ts_ns=self.clock_ns, checks=judged.checks),
         )
@@ -369,7 +312,7 @@ class BrokerGateway(ProcessActor):
             reason=reason,
             left=False,
         )
-        self.pass_on(request.client_order_id, result)
+        self.cells.pass_on(request.client_order_id, result)
 
     # Kill switch
 
@@ -382,7 +325,7 @@ class BrokerGateway(ProcessActor):
 
     def set_kill_switch(self, *, on: bool) -> int:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""
-        self.killed = on
+        self.killed, self.entries_left = on, -1
         self.log.warning("kill switch", on=on)
         try:
             if on:
@@ -391,14 +334,14 @@ class BrokerGateway(ProcessActor):
                 self.kill_file.unlink(missing_ok=True)
         except OSError as error:
             self.log.error("the kill switch could not be written to disk", error=str(error))
-        for cell in self.cells.values():
-            cell.window.put(KillSwitch(on))
+        self.cells.tell_all(KillSwitch(on))
         if not on:
             self.flush()
             return 0
         for request in self.lanes.drop_entries():
             self.answer_unsent(request, "E9: the kill switch is on")
         count = self.cancel_entries()
+        self.adapter.request_snapshot()  # its answer verifies that no entry works any more (R24)
         self.pump()
         return count
 
@@ -417,15 +360,7 @@ class BrokerGateway(ProcessActor):
         return len(entries)
 
     def flush(self) -> None:
-        now = now_ms()
-        for cell in self.cells.values():
-            cell.window.flush(now)
-
-
-def home_of(client_order_id: str) -> int:
-    """The cell that an order belongs to; the first one looks after what is foreign."""
-    cell = cell_of(client_order_id)
-    return 0 if cell is None else cell
+        self.cells.flush()
 
 
 def now_ms() -> int:

@@ -204,9 +204,10 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     need = parent.authorized - parent.filled - parent.live - parent.abandoned
     if need < parent.instrument.lot_size or parent.yielded or not _allowed(parent.role, moment):
         return parent
+    need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
     known = slots(parent)
     for slot in known:
-        if slot.remainder and not parent.gives_up(slot):
+        if need and slot.remainder and not parent.gives_up(slot):
             quantity = min(slot.remainder, need)
             need -= quantity
             due = _retry_at(slot)

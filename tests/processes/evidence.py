@@ -47,4 +47,6 @@ def finish(bench: Bench, *group_ids: str, outcome: GroupOutcome | None = GroupOu
     assert bench.venue is not None
     bench.venue.stop()
     verify(bench, outcomes)
-    assert outcome is None or set(outcomes.values()) == {outcome}
+    assert outcome is None or set(outcomes.values()) == {outcome}, (
+        f"{outcomes}: {[group.reason for group in bench.groups()]}"
+    )

@@ -90,15 +90,16 @@ def cont(pid: int) -> None:
 
 
 def plan(group_id: str, quantity: int = 30, stops: tuple[PlanStop, ...] = ()) -> Plan:
-    """A bull put on the exchange's made-up chain."""
+    """A vertical spread on the exchange's made-up chain: puts for the first cell, calls for the second."""
+    short, wing = (("P00485000", "P00470000"), ("C00515000", "C00530000"))[home_cell(group_id, 2)]
     return Plan(
         group_id=group_id,
         quantity=quantity,
         stops=stops,
-        strategy="bull_put",
+        strategy="vertical",
         legs=(
-            PlanLeg(leg_id="short", symbol="LEGK  260220P00485000", side=Side.SELL),
-            PlanLeg(leg_id="wing", symbol="LEGK  260220P00470000", side=Side.BUY),
+            PlanLeg(leg_id="short", symbol=f"LEGK  260220{short}", side=Side.SELL),
+            PlanLeg(leg_id="wing", symbol=f"LEGK  260220{wing}", side=Side.BUY),
         ),
     )
 
@@ -134,6 +135,7 @@ class Bench:
         self.config_path.write_text(
             f'[system]\njournal_dir = "{self.journal_dir}"\nadmin_port = {admin_port}\n'
             f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
+            "[orders]\nmax_attempts = 20\n"  # thin quotes end no group short of its target
             f"[alerts]\nrepeat_ms = {NEVER_MS}\nfreeze_after_ms = {NEVER_MS}\n"
             "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in self.supervision.items())
         )

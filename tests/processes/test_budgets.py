@@ -13,7 +13,7 @@ from cli.problems import CommandFailed
 from config.paths import kill_switch_path
 from domain.groups import PlanStop
 
-SHORT = "LEGK  260220P00485000"
+SHORT = "LEGK  260220C00515000"
 FRAIL = {"intensity": 2, "period_ms": 120_000, "backoff_ms": 10}
 
 

@@ -1,0 +1,148 @@
+"""The gateway's side of the cells: who is there, what each is owed, and which quotes each wants."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from msgspec.structs import replace
+from thespian.actors import ActorAddress
+
+from actors.window import OutWindow
+from domain.groups import cell_of
+from domain.quotes import Quote
+from messages import wire
+from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.orders import InstrumentList, Snapshot
+from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
+
+BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
+
+# What a new incarnation is told anew: the old one's copy would only be stale.
+LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList)
+
+
+class CellLink:
+    """What the gateway knows of one cell."""
+
+    def __init__(self, address: ActorAddress, epoch: int, window: OutWindow[wire.Event]) -> None:
+        self.address, self.epoch, self.window = address, epoch, window
+        self.symbols: frozenset[str] = frozenset()
+        self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
+
+
+class FanOut:
+    """All cells.  ``send`` posts to an actor; ``now_ms`` is the machine's monotonic clock."""
+
+    def __init__(self, send: Callable[[ActorAddress, object], None], now_ms: Callable[[], int]) -> None:
+        self._send, self._now_ms = send, now_ms
+        self._cells: dict[int, CellLink] = {}
+        self._quotes: dict[str, Quote] = {}
+
+    def hello(self, hello: Hello, sender: ActorAddress) -> CellLink | None:
+        """A cell's new incarnation; ``None`` for a zombie of an older epoch (I17).  What it was owed is kept."""
+        known = self._cells.get(hello.cell)
+        if known is not None and hello.epoch < known.epoch:
+            return None
+
+        def transmit(number: int, events: tuple[wire.Event, ...]) -> None:
+            self._send(sender, EventBatch(os.getpid(), number, wire.pack(events)))
+
+        cell = self._cells[hello.cell] = CellLink(sender, hello.epoch, OutWindow(transmit))
+        if known is not None:
+            known.window.drop(lambda event: not isinstance(event, LEVELS))
+            known.window.retarget(transmit)
+            cell.window = known.window
+        self._want(cell, hello.symbols)
+        return cell
+
+    def watch(self, watch: Watch) -> None:
+        """A cell wants quotes of exactly these symbols."""
+        cell = self._cells.get(watch.cell)
+        if cell is not None:
+            self._want(cell, watch.symbols)
+
+    def _want(self, cell: CellLink, symbols: frozenset[str]) -> None:
+        new = symbols - cell.symbols
+        cell.symbols = symbols
+        cell.fresh |= {symbol: self._quotes[symbol] for symbol in new if symbol in self._quotes}
+
+    def is_current(self, cell: int, epoch: int) -> bool:
+        """Whether this epoch of the cell is the one that may send (I18)."""
+        known = self._cells.get(cell)
+        return known is not None and known.epoch == epoch
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """What any cell wants quotes of."""
+        return frozenset().union(*(cell.symbols for cell in self._cells.values()))
+
+    @property
+    def quotes(self) -> dict[str, Quote]:
+        """The newest quote of every symbol that was ever wanted."""
+        return self._quotes
+
+    def on_quote(self, quote: Quote) -> None:
+        """Keep a quote for the next tick of the cells that want it."""
+        self._quotes[quote.symbol] = quote
+        for cell in self._cells.values():
+            if quote.symbol in cell.symbols:
+                cell.fresh[quote.symbol] = quote
+
+    def tick(self, clock_ns: int) -> None:
+        """The broker's clock, with the quotes that are new."""
+        for cell in self._cells.values():
+            if len(cell.window) < BEHIND:
+                self.tick_one(cell, clock_ns)
+
+    def tick_one(self, cell: CellLink, clock_ns: int) -> None:
+        """The same for one cell."""
+        cell.window.put(Tick(clock_ns, tuple(cell.fresh.values())))
+        cell.fresh.clear()
+
+    def snapshot(self, snapshot: Snapshot, session: int) -> None:
+        """Tell each cell its own orders; what carries no tag of ours goes to the first cell as foreign."""
+        for index, cell in self._cells.items():
+            cell.window.put(
+                replace(
+                    snapshot,
+                    session=session,
+                    orders=tuple(r for r in snapshot.orders if home_of(r.client_order_id) == index),
+                    executions=tuple(r for r in snapshot.executions if home_of(r.client_order_id) == index),
+                )
+            )
+
+    def tell_all(self, event: wire.Event) -> None:
+        """The same to every cell."""
+        for cell in self._cells.values():
+            cell.window.put(event)
+
+    def pass_on(self, client_order_id: str, event: wire.Event) -> None:
+        """To the cell that owns the order; one that is not there finds it in the snapshot that follows its Hello."""
+        cell = self._cells.get(home_of(client_order_id))
+        if cell is not None:
+            cell.window.put(event)
+
+    def taken(self, taken: EventBatchTaken, sender: ActorAddress) -> None:
+        """A batch is durable at its cell."""
+        for cell in self._cells.values():
+            if cell.address == sender and taken.gateway == os.getpid():
+                cell.window.taken(taken.number, self._now_ms())
+
+    def flush(self) -> None:
+        """Send what the windows allow."""
+        now = self._now_ms()
+        for cell in self._cells.values():
+            cell.window.flush(now)
+
+    def resend(self) -> None:
+        """Send again what has been under way for too long."""
+        now = self._now_ms()
+        for cell in self._cells.values():
+            cell.window.resend(now)
+
+
+def home_of(client_order_id: str) -> int:
+    """The cell that an order belongs to; the first one looks after what is foreign."""
+    cell = cell_of(client_order_id)
+    return 0 if cell is None else cell
