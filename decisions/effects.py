@@ -61,6 +61,11 @@ class Effects:
     requests: list[Outgoing] = field(default_factory=list)
     letters: list[tuple[str, msgspec.Struct]] = field(default_factory=list)
     wake_ns: int | None = None
+    safeguards: list[str] = field(default_factory=list)
+
+    def acted(self, safeguard: str) -> None:
+        """Count that a safeguard (S1 to S12) did something that no record tells by itself."""
+        self.safeguards.append(safeguard)
 
     def wake(self, at_ns: int) -> None:
         """Look again at ``at_ns`` at the latest."""

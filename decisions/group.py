@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from decisions import hedge, stop_loss
+from decisions import exposure, hedge, stop_loss
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.group_levels import Levels, Tally, levels, tally
 from decisions.group_routes import child_of, hedge_name, leg_name, stop_name
@@ -39,7 +39,7 @@ from messages.group import (
     StopProgressed,
     WorkLeg,
 )
-from messages.records import GroupRecord, HedgeStatus, Severity, StopStatus
+from messages.records import ExposureRecord, GroupRecord, HedgeStatus, Severity, StopStatus
 
 
 class GroupState(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class GroupState(msgspec.Struct, frozen=True):
     awaited: frozenset[str] = frozenset()
     told: Mapping[str, WorkLeg] = {}
     settled: GroupSettled | None = None
-    uncovered_ns: int = 0  # since when a short is uncovered; 0 while none is
+    exposure: ExposureRecord | None = None  # while a short is uncovered
 
     @property
     def group(self) -> Group:
@@ -115,6 +115,7 @@ def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
         stop_levels={stop.leg_id: stop.quantity for stop in message.stops},
         rounds=max((record.ordinal // hedge.ROUND + 1 for record in roots), default=0),
         awaited=frozenset(awaited),
+        exposure=next((record for record in message.exposures if not record.covered_ns), None),
     )
     return state, effects
 
@@ -194,32 +195,8 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _recorded(state, moment, effects, status=status, outcome=outcome)
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
-    return _settle(_watch_exposure(state, held, moment, effects), held, effects)
-
-
-def _watch_exposure(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> GroupState:
-    """Call a person when a short stays uncovered, whatever the hedges are doing meanwhile (I6)."""
-    quantity = held.uncovered(state.group)
-    if not quantity:
-        return replace(state, uncovered_ns=0) if state.uncovered_ns else state
-    state = replace(state, uncovered_ns=state.uncovered_ns or moment.at_ns)
-    due = state.uncovered_ns + moment.config.alerts.uncovered_ms * MS
-    if moment.at_ns < due:
-        effects.wake(due)
-        return state
-    shorts = [leg.instrument.symbol for leg in state.group.legs if leg.side is Side.SELL]
-    effects.alert(
-        moment,
-        Severity.CRITICAL,
-        "UNCOVERED_EXPOSURE",
-        f"{quantity} short units of group {state.record.group_id} have been uncovered for "
-        f"{(moment.at_ns - state.uncovered_ns) / 1e9:.1f} s",
-        group_id=state.record.group_id,
-        symbol=shorts[0],
-        quantity=quantity,
-        subject=str(state.uncovered_ns),
-    )
-    return state
+    watched = exposure.watch(state.exposure, held.uncovered(state.group), state.group, moment, effects)
+    return _settle(replace(state, exposure=watched), held, effects)
 
 
 def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
@@ -244,6 +221,7 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
         patience_ms = moment.config.orders.entry_patience_ms
         if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete(state.group):
             reason = f"not entered within {patience_ms / 1_000:g} s"
+            effects.acted("S12")
             return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
         effects.wake(record.created_ns + patience_ms * MS)
     if record.mode is not Mode.REDUCING and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values()):
@@ -263,6 +241,8 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
         )
         if told.get(leg.leg_id) != letter:
             told[leg.leg_id] = letter
+            if leg.side is Side.SELL and letter.entering and letter.entry_qty < leg.target_qty:
+                effects.acted("S1")
             effects.tell(leg_name(leg.leg_id), letter)
     return replace(state, told=told)
 
@@ -305,6 +285,7 @@ def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) 
         if missing <= 0:
             continue
         if moment.at_ns < due:
+            effects.acted("S7")
             effects.wake(due)
         elif working and working[0].level == 1:
             effects.tell(hedge_name(working[0].hedge_id), Cover(working[0].needed_qty + missing))
@@ -332,6 +313,7 @@ def _open_hedge(
     name = hedge_name(record.hedge_id)
     effects.records.append(record)
     effects.tell(name, StartHedge(leg=leg, record=record))
+    effects.acted("S11")
     state = _recorded(state, moment, effects, hedges_placed=state.record.hedges_placed + 1)
     return replace(
         state,

@@ -219,8 +219,35 @@ def _flattening(group: Group, record: GroupRecord, held: Tally) -> Levels:
         for leg in group.legs
         if leg.side is Side.SELL
     }
-    keep = used(group.legs, held.positions(group.legs, Side.BUY), remaining)
-    return _closing(group, record, held, keep)
+    return _closing(group, record, held, _still_needed(group, held.positions(group.legs, Side.BUY), remaining))
+
+
+def _still_needed(group: Group, longs: Mapping[str, int], remaining: Mapping[str, int]) -> dict[str, int]:
+    """The longs to keep while these shorts remain, so that closing never ties up more margin (R22).
+
+    A pair of one long and one short is released in step.  Where longs of an underlying could stand for each other, as
+    in a butterfly, selling the better one first would widen the loss at expiry: there, all of them stay to the last.
+    """
+    keep = used(group.legs, longs, remaining)
+    exposed = {leg.instrument.underlying for leg in group.legs if remaining.get(leg.leg_id, 0)}
+    intricate = {leg.instrument.underlying for leg in group.legs if not _paired(group, leg)} & exposed
+    return {
+        leg_id: longs[leg_id] if group.leg(leg_id).instrument.underlying in intricate else keep[leg_id]
+        for leg_id in keep
+    }
+
+
+def _paired(group: Group, leg: Leg) -> bool:
+    """Whether the leg's family (underlying, right, multiplier) is one long and one short of a size, or of one side."""
+    family = [
+        other
+        for other in group.legs
+        if (other.instrument.underlying, other.instrument.right, other.instrument.multiplier)
+        == (leg.instrument.underlying, leg.instrument.right, leg.instrument.multiplier)
+    ]
+    return len({other.side for other in family}) == 1 or (
+        len(family) == 2 and family[0].target_qty == family[1].target_qty
+    )
 
 
 def _reducing(group: Group, record: GroupRecord, held: Tally) -> Levels:

@@ -113,6 +113,8 @@ def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
     parent = state.parent
     working = state.record.status is HedgeStatus.WORKING
     late = moment.at_ns >= state.record.deadline_ns
+    if working and late and not parent.yielded:
+        effects.acted("S12")
     parent = replace(parent, yielded=parent.yielded or not working or late)
     if working and not late:
         effects.wake(state.record.deadline_ns)
@@ -169,6 +171,7 @@ def _hand_down(state: HedgeState, missing: int, moment: Moment, effects: Effects
     )
     effects.records.append(child)
     effects.tell(CHILD, StartHedge(leg=state.leg, record=child))
+    effects.acted("S11")
     return replace(state, child=_waiting(child))
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from messages.orders import OrderAbsent, Snapshot
+from messages.records import EscalationRecord, ExecutionStateRecord, IntentRecord, IntentStatus, Record
 
 
 class Sorted(msgspec.Struct, frozen=True):
@@ -31,3 +32,19 @@ def sort_out(snapshot: Snapshot, open_orders: Iterable[str], known: Callable[[st
     listed = {report.client_order_id for report in chain(snapshot.executions, snapshot.orders)}
     absent = [OrderAbsent(key, snapshot.as_of_ns) for key in open_orders if key not in listed]
     return Sorted(reports, absent, foreign)
+
+
+def divergences(records: Iterable[Record]) -> tuple[str, ...]:
+    """The orders that a snapshot showed otherwise than the journal had them, read off what it led to.
+
+    Those are orders that it taught something about, orders that were given up because it does not list them, and
+    foreign ones (by the id of their alert).
+    """
+    found: dict[str, None] = {}
+    for record in records:
+        match record:
+            case ExecutionStateRecord() | IntentRecord(status=IntentStatus.VOID):
+                found[record.client_order_id] = None
+            case EscalationRecord(kind="FOREIGN_ORDER" | "ORDER_MISSING"):
+                found[record.escalation_id] = None
+    return tuple(found)

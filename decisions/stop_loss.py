@@ -152,6 +152,7 @@ def _work_limit(state: StopState, moment: Moment, effects: Effects) -> StopState
     if record.status is StopStatus.ARMED and parent.live == 0 and missing >= lot:
         parent = _arm(state, parent, missing - missing % lot, moment, effects)
     if give_up and record.status is StopStatus.TRIGGERED:
+        effects.acted("S12")
         record = replace(record, status=StopStatus.FALLBACK)
     return replace(state, limit=parent, record=record)
 

@@ -36,6 +36,7 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     restart: Restart
     position: int  # in the start order; children stop in the opposite one
     actor: str  # dotted name of its class
+    vital: bool = True  # False: without it the system goes on; when its budget is spent it rests for a period
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):

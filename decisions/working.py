@@ -154,6 +154,8 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         surplus = excess > 0
         excess -= order.live if surplus else 0
         if parent.yielded or surplus or moment.at_ns >= deadline or order.intent.cancel_requests:
+            if moment.at_ns >= deadline and not order.intent.cancel_requests:
+                effects.acted("S12")
             parent = with_order(parent, request_cancel(order, moment, effects))
         else:
             effects.wake(deadline)

@@ -19,6 +19,7 @@ from decisions import group as group_core
 from decisions import leg as leg_core
 from domain.execution import ExecType, ExecutionReport
 from domain.groups import GroupOutcome, Mode, Plan, Role
+from messages.group import LegProgressed
 from messages.operator import CancelGroup, CommandRefused, SubmitGroup
 from messages.orders import SubmitOrder
 from storage.port import CommitUnknown, GroupRows
@@ -93,6 +94,27 @@ class TestAnActorThatRaises:
         assert (world.position(LONG), world.position(SHORT)) == (10, -10)
         assert not world.rejected()
         assert not world.alerts
+
+    def test_what_other_actors_of_the_group_had_asked_for_in_that_step_is_not_released(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = World()
+        decide = group_core.decide
+        raised: list[LegProgressed] = []
+
+        def broken(state: Any, message: Any, moment: Any) -> Any:
+            short_is_out = isinstance(message, LegProgressed) and message.leg_id == "sellP95" and message.entry_live
+            if short_is_out and len(raised) < 2:
+                raised.append(message)
+                raise RuntimeError("a planted bug")
+            return decide(state, message, moment)
+
+        monkeypatch.setattr(group_core, "decide", broken)
+        world.submit(bull_put(quantity=10))
+        assert len(raised) == 2
+        assert world.group().group.quarantined
+        assert not world.orders(Role.RISK), "an order of a step that was rolled back has left"
+        assert not [intent for intent in world.group().intents if intent.role is Role.RISK]
 
     def test_twice_parks_the_message_and_quarantines_this_group_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         world = two_groups()

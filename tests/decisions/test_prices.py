@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_cases import QUOTES, option
 
@@ -20,6 +20,7 @@ PUT = option()
 QUOTE = QUOTES[PUT.symbol]  # 2.00 at 2.05
 
 
+@settings(deadline=None)
 @given(prices, sides, percents, ticks)
 def test_concede_is_on_tick_and_at_least_as_far_out_as_asked_and_less_than_a_tick_further(
     touch: int, side: Side, pct: float, tick: int
@@ -34,6 +35,7 @@ def test_concede_is_on_tick_and_at_least_as_far_out_as_asked_and_less_than_a_tic
         assert beyond < tick + 1
 
 
+@settings(deadline=None)
 @given(prices, sides, percents, percents, ticks)
 def test_conceding_more_never_gives_a_price_that_fills_less(
     touch: int, side: Side, one: float, other: float, tick: int
@@ -42,12 +44,14 @@ def test_conceding_more_never_gives_a_price_that_fills_less(
     assert (concede(touch, side, more, tick) - concede(touch, side, less, tick)) * side.sign >= 0
 
 
+@settings(deadline=None)
 @given(prices, prices, sides, percents, ticks)
 def test_a_higher_touch_never_gives_a_lower_price(one: int, other: int, side: Side, pct: float, tick: int) -> None:
     low, high = sorted([one, other])
     assert concede(low, side, pct, tick) <= concede(high, side, pct, tick)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**5), sides, ticks)
 def test_conceding_nothing_from_a_price_on_tick_is_that_price(steps: int, side: Side, tick: int) -> None:
     assert concede(steps * tick, side, 0.0, tick) == steps * tick

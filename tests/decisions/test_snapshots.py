@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from order_cases import NOW, a_parent, at, intents, report, trade
@@ -52,6 +52,7 @@ def test_a_foreign_order_in_the_same_contract_and_quantity_is_not_taken_for_ours
 names = st.sampled_from([*IDS, "somebody", ""])
 
 
+@settings(deadline=None)
 @given(st.lists(names), st.lists(names), st.sets(st.sampled_from(IDS)), st.sets(st.sampled_from(IDS)))
 def test_every_report_and_every_open_order_is_told_of_exactly_once(
     listed: list[str], traded: list[str], open_orders: set[str], ours: set[str]

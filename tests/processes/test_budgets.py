@@ -38,7 +38,7 @@ def test_a_cell_beyond_its_budget_halts_new_risk_and_the_other_cell_still_protec
         assert "cell-0 was restarted 2 times" in halted
         assert kill_switch_path(where.journal_dir).exists()
         wait_for(lambda: "SYSTEM_HALTED" in where.alert_kinds(), "the alert")
-        system.wait_for_state("gateway", "killed")
+        system.wait_for_state("gateway", "killed, verified: no entry works")
         system.wait_for_state("cell-0", "down")
         system.wait_for_state("cell-1", "reduce-only")
         with pytest.raises(CommandFailed, match="new risk is not allowed"):

@@ -16,6 +16,7 @@ from venue.nasty import Nasty
 WARM = id_in_cell(0, "warm")
 GROUP = id_in_cell(0, "group")
 NEIGHBOUR = id_in_cell(1, "neighbour")
+UNANSWERED = (IntentStatus.SENT, IntentStatus.UNRESOLVED)  # the second after a while without an answer
 
 
 def warmed_up(where: Bench, **environment: str) -> System:
@@ -27,14 +28,14 @@ def warmed_up(where: Bench, **environment: str) -> System:
     return system
 
 
-def wait_for_intents(where: Bench, status: IntentStatus) -> list[str]:
+def wait_for_intents(where: Bench, *statuses: IntentStatus) -> list[str]:
     """The ids of the group's orders, once there are some and all of them are there."""
 
     def found() -> list[str]:
         intents = where.intents(GROUP)
-        return [i.client_order_id for i in intents] if all(i.status is status for i in intents) else []
+        return [i.client_order_id for i in intents] if all(i.status in statuses for i in intents) else []
 
-    return wait_for(found, f"{GROUP} to have nothing but {status.value} orders")
+    return wait_for(found, f"all orders of {GROUP} to be {statuses}")
 
 
 def kill_and_mend(system: System, victim: str) -> None:
@@ -67,7 +68,7 @@ def test_an_order_whose_acknowledgement_was_lost_is_adopted(tmp_path: Path, vict
         system = warmed_up(where)
         hand.misbehave(Nasty(lose_ack=1.0))
         system.submit(plan(GROUP))
-        orders = wait_for_intents(where, IntentStatus.SENT)
+        orders = wait_for_intents(where, *UNANSWERED)
         wait_for(lambda: where.received(GROUP) == orders, "the orders to reach the exchange")
         kill_and_mend(system, victim)
         hand.misbehave(Nasty())
@@ -81,7 +82,7 @@ def test_an_order_that_arrives_after_its_sender_has_died_is_not_entered_twice(tm
         system = warmed_up(where)
         with where.venue.frozen():
             system.submit(plan(GROUP))
-            wait_for_intents(where, IntentStatus.SENT)
+            wait_for_intents(where, *UNANSWERED)
             kill_and_mend(system, victim)
             assert not where.received(GROUP)
         finish(where, WARM, GROUP)
@@ -130,7 +131,7 @@ def test_a_cell_that_dies_twice_in_its_recovery_recovers_at_the_third_time(tmp_p
         first = warmed_up(where)
         hand.misbehave(Nasty(lose_ack=1.0))
         first.submit(plan(GROUP))
-        orders = wait_for_intents(where, IntentStatus.SENT)
+        orders = wait_for_intents(where, *UNANSWERED)
         wait_for(lambda: where.received(GROUP) == orders, "the orders to reach the exchange")
         first.kill("program")
         first.wait_until_ended()
@@ -147,7 +148,7 @@ def test_a_cell_that_is_killed_twice_before_the_broker_answers_still_adopts_its_
         system = warmed_up(where)
         with where.venue.frozen():
             system.submit(plan(GROUP))
-            wait_for_intents(where, IntentStatus.SENT)
+            wait_for_intents(where, *UNANSWERED)
             for epoch in (2, 3):
                 system.wait_until_replaced("cell-0", system.kill("cell-0"))
                 assert where.epoch(0) == epoch
