@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
 from thespian.actors import ActorAddress
@@ -58,7 +59,8 @@ class Cell(ProcessActor):
             raise CannotStart(str(error)) from error
         deduplicates = make_adapter(self.config.broker).capabilities.deduplicates_client_order_ids
         self.tree = CellTree(self.index, self.config, self.journal, deduplicates=deduplicates)
-        self.release(self.tree.run([]))
+        self.measures = self.tree.measures
+        self.turn(())
         self.on_peers()
         self.wakeup(RESEND_EVERY_MS, "resend")
         return f"epoch {self.journal.epoch}, {len(self.journal.open_groups())} open groups"
@@ -89,6 +91,14 @@ class Cell(ProcessActor):
         gate = self.tree.gate
         return "open" if gate.may_open else "reduce-only" if gate.may_send else "waiting for the broker"
 
+    def detail(self) -> str:
+        return f"epoch {self.journal.epoch}" + (f"; {self.tree.gate.shut_by}" if self.tree.gate.shut_by else "")
+
+    def measure(self) -> None:
+        self.measures.set("uncovered_units", self.tree.uncovered_qty)
+        self.measures.set("may_open", self.tree.gate.may_open)
+        self.measures.set("mailbox_depth", len(self.orders), to="gateway")
+
     def on_events(self, batch: EventBatch, sender: ActorAddress) -> None:
         """A turn.  The batch is acknowledged when its effects are durable."""
         if batch.number > self.taken.get(batch.gateway, 0):
@@ -111,12 +121,14 @@ class Cell(ProcessActor):
 
     def turn(self, inputs: tuple[Any, ...]) -> None:
         """Run one turn and let its results out.  A commit that failed is *unknown*: die and read again (I16)."""
+        began = time.monotonic_ns()
         try:
             released = self.tree.run(inputs)
         except CommitUnknown as error:
             self.log.error("commit failed, its fate is unknown: the cell dies and reads again", error=str(error))
             die()
             return
+        self.measures.observe("turn_seconds", (time.monotonic_ns() - began) / 1e9)
         self.release(released)
 
     def release(self, released: Released) -> None:

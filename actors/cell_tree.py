@@ -6,18 +6,21 @@ runs the tree until it is quiet, commits *one* transaction, and only then hands 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import msgspec
 from msgspec.structs import replace
 
-from actors.desk import Desk, DeskPost, StepEnded
+from actors.counting import count_turn
+from actors.desk import ClockBehind, Desk, DeskPost, SnapshotTaken, StepEnded
 from actors.inprocess import InProcessSystem
 from actors.turn import SYSTEM, Turn
 from config.schema import Config
 from decisions import gate
 from decisions.effects import Moment, Outgoing
 from decisions.gate import Gate
+from decisions.snapshots import contradicted
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
 from messages import market
@@ -25,6 +28,7 @@ from messages.group import Review
 from messages.identity import input_id
 from messages.orders import Snapshot
 from messages.records import EscalationRecord, ProcessedEventRecord, Record
+from monitoring.measures import Measures
 from storage.port import Journal
 from storage.port import Turn as JournalTurn
 
@@ -47,9 +51,15 @@ class CellTree:
         self.index, self.config, self.journal = index, config, journal
         self.gate = Gate()
         self.clock_ns = journal.clock_ns  # the maximum of broker time seen: it never runs backwards
+        self._behind_ns = 0  # so far is the last tick behind that maximum
         self._quotes: dict[str, Quote] = {}
         self._deduplicates = deduplicates
         self._taken: set[str] = set()  # ids of this turn's inputs, which the journal does not hold yet
+        self.measures = Measures()
+        self.measures.begin(
+            "turn_seconds", "commit_seconds", "hedge_lag_seconds", "safeguard_actions_total", "reconciliations_total",
+            "reconciliation_divergences_total",
+        )  # fmt: skip
         self._turn = Turn(self._moment("start"))
         self.system = InProcessSystem()
         self._desk = self.system.createActor(Desk)
@@ -61,6 +71,11 @@ class CellTree:
         """The symbols that this cell wants quotes of."""
         return frozenset(self._turn.symbols)
 
+    @property
+    def uncovered_qty(self) -> int:
+        """Short units of all groups that nothing protects."""
+        return self._turn.uncovered_qty
+
     def run(self, inputs: Iterable[msgspec.Struct]) -> Released:
         """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""
         for message in inputs:
@@ -68,7 +83,9 @@ class CellTree:
         turn = self._turn
         records = tuple(record for _, record in turn.records)
         if records:
+            began = time.monotonic_ns()
             self.journal.commit(JournalTurn(epoch=self.journal.epoch, at_ns=self.clock_ns, records=records))
+            self.measures.observe("commit_seconds", (time.monotonic_ns() - began) / 1e9)
         released = Released(
             requests=tuple(request for _, request in turn.requests),
             alerts=tuple(
@@ -76,6 +93,10 @@ class CellTree:
             ),
             replies=tuple(turn.replies),
         )
+        count_turn(self.measures, records, released.requests)
+        for safeguard, times in turn.safeguards.items():
+            self.measures.add("safeguard_actions_total", times, safeguard=safeguard)
+        self.measures.add("reconciliation_divergences_total", turn.divergences)
         turn.clear()
         self._taken.clear()
         return released
@@ -83,6 +104,7 @@ class CellTree:
     def _take(self, message: msgspec.Struct) -> None:
         cause = input_id(message)
         if cause and (cause in self._taken or self.journal.seen([cause])):
+            self._turn.safeguards["S9"] += 1
             return
         self._note_time(message)
         before = self.gate
@@ -92,10 +114,19 @@ class CellTree:
         if cause:
             self._remember(cause, message, records)
         if isinstance(message, Snapshot):
+            self._compare(records)
             self.gate = gate.turn(self.gate, message)
             if self.gate != before:
                 self._remember(f"reconciled/{self.journal.epoch}/{message.session}", message, [])
-        self.gate = replace(self.gate, frozen=self._turn.frozen, storage_low=self.journal.storage_low)
+        behind_ms = self._behind_ns // 1_000_000
+        self.gate = replace(
+            self.gate,
+            frozen=self._turn.frozen,
+            storage_low=self.journal.storage_low,
+            behind=behind_ms > self.config.orders.quote_max_age_ms,  # by then no quote counts as fresh
+        )
+        if self.gate.behind and not before.behind:
+            self._step(ClockBehind(behind_ms // 1_000), "broker clock")
         if (self.gate.may_send and not before.may_send) or (self.gate.may_open and not before.may_open):
             self._step(Review(), "gate opened")
 
@@ -110,6 +141,12 @@ class CellTree:
             self.system.tell(self._desk, StepEnded(tuple(records)))
         return records
 
+    def _compare(self, records: list[tuple[str, Record]]) -> None:
+        """What a snapshot has changed was not as the journal had it: count it, and say so."""
+        found = contradicted(record for _, record in records)
+        self._step(SnapshotTaken(found), f"snapshot@{self.clock_ns}")
+        self.measures.add("reconciliations_total")
+
     def _remember(self, event_id: str, message: msgspec.Struct, records: list[tuple[str, Record]]) -> None:
         owner = next((group_id for group_id, _ in records if group_id), SYSTEM)
         self._taken.add(event_id)
@@ -122,6 +159,7 @@ class CellTree:
         match message:
             case market.Tick():
                 self.clock_ns = max(self.clock_ns, message.broker_time_ns)
+                self._behind_ns = self.clock_ns - message.broker_time_ns
                 for quote in message.quotes:
                     self._quotes[quote.symbol] = quote
             case ExecutionReport():
@@ -137,6 +175,7 @@ class CellTree:
             cell=self.index,
             may_send=self.gate.may_send,
             may_open=self.gate.may_open,
+            shut_by=self.gate.shut_by,
             deduplicates=self._deduplicates,
             quotes=self._quotes,
             config=self.config,

@@ -12,20 +12,22 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import Actor, ActorAddress, ChildActorExited
 
+from actors.admission import Admission, Waiting
 from actors.inprocess import InProcessSystem
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
-from actors.turn import SYSTEM, Turn
+from actors.turn import SYSTEM, Standing, Turn
 from decisions import alerts
 from decisions.effects import MS, Effects
 from decisions.news import News
 from decisions.snapshots import sort_out
+from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from decisions.validation import PlanRefused, validate
 from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument
 from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
-from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.operator import (
     Acknowledge,
     CancelGroup,
@@ -56,6 +58,18 @@ class StepEnded(msgspec.Struct, frozen=True, tag=True):
     records: tuple[tuple[str, Record], ...]
 
 
+class ClockBehind(msgspec.Struct, frozen=True, tag=True):
+    """The broker's clock is so many seconds behind the journal's (cell to Desk)."""
+
+    seconds: int
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True, tag=True):
+    """The step of a snapshot has ended (cell to Desk); ``contradicted``: what it did not show, or showed as foreign."""
+
+    contradicted: tuple[str, ...]
+
+
 class Desk(Actor):  # type: ignore[misc]
     """One per cell.  A Desk that raises takes its cell down with it; the journal brings both back."""
 
@@ -64,6 +78,9 @@ class Desk(Actor):  # type: ignore[misc]
         self.instruments: dict[str, Instrument] = {}
         self.alerts: dict[str, EscalationRecord] = {}
         self.settled: dict[str, GroupSettled] = {}
+        self.admission = Admission()
+        self.thresholds = Thresholds()
+        self.shown: dict[str, Standing | None] = {}  # orders of the last snapshot, as the journal had them before it
         self.due: list[tuple[int, str]] = []  # heap of broker times at which a group wants to look again
         self.earliest: dict[str, int] = {}
         self.handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -74,12 +91,15 @@ class Desk(Actor):  # type: ignore[misc]
             KillSwitch: self.on_kill_switch,
             AlertDelivered: self.on_delivered,
             InstrumentList: self.on_instruments,
+            Funds: self.on_funds,
             Snapshot: self.on_snapshot,
             Tick: self.on_tick,
             BrokerUp: lambda _: None,
             BrokerSilent: self.on_silence,
             Review: lambda _: self.review(self.nursery),
             StepEnded: self.on_step_ended,
+            SnapshotTaken: self.on_snapshot_taken,
+            ClockBehind: self.on_clock_behind,
         }
         self.handlers.update(dict.fromkeys(News.__args__, self.on_news))
 
@@ -130,6 +150,8 @@ class Desk(Actor):  # type: ignore[misc]
                 del self.earliest[group_id]
                 ready.append(group_id)
         self.review(group_id for group_id in ready if self.nursery.load(group_id))
+        for waiting in list(self.admission.waiting.values()):
+            self.on_submit(waiting.command)
         for alert in self.alerts.values():
             again = alerts.repeat(alert, now, self.turn.moment.config.alerts)
             if again is not None:
@@ -177,6 +199,7 @@ class Desk(Actor):  # type: ignore[misc]
         index = self.nursery.index
         open_orders = [order_id for group_id in self.nursery for order_id in index.open_orders(group_id)]
         found = sort_out(snapshot, open_orders, self.is_ours)
+        self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
         for report in found.reports:
             self.on_news(report)
         for absent in found.absent:
@@ -193,9 +216,20 @@ class Desk(Actor):  # type: ignore[misc]
         """No new risk until the next snapshot (the gate sees to that); a person is told."""
         self.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=str(self.turn.moment.at_ns))
 
+    def on_clock_behind(self, news: ClockBehind) -> None:
+        """No deadline would come due and no quote would be fresh: no new risk (the gate sees to that), and a person."""
+        self.alert(
+            Severity.CRITICAL,
+            "CLOCK_BEHIND",
+            f"the broker's clock is {news.seconds} s behind the journal's: nothing that waits for a time happens until "
+            "it has caught up; another broker needs another system.journal_dir",
+            subject=f"{self.turn.moment.cell}/{self.turn.moment.at_ns}",
+        )
+
     def on_submit(self, command: SubmitGroup) -> None:
-        """Validate a plan and start its group."""
+        """Validate a plan and start its group, once there are quotes to judge it by."""
         plan = command.plan
+        since_ns = self.admission.waiting.pop(plan.group_id, Waiting(command, self.turn.moment.at_ns)).since_ns
         reply_to = f"submit:{plan.group_id}"
         tag_owner = self.nursery.find(group_tag(plan.group_id))
         if tag_owner is not None:
@@ -207,7 +241,8 @@ class Desk(Actor):  # type: ignore[misc]
             self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
             return
         if not self.turn.moment.may_open or not self.instruments:
-            self.reply(reply_to, CommandRefused(("new risk is not allowed at the moment; see 'status'",)))
+            why = self.turn.moment.shut_by or "the broker has not listed its instruments yet"
+            self.reply(reply_to, CommandRefused((f"new risk is not allowed at the moment: {why}",)))
             return
         today = datetime.fromtimestamp(self.turn.moment.at_ns / 1e9, UTC).date()
         try:
@@ -215,8 +250,22 @@ class Desk(Actor):  # type: ignore[misc]
         except PlanRefused as refusal:
             self.reply(reply_to, CommandRefused(tuple(refusal.problems)))
             return
+        missing = self.admission.missing(group, since_ns, self.turn.moment, self.instruments)
+        if missing:
+            self.turn.symbols.update(missing)
+            self.admission.waiting[plan.group_id] = Waiting(command, since_ns)
+            return
+        problem = self.admission.refusal(group, self.turn.moment, self.open_groups())
+        if problem:
+            self.reply(reply_to, CommandRefused((problem,)))
+            return
         self.reply(reply_to, GroupAccepted(plan.group_id))
         self.nursery.open(group)
+
+    def open_groups(self) -> dict[str, GroupRecord]:
+        """The groups that have not ended."""
+        records = self.nursery.index.groups
+        return {key: record for key, record in records.items() if record.outcome is GroupOutcome.OPEN}
 
     def reply(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command, after the commit."""
@@ -226,7 +275,7 @@ class Desk(Actor):  # type: ignore[misc]
         """End a group flat."""
         reply_to = f"cancel:{command.group_id}"
         if not self.nursery.load(command.group_id):
-            self.reply(reply_to, CommandRefused((f"there is no group {command.group_id!r}",)))
+            self.reply(reply_to, CommandRefused((f"there is no group {command.group_id!r}; 'groups' lists them",)))
             return
         if command.group_id in self.nursery.given_up:
             problem = f"group {command.group_id!r} was given up after a crash; close what it holds at the broker"
@@ -269,9 +318,39 @@ class Desk(Actor):  # type: ignore[misc]
 
     def on_settled(self, settled: GroupSettled) -> None:
         """Where a group stands; one with uncovered shorts looks again at every tick (100 ms)."""
+        before = self.settled.get(settled.group_id)
         self.settled[settled.group_id] = settled
+        self.admission.settled(settled.record, self.turn.moment.at_ns)
+        self.turn.uncovered_qty += settled.uncovered_qty - (before.uncovered_qty if before else 0)
+        effects = Effects()
+        self.thresholds = watch_exposure(self.thresholds, self.turn.uncovered_qty, settled, self.turn.moment, effects)
+        self.turn.collect(SYSTEM, effects)
         if settled.uncovered_qty:
             self.wake(settled.group_id, self.turn.moment.at_ns + MS)
+
+    def on_funds(self, funds: Funds) -> None:
+        """What the broker's account holds."""
+        self.admission.take_funds(funds, self.open_groups())
+        effects = Effects()
+        self.thresholds = watch_margin(self.thresholds, funds, self.turn.moment, effects)
+        self.turn.collect(SYSTEM, effects)
+
+    def on_snapshot_taken(self, news: SnapshotTaken) -> None:
+        """The broker's state has won; a person should know when there was something to win."""
+        changed = [key for key, before in self.shown.items() if self.nursery.index.standings.get(key) != before]
+        found = [*changed, *news.contradicted]
+        self.turn.divergences += len(found)
+        self.shown = {}
+        if not found:
+            return
+        shown = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        self.alert(
+            Severity.WARNING,
+            "RECONCILIATION_MISMATCH",
+            f"a broker snapshot showed {len(found)} orders otherwise than the journal: {shown}",
+            quantity=len(found),
+            subject=f"{self.turn.moment.cell}/{self.turn.moment.at_ns}",
+        )
 
     def on_step_ended(self, step: StepEnded) -> None:
         """Keep the indexes up with what was decided; of the symbols that matter."""

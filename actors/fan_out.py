@@ -12,14 +12,14 @@ from actors.window import OutWindow
 from domain.groups import cell_of
 from domain.quotes import Quote
 from messages import wire
-from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.orders import InstrumentList, Snapshot
 from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
 
 BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
 
 # What a new incarnation is told anew: the old one's copy would only be stale.
-LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList)
+LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds)
 
 
 class CellLink:
@@ -71,6 +71,10 @@ class FanOut:
         """Whether this epoch of the cell is the one that may send (I18)."""
         known = self._cells.get(cell)
         return known is not None and known.epoch == epoch
+
+    def depths(self) -> dict[int, int]:
+        """How many events each cell has yet to take."""
+        return {index: len(cell.window) for index, cell in self._cells.items()}
 
     @property
     def symbols(self) -> frozenset[str]:

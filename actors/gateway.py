@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
 from thespian.actors import ActorAddress, WatchMessage
 
 from actors.fan_out import FanOut, home_of
@@ -17,11 +19,12 @@ from config.paths import kill_switch_path
 from decisions.controls import Controls
 from decisions.effects import MS
 from decisions.lanes import Lanes
-from decisions.ledger import Ledger
+from decisions.ledger import KEPT_ORDERS, Ledger
+from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
 from messages import wire
-from messages.market import BrokerSilent, BrokerUp
+from messages.market import BrokerSilent, BrokerUp, Funds
 from messages.operator import CommandDone, KillSwitch
 from messages.orders import (
     CancelOrder,
@@ -75,10 +78,12 @@ class BrokerGateway(ProcessActor):
         self.silence = BrokerSilent("")  # why, since it is
         self.heard_ms = 0
         self.asked_ms = 0
+        self.unanswered_ms = 0  # since when a snapshot is owed to us; 0: none is
         self.polled_ns = 0
         self.attempts = 0
         self.reconnect_ms = 0
         self.killed = False
+        self.unsent: OrderedDict[str, str] = OrderedDict()  # orders that were answered "it did not leave", and why
         self.entries_left = -1  # working entries at the last snapshot since the kill switch went on; -1: none seen yet
 
     def on_start(self) -> str:
@@ -89,6 +94,7 @@ class BrokerGateway(ProcessActor):
         self.ledger = Ledger()
         self.lanes = Lanes(self.config.controls)
         self.controls = Controls(self.config.controls)
+        self.measures.begin("broker_sessions_total")
         self.killed = self.kill_file.exists()
         self.heard_ms = now_ms()
         self.adapter.connect()
@@ -110,6 +116,13 @@ class BrokerGateway(ProcessActor):
             return f"killed, {left.get(self.entries_left, f'{self.entries_left} entries still work')}"
         return "silent" if self.silent or not self.session else "running"
 
+    def measure(self) -> None:
+        self.measures.set("broker_link_up", bool(self.session and not self.silent))
+        self.measures.set("kill_switch", self.killed)
+        self.measures.set("mailbox_depth", len(self.lanes), to="broker")
+        for index, depth in self.cells.depths().items():
+            self.measures.set("mailbox_depth", depth, to=f"cell-{index}")
+
     def on_exit(self) -> None:
         if hasattr(self, "adapter"):
             self.adapter.close()
@@ -125,6 +138,8 @@ class BrokerGateway(ProcessActor):
             self.fall_silent(f"no broker clock for {now - self.heard_ms} ms", link_down=not self.session)
         if self.linked and not self.session and now - self.asked_ms > ASK_AGAIN_MS:
             self.ask_instruments()
+        if self.session and self.unanswered_ms and now - self.unanswered_ms > self.config.broker.answer_timeout_ms:
+            self.ask_state()  # an answer that was lost must not cost a whole poll
         if self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
         self.pump()
@@ -137,7 +152,7 @@ class BrokerGateway(ProcessActor):
         for event in self.adapter.pump():
             self.on_broker_event(event)
         self.let_out()
-        self.flush()
+        self.cells.flush()
 
     def on_broker_event(self, event: Any) -> None:
         match event:
@@ -158,6 +173,9 @@ class BrokerGateway(ProcessActor):
                 self.on_snapshot(event)
             case InstrumentList():
                 self.on_instruments(event)
+            case Funds():
+                self.measures.set("margin_use_ratio", margin_use(event))
+                self.cells.tell_all(event)
             case LinkUp():
                 self.on_link_up(event)
             case LinkDown():
@@ -169,14 +187,15 @@ class BrokerGateway(ProcessActor):
         self.heard_ms = now_ms()
         if self.silent and self.session:
             self.silent = False
-            self.adapter.request_snapshot()
+            self.ask_state()
             self.polled_ns = self.clock_ns
         if self.clock_ns - self.polled_ns >= self.config.reconciliation.poll_ms * MS:
             self.polled_ns = self.clock_ns
-            self.adapter.request_snapshot()
+            self.ask_state()
         self.cells.tick(self.clock_ns)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
+        self.unanswered_ms = 0
         self.ledger.load(snapshot)
         if self.killed:
             self.entries_left = self.cancel_entries()
@@ -192,6 +211,12 @@ class BrokerGateway(ProcessActor):
         self.subscribe()
         self.ask_instruments()
 
+    def ask_state(self) -> None:
+        """The funds first: a snapshot opens the cells' gates, and a group is judged by what is known then."""
+        self.adapter.request_account()
+        self.adapter.request_snapshot()
+        self.unanswered_ms = now_ms()
+
     def ask_instruments(self) -> None:
         self.asked_ms = now_ms()
         self.adapter.request_instruments()
@@ -205,7 +230,8 @@ class BrokerGateway(ProcessActor):
             self.session = os.getpid() << 16 | self.linked
             self.log.info("broker session", session=self.session, instruments=len(found.instruments))
             self.polled_ns = self.clock_ns
-            self.adapter.request_snapshot()
+            self.measures.add("broker_sessions_total")
+            self.ask_state()
             self.cells.tell_all(BrokerUp(self.session))
 
     def on_link_down(self, link: LinkDown) -> None:
@@ -237,10 +263,10 @@ class BrokerGateway(ProcessActor):
         if self.session:
             cell.window.put(BrokerUp(self.session))
             self.cells.tick_one(cell, self.clock_ns)
-            self.adapter.request_snapshot()
+            self.ask_state()
         elif self.silent:
             cell.window.put(self.silence)
-        self.flush()
+        self.cells.flush()
 
     def on_watch(self, watch: Watch, sender: ActorAddress) -> None:
         del sender
@@ -257,6 +283,9 @@ class BrokerGateway(ProcessActor):
         for request in wire.requests(batch.requests):
             if isinstance(request, ForgetOrder):
                 self.forget(request)
+                continue
+            if request.client_order_id in self.unsent and isinstance(request, SubmitOrder):
+                self.answer_unsent(replace(request, resend=False), self.unsent[request.client_order_id])
                 continue
             waiting = self.lanes.put(request)
             if waiting is not None:
@@ -285,9 +314,11 @@ class BrokerGateway(ProcessActor):
         if judged.duplicate:
             return
         if not judged.allowed:
+            self.measures.add("orders_refused_total", control=judged.reason.partition(":")[0])
             self.log.warning("order refused", client_order_id=order.client_order_id, reason=judged.reason)
             self.answer_unsent(order, judged.reason)
             return
+        self.measures.add("orders_sent_total", role=order.role.value)
         self.ledger.sent(order)
         self.adapter.submit(order)
         self.cells.pass_on(
@@ -302,12 +333,21 @@ class BrokerGateway(ProcessActor):
         )
 
     def answer_unsent(self, request: wire.Request, reason: str) -> None:
-        """It did not leave.  That is definitive, except for a resend: the first copy may be at the broker."""
+        """It did not leave.  That is definitive, except where another copy may be at the broker.
+
+        Definitive means that no copy leaves later either: a batch may come twice, and its order may have been placed
+        again under its next attempt by then.
+        """
         if not isinstance(request, SubmitOrder):
             return
+        definitive = not request.resend and not self.ledger.knows(request.client_order_id)
+        if definitive:
+            self.unsent[request.client_order_id] = reason
+            if len(self.unsent) > KEPT_ORDERS:
+                self.unsent.popitem(last=False)
         result = SubmitResult(
             client_order_id=request.client_order_id,
-            outcome=Outcome.UNKNOWN if request.resend else Outcome.REFUSED,
+            outcome=Outcome.REFUSED if definitive else Outcome.UNKNOWN,
             ts_ns=self.clock_ns,
             reason=reason,
             left=False,
@@ -336,9 +376,10 @@ class BrokerGateway(ProcessActor):
             self.log.error("the kill switch could not be written to disk", error=str(error))
         self.cells.tell_all(KillSwitch(on))
         if not on:
-            self.flush()
+            self.cells.flush()
             return 0
         for request in self.lanes.drop_entries():
+            self.measures.add("orders_refused_total", control="E9")
             self.answer_unsent(request, "E9: the kill switch is on")
         count = self.cancel_entries()
         self.adapter.request_snapshot()  # its answer verifies that no entry works any more (R24)
@@ -358,9 +399,6 @@ class BrokerGateway(ProcessActor):
                 )
             )
         return len(entries)
-
-    def flush(self) -> None:
-        self.cells.flush()
 
 
 def now_ms() -> int:

@@ -126,6 +126,8 @@ class Nursery:
             self.index.follow(message.record)
             for intent in message.intents:
                 self.index.follow(intent)
+            for state in message.execution_states:
+                self.index.follow(state)
         self._send(address, message)
 
     def _restart(self, rows: RestoreGroup, letters: list[msgspec.Struct]) -> None:

@@ -18,11 +18,15 @@ from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch
 
 from actors.logs import open_log
 from config.schema import Config
-from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+from messages import wire
+from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild, Telemetry
+from monitoring.measures import Measures
+
+METRICS = "metrics"
 
 
 class ProcessActor(Actor):  # type: ignore[misc]
-    """Base of the gateway, the cells and the notifier.  Subclasses fill ``handlers`` and say how they start."""
+    """Base of gateway, cells, notifier and metrics.  Subclasses fill ``handlers`` and say how they start."""
 
     role: ClassVar[str]
 
@@ -35,6 +39,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.peers: dict[str, ActorAddress] = {}
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {}
+        self.measures = Measures()
 
     def on_start(self) -> str:
         """Begin work; returns a word about it for the status page.  Raises ``CannotStart`` when it makes no sense."""
@@ -42,6 +47,9 @@ class ProcessActor(Actor):  # type: ignore[misc]
 
     def on_peers(self) -> None:
         """Somebody in ``peers`` has a new address."""
+
+    def measure(self) -> None:
+        """Set the gauges in ``measures``; they are reported right after."""
 
     def on_wakeup(self, payload: Any) -> None:
         """A ``wakeup`` is due."""
@@ -56,6 +64,10 @@ class ProcessActor(Actor):  # type: ignore[misc]
     def state(self) -> str:
         """One word for the status page."""
         return "running"
+
+    def detail(self) -> str:
+        """What else to say there; "": what it said when it started."""
+        return ""
 
     def wakeup(self, ms: int, payload: Any) -> None:
         """Have :meth:`on_wakeup` called in ``ms`` milliseconds of the machine's clock."""
@@ -75,16 +87,24 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case StartChild():
                 self._start(message, sender)
             case Ping():
-                self.send(sender, Pong(message.number, self.name, self.state()))
+                self.send(sender, Pong(message.number, self.name, self.state(), self.detail()))
+                self._report()
             case PeersChanged():
                 self.peers.update(message.peers)
-                self.on_peers()
+                if message.peers.keys() != {METRICS}:  # nobody owes it anything
+                    self.on_peers()
             case WakeupMessage():
                 self.on_wakeup(message.payload)
             case ActorExitRequest():
                 self.on_exit()
             case _:
                 self.handlers[type(message)](message, sender)
+
+    def _report(self) -> None:
+        if METRICS in self.peers:
+            self.measure()
+            report = wire.pack(self.measures.report())
+            self.send(self.peers[METRICS], Telemetry(self.name, os.getpid(), report))
 
     def _start(self, message: StartChild, sender: ActorAddress) -> None:
         self.parent, self.name, self.index = sender, message.name, message.index

@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from messages.group import RestoreGroup
-from messages.records import ExecutionStateRecord, GroupRecord, HedgeRecord, IntentRecord, Record, StopRecord
+from messages.records import (
+    ExecutionStateRecord,
+    ExposureRecord,
+    GroupRecord,
+    HedgeRecord,
+    IntentRecord,
+    Record,
+    StopRecord,
+)
 from storage.port import GroupRows
 
 KEYS: dict[type[Any], str] = {
@@ -14,14 +22,17 @@ KEYS: dict[type[Any], str] = {
     ExecutionStateRecord: "client_order_id",
     HedgeRecord: "hedge_id",
     StopRecord: "stop_id",
+    ExposureRecord: "opened_ns",
 }
 
 
 def restore_message(rows: GroupRows | None, uncommitted: Iterable[Record]) -> RestoreGroup | None:
     """What an OrderGroup needs to carry on; ``None`` when the group does not exist, not even in this turn."""
     group = rows.group if rows else None
-    tables: dict[type[Any], dict[str, Any]] = {kind: {} for kind in KEYS}
-    known: tuple[Any, ...] = (*rows.intents, *rows.execution_states, *rows.hedges, *rows.stops) if rows else ()
+    tables: dict[type[Any], dict[Any, Any]] = {kind: {} for kind in KEYS}
+    known: tuple[Any, ...] = ()
+    if rows:
+        known = (*rows.intents, *rows.execution_states, *rows.hedges, *rows.stops, *rows.exposures)
     for record in (*known, *uncommitted):
         if isinstance(record, GroupRecord):
             group = record
@@ -35,4 +46,5 @@ def restore_message(rows: GroupRows | None, uncommitted: Iterable[Record]) -> Re
         execution_states=tuple(tables[ExecutionStateRecord].values()),
         hedges=tuple(tables[HedgeRecord].values()),
         stops=tuple(tables[StopRecord].values()),
+        exposures=tuple(tables[ExposureRecord].values()),
     )

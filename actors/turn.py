@@ -6,12 +6,14 @@ step is voided; earlier steps of the turn, and other groups, keep theirs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 
 from decisions.effects import Effects, Moment, Outgoing
-from messages.records import EscalationRecord, GroupRecord, IntentRecord, IntentStatus, Record
+from domain.execution import OrdStatus
+from messages.records import EscalationRecord, ExecutionStateRecord, GroupRecord, IntentRecord, IntentStatus, Record
 
 SYSTEM = ""  # the group id of what belongs to no group
 
@@ -26,10 +28,14 @@ class Turn:
         self.replies: list[tuple[str, msgspec.Struct]] = []  # command id and answer
         self.known_alerts: set[str] = set()
         self.symbols: set[str] = set()  # what the cell wants quotes of
+        self.safeguards: Counter[str] = Counter()  # how often each acted, of this turn's closed steps
+        self.uncovered_qty = 0  # short units of all groups that nothing protects
+        self.divergences = 0  # orders that a snapshot of this turn showed otherwise than the journal had them
         self.frozen = False  # a CRITICAL alert has waited too long for a person
         self.wake: Callable[[str, int], None] = lambda _group_id, _at_ns: None
         self._step_records: list[tuple[str, Record]] = []
         self._step_requests: list[tuple[str, Outgoing]] = []
+        self._step_safeguards: list[tuple[str, str]] = []
         self._incarnations: dict[str, int] = {}
 
     def collect(self, group_id: str, effects: Effects) -> None:
@@ -42,6 +48,7 @@ class Turn:
             self._step_records.append((group_id, record))
         for request in effects.requests:
             self._step_requests.append((group_id, request))
+        self._step_safeguards.extend((group_id, safeguard) for safeguard in effects.safeguards)
         if effects.wake_ns is not None:
             self.wake(group_id, effects.wake_ns)
 
@@ -52,6 +59,7 @@ class Turn:
                 self.known_alerts.discard(record.escalation_id)
         self._step_records = [entry for entry in self._step_records if entry[0] != group_id]
         self._step_requests = [entry for entry in self._step_requests if entry[0] != group_id]
+        self._step_safeguards = [entry for entry in self._step_safeguards if entry[0] != group_id]
         self._incarnations[group_id] = self._incarnations.get(group_id, 0) + 1
 
     def incarnation(self, group_id: str) -> int:
@@ -63,7 +71,8 @@ class Turn:
         records = self._step_records
         self.records.extend(records)
         self.requests.extend(self._step_requests)
-        self._step_records, self._step_requests = [], []
+        self.safeguards.update(safeguard for _, safeguard in self._step_safeguards)
+        self._step_records, self._step_requests, self._step_safeguards = [], [], []
         return records
 
     def uncommitted(self, group_id: str) -> list[Record]:
@@ -75,6 +84,8 @@ class Turn:
         self.records.clear()
         self.requests.clear()
         self.replies.clear()
+        self.safeguards.clear()
+        self.divergences = 0
 
 
 ENDED = frozenset(
@@ -89,12 +100,16 @@ ENDED = frozenset(
 )
 
 
+Standing = tuple[OrdStatus, int, int]  # status, filled, left
+
+
 class OrderIndex:
     """Which orders each group in memory has, and which of them have not ended; follows the records of each step."""
 
     def __init__(self) -> None:
         self.orders: dict[str, dict[str, bool]] = {}  # group -> client order id -> still open
         self.groups: dict[str, GroupRecord] = {}
+        self.standings: dict[str, Standing] = {}  # by client order id
 
     def follow(self, record: Record) -> None:
         """Take note of a record."""
@@ -102,10 +117,13 @@ class OrderIndex:
             self.orders.setdefault(record.group_id, {})[record.client_order_id] = record.status not in ENDED
         elif type(record) is GroupRecord:
             self.groups[record.group_id] = record
+        elif type(record) is ExecutionStateRecord:
+            self.standings[record.client_order_id] = (record.ord_status, record.cum_qty, record.leaves_qty)
 
     def forget(self, group_id: str) -> None:
         """Drop a group."""
-        self.orders.pop(group_id, None)
+        for client_order_id in self.orders.pop(group_id, ()):
+            self.standings.pop(client_order_id, None)
         self.groups.pop(group_id, None)
 
     def knows(self, group_id: str, client_order_id: str) -> bool:

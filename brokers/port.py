@@ -14,6 +14,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
+from messages.market import Funds
 from messages.orders import (
     CancelOrder,
     CancelResult,
@@ -74,6 +75,7 @@ BrokerEvent = (
     | ModifyResult
     | Snapshot
     | InstrumentList
+    | Funds
 )
 
 
@@ -103,6 +105,9 @@ class BrokerAdapter(Protocol):
 
     def request_instruments(self) -> None:
         """Ask for the instruments; an ``InstrumentList`` follows."""
+
+    def request_account(self) -> None:
+        """Ask for the account's funds; ``Funds`` follow, or nothing; free funds may be negative."""
 
     def subscribe(self, symbols: frozenset[str]) -> None:
         """Stream quotes of exactly these symbols from now on (and the last quote of each at once)."""

@@ -48,6 +48,7 @@ def status(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     system, remark = _system(settings)
     found = journals.paths(settings) if system is None else journal_paths(settings.system.journal_dir)
     cells = [_cell(path) for path in found]
+    cells += [{"journal": path.name, "problem": problem} for path, problem in journals.missing(settings)]
     if as_json_document:
         print_json({"running": system is not None, "system": system, "remark": remark, "journals": cells})
     else:
@@ -155,6 +156,12 @@ def _system(settings: Config) -> tuple[dict[str, Any] | None, str]:
         return None, f"not answering: {reason}"
 
 
+def _killed(system: dict[str, Any]) -> str:
+    """The kill switch in words, read off the gateway's state."""
+    states = [str(process.get("state", "")) for process in system.get("processes", [])]
+    return "the kill switch is on" if any(state.startswith("killed") for state in states) else ""
+
+
 def _cell(path: Path) -> dict[str, Any]:
     """One journal in figures; ``problem`` is "" unless it cannot be read."""
     try:
@@ -182,7 +189,7 @@ def _show_status(system: dict[str, Any] | None, remark: str, cells: list[dict[st
     if system is None:
         print_lines([remark])
     else:
-        halted = system.get("halted")
+        halted = system.get("halted") or _killed(system)
         print_lines([f"running, but no new risk is taken: {halted}" if halted else "running"])
         processes = system.get("processes", [])
         columns = list(dict.fromkeys(name for process in processes for name in process))

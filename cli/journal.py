@@ -16,6 +16,8 @@ from cli.problems import CommandFailed
 from cli.render import print_json, print_lines
 from storage import explain as story
 from storage.export import export as write_lines
+from storage.port import JournalError
+from storage.verify import Report
 from storage.verify import verify as check
 
 
@@ -37,7 +39,9 @@ def verify(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     Example:
       python run_system.py journal verify
     """
-    reports = [check(path) for path in journals.paths(configuration(config))]
+    settings = configuration(config)
+    reports = [_checked(path) for path in journals.paths(settings)]
+    reports += [_unreadable(path, problem) for path, problem in journals.missing(settings)]
     if as_json_document:
         print_json([msgspec.structs.asdict(report) | {"ok": report.ok} for report in reports])
     else:
@@ -45,6 +49,18 @@ def verify(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     damaged = [report.path for report in reports if not report.ok]
     if damaged:
         raise CommandFailed(f"not intact: {', '.join(damaged)}; keep the files as they are and read the problems above")
+
+
+def _checked(path: Path) -> Report:
+    """One journal that cannot be read must not hide the others."""
+    try:
+        return check(path)
+    except JournalError as error:
+        return _unreadable(path, str(error))
+
+
+def _unreadable(path: Path, problem: str) -> Report:
+    return Report(path=str(path), turns=0, epochs=0, records=0, rows=0, first_bad_turn=None, problems=(problem,))
 
 
 def explain(

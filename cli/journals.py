@@ -8,21 +8,29 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cli.problems import BadInput, CommandFailed
-from config.paths import journal_paths
+from config.paths import journal_paths, vanished_journals
 from config.schema import Config
 from messages.records import GroupRecord
 from storage.reader import JournalReader
 
 
 def paths(config: Config) -> list[Path]:
-    """The journal files that exist, by cell.  Raises ``CommandFailed`` when there is none."""
+    """The journal files that exist, by cell.  Raises ``CommandFailed`` when there never was one."""
     found = journal_paths(config.system.journal_dir)
-    if not found:
+    if not found and not vanished_journals(config.system.journal_dir):
         raise CommandFailed(
             f"there is no journal in {config.system.journal_dir}; start the system once, or name its configuration "
             "with --config"
         )
     return found
+
+
+def missing(config: Config) -> list[tuple[Path, str]]:
+    """The journals that were there once and are not now, each with what to say about it."""
+    return [
+        (path, f"{path}: the file is missing, but it was there before; restore the latest copy before trading")
+        for path in vanished_journals(config.system.journal_dir)
+    ]
 
 
 def groups(config: Config) -> list[GroupRecord]:

@@ -16,6 +16,7 @@ from config.schema import BrokerConfig
 from domain.groups import Plan
 from domain.instruments import Instrument
 from domain.quotes import Quote
+from messages.market import Funds
 from messages.orders import InstrumentList
 
 PUMP_S = 0.05  # the port asks to be pumped at least this often
@@ -27,6 +28,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     instruments: dict[str, Instrument]
     quotes: dict[str, Quote]
     ts_ns: int
+    funds: Funds | None = None
 
     @property
     def today(self) -> date:
@@ -42,7 +44,8 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
 def look(broker: BrokerConfig, plan: Plan) -> Market:
     """Log in at the configured broker, ask, and hang up.
 
-    Quotes that do not come in time are left out.  Raises ``CommandFailed`` when the broker is not there or is silent.
+    Quotes and funds that do not come in time are left out.  Raises ``CommandFailed`` when the broker is not there or
+    is silent.
     """
     return _look(broker, lambda instruments: _symbols(plan, instruments))
 
@@ -78,6 +81,7 @@ class _Look:
         self._ts_ns = 0
         self._instruments: dict[str, Instrument] = {}
         self._quotes: dict[str, Quote] = {}
+        self._funds: Funds | None = None
 
     def market(self, choose: Callable[[dict[str, Instrument]], frozenset[str]]) -> Market:
         self._adapter.connect()
@@ -86,8 +90,9 @@ class _Look:
         self._need(lambda: bool(self._instruments), "list its instruments")
         wanted = choose(self._instruments)
         self._adapter.subscribe(wanted)
-        self._until(lambda: wanted <= self._quotes.keys())
-        return Market(instruments=self._instruments, quotes=self._quotes, ts_ns=self._ts_ns)
+        self._adapter.request_account()
+        self._until(lambda: wanted <= self._quotes.keys() and self._funds is not None)
+        return Market(instruments=self._instruments, quotes=self._quotes, ts_ns=self._ts_ns, funds=self._funds)
 
     def _need(self, reached: Callable[[], bool], what: str) -> None:
         if not self._until(reached):
@@ -121,6 +126,8 @@ class _Look:
                 self._ts_ns = max(self._ts_ns, event.ts_ns)
             case InstrumentList():
                 self._instruments = {instrument.symbol: instrument for instrument in event.instruments}
+            case Funds():
+                self._funds = event
             case Quote():
                 self._quotes[event.symbol] = event
                 self._ts_ns = max(self._ts_ns, event.ts_ns)

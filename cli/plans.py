@@ -174,3 +174,26 @@ def _show_margin(result: Preview) -> None:
             f"{money(margin.net)} must be available"
         ]
     )
+    _show_worst_case(result)
+
+
+def _show_worst_case(result: Preview) -> None:
+    """Where the plan could hurt most on its way, and whether it would be let in."""
+    needed = result.required
+    if needed is None:
+        return
+    if needed.worst is None or needed.span is None:
+        print_lines(["worst case: not known, the underlying has no price"])
+    else:
+        print_table(
+            "Worst case over every partial fill",
+            ["judged by", "loss", "scenario", "filled so far"],
+            [
+                (rule, money(worst.loss), worst.scenario, ", ".join(f"{held} {leg}" for leg, held in worst.prefix))
+                for rule, worst in (("shocks", needed.worst), ("SPAN", needed.span))
+            ],
+        )
+    if result.judgement is None:
+        print_lines(["funds: not known, the broker did not tell; the system would wait for them"])
+    else:
+        print_lines([("allowed: " if result.judgement.allowed else "REFUSED: ") + result.judgement.text])

@@ -8,10 +8,12 @@ import msgspec
 
 from cli.market import Market
 from config.schema import Config
+from decisions.margining import MarginJudgement, MarginRequirement, judge, required
 from decisions.validation import validate
 from domain.execution import Side
 from domain.groups import Group, Leg, Plan, client_order_id, parent_tag
-from domain.margin import MarginReport, MarginUnknown, estimate
+from domain.margin.strategy import MarginReport, MarginUnknown
+from domain.margin.worst_case import WorstCase
 from domain.money import to_float
 from domain.plans import home_cell
 from domain.slices import slices
@@ -39,15 +41,25 @@ class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """A dry run's result.  ``margin`` is ``None`` when a price is missing; ``margin_unknown`` then says which."""
+    """A dry run's result.
+
+    ``required`` is ``None`` when a price is missing; ``margin_unknown`` then says which.  ``judgement`` is ``None``
+    when that is so, or the broker did not tell its funds.
+    """
 
     group: Group
     cell: int
     at_ns: int
     legs: tuple[PlannedLeg, ...]
     premium: int | None
-    margin: MarginReport | None
+    required: MarginRequirement | None
+    judgement: MarginJudgement | None
     margin_unknown: str
+
+    @property
+    def margin(self) -> MarginReport | None:
+        """The strategy-based figures."""
+        return None if self.required is None else self.required.strategy
 
 
 def preview(plan: Plan, market: Market, config: Config) -> Preview:
@@ -58,14 +70,15 @@ def preview(plan: Plan, market: Market, config: Config) -> Preview:
     group = validate(plan, market.instruments, market.today)
     cell = home_cell(group.group_id, config.system.cells)
     legs = tuple(_planned(leg, group.group_id, cell, market) for leg in group.legs)
-    margin, unknown = _margin(group, legs, market)
+    needed, judgement, unknown = _margin(group, legs, market, config)
     return Preview(
         group=group,
         cell=cell,
         at_ns=market.ts_ns,
         legs=legs,
         premium=sum(leg.premium for leg in legs) if all(leg.touch for leg in legs) else None,
-        margin=margin,
+        required=needed,
+        judgement=judgement,
         margin_unknown=unknown,
     )
 
@@ -90,6 +103,8 @@ def as_json(result: Preview) -> dict[str, Any]:
             ]
         },
         "margin_unknown": result.margin_unknown,
+        "worst_case": None if result.required is None else _required_json(result.required),
+        "judgement": None if result.judgement is None else _judgement_json(result.judgement),
     }
 
 
@@ -110,13 +125,44 @@ def _planned(leg: Leg, group_id: str, cell: int, market: Market) -> PlannedLeg:
     )
 
 
-def _margin(group: Group, legs: tuple[PlannedLeg, ...], market: Market) -> tuple[MarginReport | None, str]:
+def _margin(
+    group: Group, legs: tuple[PlannedLeg, ...], market: Market, config: Config
+) -> tuple[MarginRequirement | None, MarginJudgement | None, str]:
     prices = {planned.leg.instrument.symbol: planned.price for planned in legs}
-    underlyings = {leg.instrument.underlying for leg in group.legs}
     try:
-        return estimate(group, prices, {name: market.spot(name) for name in underlyings}), ""
+        needed = required(group, prices, market.quotes, market.ts_ns, config.margin)
+        if market.funds is None:
+            return needed, None, ""
+        judgement = judge(group, prices, market.quotes, market.funds, market.ts_ns, config.margin)
     except MarginUnknown as unknown:
-        return None, str(unknown)
+        return None, None, str(unknown)
+    return needed, judgement, ""
+
+
+def _required_json(needed: MarginRequirement) -> dict[str, Any]:
+    return {
+        "requirement": to_float(needed.requirement),
+        "basis": needed.basis,
+        "shocks": _worst_json(needed.worst),
+        "span": _worst_json(needed.span),
+    }
+
+
+def _worst_json(worst: WorstCase | None) -> dict[str, Any] | None:
+    if worst is None:
+        return None
+    return {"loss": to_float(worst.loss), "scenario": worst.scenario, "prefix": dict(worst.prefix)}
+
+
+def _judgement_json(judgement: MarginJudgement) -> dict[str, Any]:
+    return {
+        "allowed": judgement.allowed,
+        "text": judgement.text,
+        "available": to_float(judgement.available),
+        "used": to_float(judgement.used),
+        "use_pct": round(judgement.use_pct, 4),
+        "max_use_pct": judgement.max_use_pct,
+    }
 
 
 def _leg_json(planned: PlannedLeg) -> dict[str, Any]:

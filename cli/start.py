@@ -12,27 +12,13 @@ from typing import Any
 import msgspec
 import typer
 
+from cli import requests
+from cli.door import Door
 from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
 from config.paths import control_path
-from domain.groups import Plan
-from messages.operator import (
-    Acknowledge,
-    AskStatus,
-    CancelGroup,
-    CommandDone,
-    CommandRefused,
-    GroupAccepted,
-    KillSwitch,
-    OperatorAnswer,
-    OperatorCommand,
-    SubmitGroup,
-    SystemStatus,
-)
+from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, SystemStatus
 from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
-
-REQUEST_LIMIT_BYTES = 4 * 1024 * 1024
-REQUEST_TIMEOUT_S = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -54,9 +40,9 @@ def start(config: ConfigFile = None) -> None:
     settings = configuration(config)
     with stop_signals() as stopped:
         try:
-            with running_system(settings) as system:
+            with running_system(settings) as system, open_door(settings.system.journal_dir) as door:
                 typer.echo(f"legkeeper runs on {settings.system.journal_dir}; Ctrl-C stops it")
-                serve(system, settings.system.journal_dir, stopped)
+                serve(system, door, stopped)
         except (SystemRefused, NoAnswer) as failure:
             raise CommandFailed(str(failure)) from None
     typer.echo("stopped")
@@ -79,33 +65,45 @@ def stop_signals() -> Iterator[socket.socket]:
         writer.close()
 
 
-def serve(system: RunningSystem, journal_dir: str, stopped: socket.socket) -> None:
+@contextlib.contextmanager
+def open_door(journal_dir: str) -> Iterator[Door]:
+    """The control socket of the system that owns this directory; it is removed in the end.
+
+    Raises ``CommandFailed`` when it cannot be made.
+    """
+    try:
+        path = control_path(journal_dir)
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+    try:
+        path.unlink(missing_ok=True)  # we own the directory's lock: whoever left it is gone
+        door = Door(path)
+    except OSError as error:
+        raise CommandFailed(
+            f"the control socket {path} cannot be made: {(error.strerror or str(error)).lower()}"
+        ) from None
+    try:
+        yield door
+    finally:
+        door.close()
+        path.unlink(missing_ok=True)
+
+
+def serve(system: RunningSystem, door: Door, stopped: socket.socket) -> None:
     """Answer the control socket, one command after the other, until a stop signal.
 
     Raises ``SystemLost`` when the tree ends without one.
     """
-    path = control_path(journal_dir)
-    path.unlink(missing_ok=True)  # we own the directory's lock: whoever left it is gone
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, selectors.DefaultSelector() as selector:
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(64)
-        selector.register(listener, selectors.EVENT_READ)
-        selector.register(stopped, selectors.EVENT_READ)
-        selector.register(system, selectors.EVENT_READ)
-        try:
-            while True:
-                ready = {key.fileobj for key, _ in selector.select()}
-                if stopped in ready and _stop_asked(stopped):
-                    return
-                system.check()
-                if listener in ready:
-                    connection, _ = listener.accept()
-                    with connection, contextlib.suppress(OSError):
-                        connection.settimeout(REQUEST_TIMEOUT_S)
-                        connection.sendall(msgspec.json.encode(answer(system, _line(connection))) + b"\n")
-        finally:
-            path.unlink(missing_ok=True)
+    with selectors.DefaultSelector() as selector:
+        for source in (door, stopped, system):
+            selector.register(source, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select(door.patience_s)}
+            if stopped in ready and _stop_asked(stopped):
+                return
+            system.check()
+            for caller in door.callers():
+                caller.answer(msgspec.json.encode(_refused(caller.problem) or answer(system, bytes(caller.line))))
 
 
 def _stop_asked(stopped: socket.socket) -> bool:
@@ -113,43 +111,16 @@ def _stop_asked(stopped: socket.socket) -> bool:
     return bool({signal.SIGINT, signal.SIGTERM} & set(numbers))
 
 
-def _line(connection: socket.socket) -> bytes:
-    received = bytearray()
-    while b"\n" not in received and len(received) < REQUEST_LIMIT_BYTES:
-        chunk = connection.recv(65_536)
-        if not chunk:
-            break
-        received += chunk
-    return bytes(received)
-
-
 def answer(system: RunningSystem, line: bytes) -> dict[str, Any]:
     """The answer to one request line; never raises for what an operator may send."""
     try:
-        request = msgspec.json.decode(line, type=dict[str, Any])
-        command = _command(request)
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError) as error:
-        return {"ok": False, "error": f"the request cannot be read: {error}"}
-    try:
-        return _told(system.operate(command))
-    except NoAnswer as error:
-        return {"ok": False, "error": str(error)}
+        return _told(system.operate(requests.read(line)))
+    except (requests.WrongRequest, NoAnswer) as error:
+        return _refused(str(error))
 
 
-def _command(request: dict[str, Any]) -> OperatorCommand:
-    match request["command"]:
-        case "submit":
-            return SubmitGroup(msgspec.convert(request["plan"], Plan))
-        case "cancel":
-            return CancelGroup(str(request["group_id"]))
-        case "kill_switch":
-            return KillSwitch(bool(request["on"]))
-        case "acknowledge":
-            return Acknowledge(str(request["escalation_id"]), str(request["by"]))
-        case "status":
-            return AskStatus()
-        case other:
-            raise KeyError(f"no command {other!r}")
+def _refused(problem: str) -> dict[str, Any]:
+    return {"ok": False, "error": problem} if problem else {}
 
 
 def _told(answered: OperatorAnswer) -> dict[str, Any]:
@@ -159,7 +130,7 @@ def _told(answered: OperatorAnswer) -> dict[str, Any]:
         case CommandDone():
             return {"ok": True, "text": answered.text}
         case CommandRefused():
-            return {"ok": False, "error": "; ".join(answered.problems)}
+            return _refused("; ".join(answered.problems))
         case SystemStatus():
             processes = [msgspec.structs.asdict(process) for process in answered.processes]
             return {"ok": True, "halted": answered.halted, "processes": processes}

@@ -59,6 +59,10 @@ def venue(
       python run_system.py venue --quotes option_usa_minute_goog_20151224_quote_american.zip --speed 10
     """
     try:
+        house_rules = msgspec.json.decode(rules, type=Rules)
+    except msgspec.DecodeError as error:
+        raise BadInput(f"--rules: {error}; known are {', '.join(Rules.__struct_fields__)}") from None
+    try:
         options = Options(
             host=host,
             port=port,
@@ -68,11 +72,11 @@ def venue(
             offset_s=offset_s,
             truth=truth,
             nasty=preset(nasty.value),
-            rules=msgspec.json.decode(rules, type=Rules),
+            rules=house_rules,
             session=session,
             hold=hold,
             die_with_parent=die_with_parent,
         )
-    except (ValueError, msgspec.DecodeError) as error:
+    except ValueError as error:
         raise BadInput(str(error)) from None
     raise typer.Exit(serve(options))

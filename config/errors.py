@@ -23,9 +23,9 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
 
 def read_text(path: Path, error: type[ConfigError | PlanError]) -> str:
-    """The file's text; ``error`` when it is not there, may not be read, or is not UTF-8."""
+    """The file's text; ``error`` when it is not there, may not be read, or is not UTF-8.  Skips a byte order mark."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise error(f"{path}: not UTF-8 text; save the file as UTF-8") from None
     except OSError as reason:

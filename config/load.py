@@ -1,6 +1,7 @@
 """Reads the configuration: one TOML file, then environment variables over it, then every value is checked.
 
-A variable is ``LEGKEEPER_<SECTION>_<KEY>``, for example ``LEGKEEPER_BROKER_PORT=19471``.
+A variable is ``LEGKEEPER_<SECTION>_<KEY>``, for example ``LEGKEEPER_BROKER_PORT=19471``; a list is written with spaces
+between its items.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from config.errors import ConfigError, nearest, read_text
-from config.schema import Config
+from config.schema import Changes, Config, Factors, Texts
 
 PREFIX = "LEGKEEPER_"
 NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for reference material
@@ -48,6 +49,11 @@ class Setting(msgspec.Struct, frozen=True):
         choices = CHOICES.get((self.section, self.key))
         if choices:
             return "one of " + ", ".join(choices)
+        if self.type is Texts:
+            return "a list of texts, none empty"
+        if self.type in (Changes, Factors):
+            item = msgspec.inspect.type_info(self.type).item_type  # type: ignore[attr-defined]
+            return f"a list of numbers from {item.ge:g} to {item.le:g}"
         kind = msgspec.inspect.type_info(self.type)
         noun = {msgspec.inspect.IntType: "a whole number", msgspec.inspect.FloatType: "a number"}.get(
             type(kind), "text, not empty"
@@ -97,8 +103,10 @@ def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, str, Any]]:
     """(section, key, value) of every known key in the file; what is unknown goes to ``problems``."""
     try:
         tables = tomllib.loads(read_text(path, ConfigError))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not a configuration: values are nested too deeply") from None
     keys: dict[str, list[str]] = {}
     for setting in settings():
         keys.setdefault(setting.section, []).append(setting.key)
@@ -139,6 +147,10 @@ def _from_text(text: str, setting: Setting) -> Any:
     if kind is str:
         return text
     try:
+        if setting.type in (Changes, Factors):
+            return [float(item) for item in text.split()]
+        if kind is tuple:
+            return text.split()
         return kind(text)
     except ValueError:
         return text
@@ -148,6 +160,10 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
     """Values that are allowed alone and make no sense together: (is it so, what to say)."""
     controls, supervision, alerts = config.controls, config.supervision, config.alerts
     return [
+        (
+            alerts.retry_ms > alerts.retry_max_ms,
+            f"alerts.retry_ms = {alerts.retry_ms} must not exceed alerts.retry_max_ms = {alerts.retry_max_ms}",
+        ),
         (
             controls.reserved_tokens >= controls.orders_per_second,
             f"controls.reserved_tokens = {controls.reserved_tokens} leaves nothing for new orders; it must be below "

@@ -26,6 +26,13 @@ def journal_paths(journal_dir: str | Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def vanished_journals(journal_dir: str | Path) -> list[Path]:
+    """The journal files whose lock file is there and they are not: somebody took them away."""
+    locks = Path(journal_dir).glob("cell-*.db.lock")
+    found = (path for lock in locks if _JOURNAL.fullmatch((path := lock.with_suffix("")).name) and not path.exists())
+    return sorted(found)
+
+
 def control_path(journal_dir: str | Path) -> Path:
     """The Unix-domain socket on which the system of this directory takes commands.
 

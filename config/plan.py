@@ -33,6 +33,8 @@ def load_plan(path: Path) -> Plan:
         raise PlanError(f"{path}: a plan file must end in {' or '.join(_READERS)}")
     try:
         document = read(read_text(path, PlanError))
+    except RecursionError:
+        raise PlanError(f"{path}: not a plan: values are nested too deeply") from None
     except ValueError as error:  # both decoders' errors are ValueErrors that name the line
         raise PlanError(f"{path}: not valid {path.suffix[1:].upper()}: {error}") from None
     problems: list[str] = []
@@ -48,6 +50,8 @@ def _read_toml(text: str) -> Any:
 
 
 def _read_json(text: str) -> Any:
+    if not text.strip():
+        raise ValueError("the file is empty")
     return json.loads(text, parse_float=Decimal, parse_constant=Decimal, object_pairs_hook=_unique)
 
 

@@ -87,7 +87,7 @@ def markdown() -> str:
 
 def as_json(config: Config) -> dict[str, Any]:
     """``config`` as plain values, section by section."""
-    values: dict[str, Any] = msgspec.to_builtins(config)
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(config))
     return values
 
 

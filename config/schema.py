@@ -13,7 +13,11 @@ import msgspec
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Texts = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
+Changes = tuple[Annotated[float, msgspec.Meta(ge=-100.0, le=1_000.0)], ...]  # in per cent of what is there
+Factors = tuple[Annotated[float, msgspec.Meta(ge=1.0, le=100.0)], ...]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +87,27 @@ class ControlsConfig(Section, frozen=True, kw_only=True):
     max_open_orders: Positive = 20_000
 
 
+class MarginConfig(Section, frozen=True, kw_only=True):
+    """``[margin]``: what a group may cost before it is opened (S5, S6)."""
+
+    max_use_pct: Percent = 90.0  # of all funds, those in use included; a group that would need more is refused
+    price_shocks_pct: Changes = (-3.0, 3.0)  # of the underlying; "as it is" is always among the scenarios
+    iv_shocks_pct: Changes = (30.0, 50.0)  # of each contract's implied volatility
+    spread_shocks: Factors = (1.5, 2.0)  # times the distance of bid and ask
+    span_index_pct: Percent = 9.3  # price scan range of European contracts, taken as index options (NSE's floor)
+    span_stock_pct: Percent = 14.2  # price scan range of all others (NSE)
+    span_volatility_pct: Percent = 25.0  # volatility scan range (NSE)
+    span_extreme_multiple: Annotated[float, msgspec.Meta(ge=1.0, le=10.0)] = 2.0  # NSE 2; CME 3
+    span_extreme_cover_pct: Percent = 35.0  # the share of an extreme loss that counts: NSE 35; CME 33
+    naked_pct: Percent = 20.0  # of the underlying, for a naked short (Cboe)
+    naked_index_pct: Percent = 15.0  # the same for European contracts, taken as broad index options
+    naked_minimum_pct: Percent = 10.0  # and at least so much of the underlying (call) or strike (put)
+    rate_pct: Percent = 0.0  # interest a year, for revaluation
+    dividend_pct: Percent = 0.0  # dividend yield a year
+    funds_max_age_ms: Positive = 120_000  # older figures of the broker are taken as not known (broker time)
+    quote_wait_ms: Positive = 5_000  # a submitted plan waits so long for the first quotes of its legs (broker time)
+
+
 class ReconciliationConfig(Section, frozen=True, kw_only=True):
     """``[reconciliation]``: the poll that cannot be switched off.  Broker time."""
 
@@ -105,9 +130,23 @@ class SupervisionConfig(Section, frozen=True, kw_only=True):
 class AlertsConfig(Section, frozen=True, kw_only=True):
     """``[alerts]``."""
 
+    exposure_units: Positive = 100  # more uncovered short units than this in one cell are a CRITICAL alert at once
+    margin_use_pct: Percent = 85.0  # more than this share of all funds tied up by margin is a CRITICAL alert
+    hedge_lag_ms: Positive = 500  # a short uncovered for so long is a WARNING (broker time)
     uncovered_ms: Positive = 10_000  # a short uncovered for so long is a CRITICAL alert, hedges or not (broker time)
     repeat_ms: Positive = 30_000  # an unacknowledged CRITICAL is sent again this often (broker time)
     freeze_after_ms: Positive = 300_000  # and freezes new risk after so long (broker time)
+    urls: Texts = ()  # Apprise URLs that alerts go to besides the alert log; "CRITICAL:json://…" takes only those
+    sink_timeout_ms: Positive = 10_000  # a sink that has not answered for so long is given up and tried again later
+    retry_ms: Positive = 1_000  # a sink that failed is tried again after so long, then twice as long, …
+    retry_max_ms: Positive = 60_000  # and at least this often
+    queue: Positive = 1_000  # alerts that wait for sinks; beyond it the oldest that is not CRITICAL is dropped, counted
+
+
+class MetricsConfig(Section, frozen=True, kw_only=True):
+    """``[metrics]``: what Prometheus scrapes, on the loopback interface."""
+
+    port: PortOrNone = 19472  # http://127.0.0.1:port/metrics; 0 serves none
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -119,6 +158,8 @@ class Config(Section, frozen=True, kw_only=True):
     hedge: HedgeConfig = HedgeConfig()
     stop_loss: StopLossConfig = StopLossConfig()
     controls: ControlsConfig = ControlsConfig()
+    margin: MarginConfig = MarginConfig()
     reconciliation: ReconciliationConfig = ReconciliationConfig()
     supervision: SupervisionConfig = SupervisionConfig()
     alerts: AlertsConfig = AlertsConfig()
+    metrics: MetricsConfig = MetricsConfig()

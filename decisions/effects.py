@@ -39,6 +39,7 @@ class Moment:
     deduplicates: bool  # whether the broker refuses a repeated client order id
     quotes: Mapping[str, Quote]
     config: Config
+    shut_by: str = ""  # why new risk is not allowed
 
     def quote(self, symbol: str) -> Quote | None:
         """The last quote of ``symbol`` when it is usable and fresh, else ``None`` (R15)."""

@@ -19,6 +19,7 @@ class Gate(msgspec.Struct, frozen=True):
     killed: bool = False
     frozen: bool = False  # a CRITICAL alert has gone unacknowledged past its deadline
     storage_low: bool = False
+    behind: bool = False  # the broker's clock is far behind the journal's: nothing that waits for a time would happen
 
     @property
     def may_send(self) -> bool:
@@ -28,7 +29,21 @@ class Gate(msgspec.Struct, frozen=True):
     @property
     def may_open(self) -> bool:
         """New risk may leave."""
-        return self.may_send and not (self.silent or self.killed or self.frozen or self.storage_low)
+        return not self.shut_by
+
+    @property
+    def shut_by(self) -> str:
+        """Why no new risk may leave, and what to do about it; "" when it may."""
+        reasons = (
+            (not self.session, "there is no session with the broker"),
+            (self.reconciled != self.session, "the journal has not been compared with the broker's snapshot yet"),
+            (self.killed, "the kill switch is on; 'kill-switch off' ends that"),
+            (self.frozen, "a CRITICAL alert has waited too long for a person; 'alerts' lists it, and 'ack' ends that"),
+            (self.storage_low, "the disk is full, or was; make room and start the system again"),
+            (self.silent, "the broker is silent"),
+            (self.behind, "the broker's clock is far behind the journal's; another broker needs another journal_dir"),
+        )
+        return next((text for shut, text in reasons if shut), "")
 
 
 def turn(gate: Gate, message: object) -> Gate:

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from messages.orders import OrderAbsent, Snapshot
-from messages.records import EscalationRecord, ExecutionStateRecord, IntentRecord, IntentStatus, Record
+from messages.records import EscalationRecord, IntentRecord, IntentStatus, Record
 
 
 class Sorted(msgspec.Struct, frozen=True):
@@ -34,16 +34,15 @@ def sort_out(snapshot: Snapshot, open_orders: Iterable[str], known: Callable[[st
     return Sorted(reports, absent, foreign)
 
 
-def divergences(records: Iterable[Record]) -> tuple[str, ...]:
-    """The orders that a snapshot showed otherwise than the journal had them, read off what it led to.
+def contradicted(records: Iterable[Record]) -> tuple[str, ...]:
+    """What a snapshot contradicted by not showing it, or by showing what is not ours, read off what it led to.
 
-    Those are orders that it taught something about, orders that were given up because it does not list them, and
-    foreign ones (by the id of their alert).
+    Those are the orders that were given up, and the alerts about missing and foreign ones.
     """
     found: dict[str, None] = {}
     for record in records:
         match record:
-            case ExecutionStateRecord() | IntentRecord(status=IntentStatus.VOID):
+            case IntentRecord(status=IntentStatus.VOID):
                 found[record.client_order_id] = None
             case EscalationRecord(kind="FOREIGN_ORDER" | "ORDER_MISSING"):
                 found[record.escalation_id] = None

@@ -13,6 +13,7 @@ from typing import Final
 PRICE_SCALE = 10_000
 _EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation, Overflow])
 _MAX_DIGITS: Final = 14  # before the point: what is larger does not fit into 64 bits as ten-thousandths
+PRICE_LIMIT: Final = 10**_MAX_DIGITS * PRICE_SCALE  # every price is below it
 
 
 def parse_price(value: object) -> int:

@@ -9,11 +9,13 @@ from hashlib import blake2b
 
 from domain.groups import Plan
 from domain.instruments import canonical_symbol
+from domain.money import PRICE_LIMIT, PRICE_SCALE
 
 GROUP_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 LEG_ID = re.compile(r"[A-Za-z0-9._-]{1,32}")
 MAX_LEGS = 36  # a leg's index is one base-36 digit of its orders' ids
 MAX_QUANTITY = 10**9  # of the group and of a ratio: their product still fits into 64 bits
+MAX_TEXT = 64  # characters of a strategy's name and of a symbol
 
 
 def shape_problems(plan: Plan) -> list[str]:
@@ -24,9 +26,11 @@ def shape_problems(plan: Plan) -> list[str]:
 def _count_problems(plan: Plan) -> list[str]:
     problems = []
     if not GROUP_ID.fullmatch(plan.group_id):
-        problems.append(f"group_id {plan.group_id!r} must be 1 to 64 letters, digits, '.', '_' or '-'")
+        problems.append(f"group_id {_shown(plan.group_id)} must be 1 to 64 letters, digits, '.', '_' or '-'")
+    if not _is_name(plan.strategy):
+        problems.append(f"strategy {_shown(plan.strategy)} must be 1 to {MAX_TEXT} characters that can be printed")
     if not 0 < plan.quantity <= MAX_QUANTITY:
-        problems.append(f"quantity {plan.quantity} must be at least 1 and at most {MAX_QUANTITY:,}")
+        problems.append(f"quantity {_shown(plan.quantity)} must be at least 1 and at most {MAX_QUANTITY:,}")
     if not plan.legs:
         problems.append("the plan has no legs; give at least one")
     if len(plan.legs) > MAX_LEGS:
@@ -40,29 +44,51 @@ def _leg_problems(plan: Plan) -> list[str]:
     problems = []
     for leg in plan.legs:
         if not LEG_ID.fullmatch(leg.leg_id):
-            problems.append(f"leg_id {leg.leg_id!r} must be 1 to 32 letters, digits, '.', '_' or '-'")
+            problems.append(f"leg_id {_shown(leg.leg_id)} must be 1 to 32 letters, digits, '.', '_' or '-'")
+            continue
+        if not _is_name(leg.symbol):
+            problems.append(f"{leg.leg_id}: symbol {_shown(leg.symbol)} must be 1 to {MAX_TEXT} printable characters")
         if not 0 < leg.ratio <= MAX_QUANTITY:
-            problems.append(f"{leg.leg_id}: ratio {leg.ratio} must be at least 1; a short leg is side = 'sell'")
-        if leg.limit_price < 0:
-            problems.append(f"{leg.leg_id}: limit_price must be above 0, or left out to trade at the touch")
+            problems.append(
+                f"{leg.leg_id}: ratio {_shown(leg.ratio)} must be at least 1; a short leg is side = 'sell', and no "
+                f"ratio is above {MAX_QUANTITY:,}"
+            )
+        if not 0 <= leg.limit_price < PRICE_LIMIT:
+            problems.append(
+                f"{leg.leg_id}: limit_price must be above 0 and below {PRICE_LIMIT // PRICE_SCALE:,}, or left out to "
+                "trade at the touch"
+            )
     for leg_id in _repeated(leg.leg_id for leg in plan.legs):
-        problems.append(f"leg_id {leg_id!r} is used by more than one leg; give each its own")
+        problems.append(f"leg_id {_shown(leg_id)} is used by more than one leg; give each its own")
     for symbol in _repeated(canonical_symbol(leg.symbol) for leg in plan.legs):
-        problems.append(f"symbol {symbol!r} stands in more than one leg; make it one leg, with a larger ratio")
+        problems.append(f"symbol {_shown(symbol)} stands in more than one leg; make it one leg, with a larger ratio")
     return problems
 
 
 def _stop_problems(plan: Plan) -> list[str]:
-    known = [leg.leg_id for leg in plan.legs]
+    known = [leg.leg_id for leg in plan.legs if LEG_ID.fullmatch(leg.leg_id)]
     problems = []
     for stop in plan.stops:
         if stop.leg_id not in known:
-            problems.append(f"a stop names leg {stop.leg_id!r}, but the legs are {', '.join(known) or 'none'}")
-        if stop.trigger_price <= 0:
-            problems.append(f"the stop on {stop.leg_id} needs a trigger_price above 0")
+            problems.append(f"a stop names leg {_shown(stop.leg_id)}, but the legs are {', '.join(known) or 'none'}")
+        if not 0 < stop.trigger_price < PRICE_LIMIT:
+            problems.append(
+                f"the stop on {stop.leg_id[:MAX_TEXT]} needs a trigger_price above 0 and below "
+                f"{PRICE_LIMIT // PRICE_SCALE:,}"
+            )
     for leg_id in _repeated(stop.leg_id for stop in plan.stops):
-        problems.append(f"leg {leg_id!r} has more than one stop; keep one")
+        problems.append(f"leg {_shown(leg_id)} has more than one stop; keep one")
     return problems
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= MAX_TEXT and text.isprintable()
+
+
+def _shown(value: object) -> str:
+    """A value as it was given, and not too much of it."""
+    text = ascii(value)
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -25,11 +25,9 @@ def bsm_price(
     At expiry, or without volatility, it is what exercise is worth today.  Raises ``ValueError`` unless spot and strike
     are positive, years and volatility are not negative, and all are finite.
     """
-    asset, cash = _worths(spot, strike, rate, dividend, years)
-    if not (isfinite(volatility) and volatility >= 0):
-        raise ValueError(f"volatility {volatility} must be finite and not negative")
+    asset, cash = worths(spot, strike, rate, dividend, years, volatility)
     deviation = volatility * sqrt(years)
-    return _value(asset, cash, deviation) if right is Right.CALL else _value(cash, asset, deviation)
+    return value(asset, cash, deviation) if right is Right.CALL else value(cash, asset, deviation)
 
 
 def implied_volatility(
@@ -40,7 +38,7 @@ def implied_volatility(
     None where there is none: at expiry, for a price outside what the absence of arbitrage allows, and for one without
     time value, which every low volatility explains equally well.  Raises ``ValueError`` as :func:`bsm_price` does.
     """
-    asset, cash = _worths(spot, strike, rate, dividend, years)
+    asset, cash = worths(spot, strike, rate, dividend, years)
     gain, cost = (asset, cash) if right is Right.CALL else (cash, asset)
     time_value = price - max(gain - cost, 0.0)
     # By put-call parity the time value is the price of the option that is out of the money: its digits are not lost.
@@ -51,40 +49,48 @@ def implied_volatility(
     return None if deviation is None else deviation / sqrt(years)
 
 
-def _worths(spot: float, strike: float, rate: float, dividend: float, years: float) -> tuple[float, float]:
-    """What the asset and the cash that change hands at expiry are worth today."""
+def worths(
+    spot: float, strike: float, rate: float, dividend: float, years: float, volatility: float = 0.0
+) -> tuple[float, float]:
+    """What the asset and the cash that change hands at expiry are worth today.
+
+    Raises ``ValueError`` for what :func:`bsm_price` cannot price.
+    """
     if not (0 < spot < inf and 0 < strike < inf and 0 <= years < inf and isfinite(rate) and isfinite(dividend)):
         raise ValueError(
             f"spot {spot} and strike {strike} must be positive, years {years} not negative, and these, rate {rate} and "
             f"dividend {dividend} finite"
         )
+    if not (isfinite(volatility) and volatility >= 0):
+        raise ValueError(f"volatility {volatility} must be finite and not negative")
     return spot * exp(-dividend * years), strike * exp(-rate * years)
 
 
-def _value(gain: float, cost: float, deviation: float) -> float:
+def value(gain: float, cost: float, deviation: float) -> float:
     """The right to exchange ``cost`` for ``gain``, whose ratio has the log ``deviation`` (Margrabe's form of BSM)."""
     if deviation == 0:
         return max(gain - cost, 0.0)
     d1 = log(gain / cost) / deviation + deviation / 2
-    return gain * _normal(d1) - cost * _normal(d1 - deviation)
+    return gain * normal(d1) - cost * normal(d1 - deviation)
 
 
-def _normal(x: float) -> float:
+def normal(x: float) -> float:
+    """The standard normal distribution; its tails keep their digits."""
     return erfc(-x / sqrt(2)) / 2
 
 
 def _deviation(gain: float, cost: float, target: float) -> float | None:
-    """The deviation at which :func:`_value` is ``target``: Newton's steps, halved into a bracket where they leave it.
+    """The deviation at which :func:`value` is ``target``: Newton's steps, halved into a bracket where they leave it.
 
     The start is the point of inflection (Manaster and Koehler 1982), from which Newton's method does not overshoot.
     """
     low, high = 0.0, _MAX_DEVIATION
-    if _value(gain, cost, high) <= target:
+    if value(gain, cost, high) <= target:
         return None
     moneyness = log(gain / cost)
     guess = min(sqrt(2 * abs(moneyness)), high) or target / gain
     for _ in range(_STEPS):
-        error = _value(gain, cost, guess) - target
+        error = value(gain, cost, guess) - target
         low, high = (low, guess) if error > 0 else (guess, high)
         d1 = moneyness / guess + guess / 2
         slope = gain * exp(-d1 * d1 / 2) / sqrt(2 * pi)

@@ -13,6 +13,7 @@ from domain.groups import Group, Leg
 from messages.records import (
     EscalationRecord,
     ExecutionStateRecord,
+    ExposureRecord,
     GroupRecord,
     HedgeRecord,
     HedgeStatus,
@@ -36,6 +37,7 @@ class RestoreGroup(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     execution_states: tuple[ExecutionStateRecord, ...]
     hedges: tuple[HedgeRecord, ...]
     stops: tuple[StopRecord, ...]
+    exposures: tuple[ExposureRecord, ...] = ()
 
 
 class Review(msgspec.Struct, frozen=True, tag=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from domain.orders import event_id
-from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.operator import Acknowledge, CancelGroup, KillSwitch, SubmitGroup
 from messages.orders import InstrumentList, Snapshot
 
@@ -16,14 +16,14 @@ from messages.orders import InstrumentList, Snapshot
 def input_id(message: msgspec.Struct) -> str:
     """The id under which ``processed_events`` knows this input; "" for one that may be handled any number of times.
 
-    Ticks, snapshots, instrument lists, the state of the link and the kill switch are levels: they say how things are,
-    not that something happened, and the same may come back after it was different in between.  Commands are made unique
-    by what they name.  Everything else is known by its content.
+    Ticks, snapshots, instrument lists, funds, the state of the link and the kill switch are levels: they say how
+    things are, not that something happened, and the same may come back after it was different in between.  Commands are
+    made unique by what they name.  Everything else is known by its content.
     """
     match message:
         case ExecutionReport():
             return event_id(message)
-        case Tick() | Snapshot() | InstrumentList() | BrokerUp() | BrokerSilent() | KillSwitch():
+        case Tick() | Snapshot() | InstrumentList() | Funds() | BrokerUp() | BrokerSilent() | KillSwitch():
             return ""
         case CancelGroup() | Acknowledge():
             return ""

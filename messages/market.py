@@ -25,3 +25,11 @@ class BrokerSilent(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     reason: str
     link_down: bool = False
+
+
+class Funds(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The broker's account at ``ts_ns`` of its clock: funds that are free, and those that margin ties up (amounts)."""
+
+    available: int
+    used: int
+    ts_ns: int

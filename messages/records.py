@@ -60,6 +60,9 @@ class Severity(Enum):
     CRITICAL = "CRITICAL"
 
 
+LOUDNESS = {severity: rank for rank, severity in enumerate(Severity)}  # louder is more
+
+
 class GroupRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Table ``order_groups``: the whole of a group that its legs, hedges and stops do not hold."""
 
@@ -192,6 +195,16 @@ class StopRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only
     closed_ns: int
 
 
+class ExposureRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Table ``exposures``: one time in which shorts of a group stood uncovered; the hedge lag is its length."""
+
+    group_id: str
+    opened_ns: int  # when the first unit became uncovered
+    symbol: str
+    quantity: int  # the most units that were uncovered at once
+    covered_ns: int  # when the last unit was covered, closed, or allowed; 0 while it is not
+
+
 class RejectedEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Table ``rejected_events``: a report that was not allowed to move a status (S8), or a message that was parked."""
 
@@ -239,6 +252,7 @@ Record = (
     | ExecutionRecord
     | HedgeRecord
     | StopRecord
+    | ExposureRecord
     | RejectedEventRecord
     | EscalationRecord
     | ProcessedEventRecord

@@ -91,6 +91,23 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A child to its supervisor: it goes on, but a person should know (a WARNING)."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Any process to Metrics, with every heartbeat: what it has counted since it started."""
+
+    process: str
+    pid: int
+    report: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """A cell to the gateway: I am here, with this epoch, and interested in these symbols."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from domain.execution import ExecutionReport
-from messages.market import BrokerSilent, BrokerUp, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.operator import KillSwitch, OperatorAnswer, OperatorCommand
 from messages.orders import (
     CancelOrder,
@@ -23,6 +23,7 @@ from messages.orders import (
 )
 from messages.records import EscalationRecord
 from messages.supervision import AlertDelivered
+from messages.telemetry import Report
 
 Event = (
     ExecutionReport
@@ -35,6 +36,7 @@ Event = (
     | Tick
     | BrokerUp
     | BrokerSilent
+    | Funds
     | KillSwitch
 )
 Request = SubmitOrder | CancelOrder | ModifyOrder | ForgetOrder
@@ -46,6 +48,8 @@ _COMMAND: msgspec.msgpack.Decoder[OperatorCommand] = msgspec.msgpack.Decoder(Ope
 _ANSWER: msgspec.msgpack.Decoder[OperatorAnswer] = msgspec.msgpack.Decoder(OperatorAnswer)
 _ALERTS: msgspec.msgpack.Decoder[tuple[EscalationRecord, ...]] = msgspec.msgpack.Decoder(tuple[EscalationRecord, ...])
 _DELIVERED: msgspec.msgpack.Decoder[tuple[AlertDelivered, ...]] = msgspec.msgpack.Decoder(tuple[AlertDelivered, ...])
+
+_REPORT: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
 
 def pack(value: Any) -> bytes:
@@ -81,3 +85,8 @@ def alerts(data: bytes) -> tuple[EscalationRecord, ...]:
 def delivered(data: bytes) -> tuple[AlertDelivered, ...]:
     """The alerts that were passed on."""
     return _DELIVERED.decode(data)
+
+
+def report(data: bytes) -> Report:
+    """What a process has counted."""
+    return _REPORT.decode(data)

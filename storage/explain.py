@@ -13,6 +13,7 @@ from domain.money import to_decimal, to_float
 from messages.records import (
     EscalationRecord,
     ExecutionRecord,
+    ExposureRecord,
     GroupRecord,
     HedgeRecord,
     IntentRecord,
@@ -53,7 +54,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chapter(msgspec.Struct, frozen=True, kw_only=True):
-    """All steps of one group, leg, order, hedge, stop, rejected event or escalation, in time order.
+    """All steps of one group, leg, order, hedge, stop, exposure, rejected event or escalation, in time order.
 
     ``missing`` names the links of decision, check, intent, send, acknowledgement and fill that the journal lacks.
     """
@@ -244,6 +245,14 @@ def _tell_stop(before: Any, record: Any) -> _Told:
         yield record.closed_ns, "stop", text, {"status": record.status.value, "filled_qty": record.filled_qty}
 
 
+def _tell_exposure(before: Any, record: Any) -> _Told:
+    if _changed(before, record, "quantity"):
+        yield record.opened_ns if before is None else 0, "uncovered", f"{record.quantity} units stand uncovered", {}
+    if _changed(before, record, "covered_ns"):
+        lag_ms = (record.covered_ns - record.opened_ns) / 1e6
+        yield record.covered_ns, "covered", f"after {lag_ms:.1f} ms", {"hedge_lag_ms": lag_ms}
+
+
 def _tell_rejected(_: Any, record: Any) -> _Told:
     text = f"{record.current or '?'} stays, {record.incoming or '?'} refused: {record.reason}"
     yield record.ts_ns, "rejected", text, {"current": record.current, "incoming": record.incoming}
@@ -283,6 +292,7 @@ _SUBJECTS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     ExecutionRecord: ("order", lambda record: record.client_order_id),
     HedgeRecord: ("hedge", lambda record: record.hedge_id),
     StopRecord: ("stop", lambda record: record.stop_id),
+    ExposureRecord: ("exposure", lambda record: f"{record.group_id}@{record.opened_ns}"),
     RejectedEventRecord: ("rejected event", lambda record: f"{record.event_id}/{record.client_order_id}"),
     EscalationRecord: ("escalation", lambda record: record.escalation_id),
 }
@@ -293,6 +303,7 @@ _TELLERS: dict[type[Any], tuple[Callable[[Any], str], Callable[[Any, Any], _Told
     ExecutionRecord: (_no_title, _tell_execution),
     HedgeRecord: (lambda record: f"level {record.level} {_position_title(record)}", _tell_hedge),
     StopRecord: (_position_title, _tell_stop),
+    ExposureRecord: (lambda record: record.symbol.strip(), _tell_exposure),
     RejectedEventRecord: (_no_title, _tell_rejected),
     EscalationRecord: (lambda record: f"{record.severity.value} {record.kind}", _tell_escalation),
 }

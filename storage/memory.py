@@ -19,6 +19,7 @@ from storage.port import CommitUnknown, GroupRows, JournalError, JournalLocked, 
 from storage.tables import (
     ESCALATIONS,
     EXECUTION_STATES,
+    EXPOSURES,
     GROUPS,
     HEDGES,
     INTENTS,
@@ -39,6 +40,7 @@ ORDER_BY = {
     EXECUTION_STATES: attrgetter("client_order_id"),
     HEDGES: attrgetter("opened_ns", "hedge_id"),
     STOPS: attrgetter("armed_ns", "stop_id"),
+    EXPOSURES: attrgetter("opened_ns"),
 }
 
 
@@ -166,6 +168,7 @@ class MemoryJournal:
             execution_states=self._disk.read_group(EXECUTION_STATES, group_id),
             hedges=self._disk.read_group(HEDGES, group_id),
             stops=self._disk.read_group(STOPS, group_id),
+            exposures=self._disk.read_group(EXPOSURES, group_id),
         )
 
     def group_by_tag(self, tag: str) -> str | None:

@@ -14,6 +14,7 @@ import msgspec
 from messages.records import (
     EscalationRecord,
     ExecutionStateRecord,
+    ExposureRecord,
     GroupRecord,
     HedgeRecord,
     IntentRecord,
@@ -60,6 +61,7 @@ class GroupRows(msgspec.Struct, frozen=True, kw_only=True):
     execution_states: tuple[ExecutionStateRecord, ...]
     hedges: tuple[HedgeRecord, ...]
     stops: tuple[StopRecord, ...]
+    exposures: tuple[ExposureRecord, ...] = ()
 
 
 class Journal(Protocol):

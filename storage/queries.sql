@@ -53,6 +53,15 @@ SELECT * FROM escalations
 WHERE delivered_ns = 0 OR (severity = 'CRITICAL' AND acknowledged_ns = 0)
 ORDER BY raised_ns, escalation_id;
 
+-- name: count_intents
+SELECT status, count(*) FROM order_intents GROUP BY status;
+
+-- name: count_groups
+SELECT outcome, count(*) FROM order_groups GROUP BY outcome;
+
+-- name: count_unacknowledged
+SELECT severity, count(*) FROM escalations WHERE acknowledged_ns = 0 GROUP BY severity;
+
 -- name: latest_event_ids
 SELECT event_id FROM processed_events ORDER BY rowid DESC LIMIT ?;
 
@@ -81,6 +90,9 @@ SELECT * FROM hedge_tracking WHERE group_id = ? ORDER BY opened_ns, hedge_id;
 
 -- name: group_stop_tracking
 SELECT * FROM stop_tracking WHERE group_id = ? ORDER BY armed_ns, stop_id;
+
+-- name: group_exposures
+SELECT * FROM exposures WHERE group_id = ? ORDER BY opened_ns;
 
 -- name: group_rejected_events
 SELECT * FROM rejected_events WHERE group_id = ? ORDER BY ts_ns, event_id, client_order_id;
@@ -174,6 +186,14 @@ ON CONFLICT (stop_id) DO UPDATE SET
     trigger_price = excluded.trigger_price, limit_price = excluded.limit_price, status = excluded.status,
     armed_ns = excluded.armed_ns, triggered_ns = excluded.triggered_ns, closed_ns = excluded.closed_ns;
 
+-- name: upsert_exposures
+INSERT INTO exposures (
+    group_id, opened_ns, symbol, quantity, covered_ns
+)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (group_id, opened_ns) DO UPDATE SET
+    symbol = excluded.symbol, quantity = excluded.quantity, covered_ns = excluded.covered_ns;
+
 -- name: upsert_rejected_events
 INSERT INTO rejected_events (
     event_id, group_id, client_order_id, "current", incoming, reason, payload, ts_ns
@@ -223,6 +243,9 @@ SELECT * FROM hedge_tracking;
 
 -- name: select_stop_tracking
 SELECT * FROM stop_tracking;
+
+-- name: select_exposures
+SELECT * FROM exposures;
 
 -- name: select_rejected_events
 SELECT * FROM rejected_events;

@@ -35,6 +35,14 @@ class Epoch(NamedTuple):
     opened_host_ns: int
 
 
+class Counts(NamedTuple):
+    """How many there are: intents by status, groups by outcome, alerts that nobody has acknowledged by severity."""
+
+    intents: dict[str, int]
+    groups: dict[str, int]
+    unacknowledged: dict[str, int]
+
+
 class JournalReader:
     """A journal, opened read-only; a context manager.
 
@@ -121,6 +129,11 @@ class JournalReader:
     def open_escalations(self) -> list[EscalationRecord]:
         """Alerts that still need a person, oldest first."""
         return all_of(self._conn, ESCALATIONS, "open_escalations")
+
+    def counts(self) -> Counts:
+        """What the journal holds, counted."""
+        names = ("count_intents", "count_groups", "count_unacknowledged")
+        return Counts(*(dict(self._conn.execute(queries()[name]).fetchall()) for name in names))
 
     def epochs(self) -> list[Epoch]:
         """Every opening by an owner, oldest first."""

@@ -19,6 +19,7 @@ from messages.records import (
     EscalationRecord,
     ExecutionRecord,
     ExecutionStateRecord,
+    ExposureRecord,
     GroupRecord,
     HedgeRecord,
     HedgeStatus,
@@ -120,6 +121,7 @@ EXECUTION_STATES = Table("execution_states", ExecutionStateRecord, "client_order
 EXECUTIONS = Table("executions", ExecutionRecord, "client_order_id", "exec_id")
 HEDGES = Table("hedge_tracking", HedgeRecord, "hedge_id")
 STOPS = Table("stop_tracking", StopRecord, "stop_id")
+EXPOSURES = Table("exposures", ExposureRecord, "group_id", "opened_ns")
 REJECTED_EVENTS = Table("rejected_events", RejectedEventRecord, "event_id", "group_id", "client_order_id")
 ESCALATIONS = Table("escalations", EscalationRecord, "escalation_id")
 PROCESSED_EVENTS = Table("processed_events", ProcessedEventRecord, "event_id")
@@ -132,6 +134,7 @@ TABLES = (
     EXECUTIONS,
     HEDGES,
     STOPS,
+    EXPOSURES,
     REJECTED_EVENTS,
     ESCALATIONS,
     PROCESSED_EVENTS,

@@ -25,10 +25,13 @@ from messages.supervision import (
     Operated,
     PeersChanged,
     StartRoot,
+    Telemetry,
+    Trouble,
 )
+from monitoring.measures import Measures
 from supervisors.cells import CellDirectory
 from supervisors.supervisor import Child, Supervisor
-from supervisors.tree import CELLS, GATEWAY, NOTIFIER, root_spec
+from supervisors.tree import CELLS, GATEWAY, METRICS, NOTIFIER, root_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,14 @@ class Directory:
 
 
 class RootSupervisor(Supervisor):
-    """Starts the notifier, the gateway and the cells."""
+    """Starts the notifier, the gateway, the cells and the metrics."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cells = CellDirectory({}, ())
         self.cell_restarts: dict[str, int] = {}
         self.alerts = 0
+        self.measures = Measures()
         self.undelivered: dict[str, EscalationRecord] = {}
         self.handlers |= {
             StartRoot: self.on_start,
@@ -62,6 +66,7 @@ class RootSupervisor(Supervisor):
             Operate: self.on_operate,
             Operated: lambda _message, _sender: None,
             AlertBatchTaken: self.on_alerts_taken,
+            Trouble: lambda trouble, _sender: self.alert(Severity.WARNING, trouble.kind, trouble.text),
         }
 
     def on_start(self, message: StartRoot, sender: ActorAddress) -> None:
@@ -74,8 +79,8 @@ class RootSupervisor(Supervisor):
         self.on_ask_directory(AskDirectory(), sender)
 
     def child_ready(self, child: Child) -> None:
-        """Tell the others where the notifier and the gateway are now."""
-        if child.spec.name in (NOTIFIER, GATEWAY):
+        """Tell the others where the notifier, the gateway and the metrics are now."""
+        if child.spec.name in (NOTIFIER, GATEWAY, METRICS):
             self.tell_children(PeersChanged({child.spec.name: child.address}))
         if child.spec.name == NOTIFIER:
             self.pass_alerts(*self.undelivered.values())
@@ -87,6 +92,17 @@ class RootSupervisor(Supervisor):
         if spec.name == CELLS:
             self.cells, self.cell_restarts = CellDirectory({}, ()), {}
         super().start_child(spec)
+
+    def heartbeat(self) -> None:
+        """Report how the tree is, besides asking."""
+        super().heartbeat()
+        metrics = self.children.get(METRICS)
+        if metrics is not None and metrics.pid:
+            self.measures.set("halted", bool(self.halted))
+            for status in (*self.statuses(), *self.cells.statuses):
+                self.measures.set("process_up", bool(status.pid), child=status.name)
+                self.measures.set("process_restarts_total", status.restarts, child=status.name)
+            self.send(metrics.address, Telemetry("root", os.getpid(), wire.pack(self.measures.report())))
 
     def on_directory(self, message: CellDirectory, sender: ActorAddress) -> None:
         del sender

@@ -127,6 +127,10 @@ class Supervisor(Actor):  # type: ignore[misc]
                     self.wakeupAfter(_ms(verdict.delay_ms), ("restart", verdict.names))
                 else:
                     self.restart(verdict.names)
+            case GiveUp() if not child.spec.vital:
+                self.log.error("rests", child=child.spec.name, reason=verdict.reason, ms=self.spec.period_ms)
+                self.restarts[child.spec.name] = self.restarts.get(child.spec.name, 0) + 1
+                self.wakeupAfter(_ms(self.spec.period_ms), ("restart", (child.spec.name,)))
             case GiveUp():
                 self.halted = verdict.reason
                 self.log.error("gave up", child=child.spec.name, reason=self.halted)
@@ -159,7 +163,10 @@ class Supervisor(Actor):  # type: ignore[misc]
         config, now = self.config.supervision, now_ms()
         self.pings += 1
         for child in list(self.children.values()):
-            if child.pid and hung(child.heard_ms, now, config.heartbeat_timeout_ms):
+            late = child.pid and hung(child.heard_ms, now, config.heartbeat_timeout_ms)
+            if late and is_gone(child.pid):
+                self.on_exited(ChildActorExited(child.address), self.myAddress)  # nobody has told us
+            elif late:
                 self.log.error("child hangs: killed", child=child.spec.name, pid=child.pid)
                 kill(child.pid)
             else:

@@ -30,9 +30,12 @@ from messages.operator import (
     SubmitGroup,
 )
 from messages.supervision import Operate, Operated, StartRoot
+from notifications.apprise_sink import open_sinks
+from notifications.port import SinkRefused
 from storage.ownership import OwnerLock
 from storage.port import JournalError, JournalLocked
 from storage.reader import JournalReader
+from supervisors.deaths import tell_of_every_death
 from supervisors.lifeline import tie_descendants
 from supervisors.loopback import bind_to_loopback
 from supervisors.root import AskDirectory, Directory, RootSupervisor
@@ -162,8 +165,13 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
     """Start the tree; stop it on leaving.  Every process of it dies with this one, however this one dies.
 
     Raises :class:`SystemRefused` when another system owns the journal directory or the port, when a journal of a
-    larger system is in the way, or when a child cannot start, and :class:`NoAnswer` when the tree dies meanwhile.
+    larger system is in the way, when an alert sink is none, or when a child cannot start, and :class:`NoAnswer` when
+    the tree dies meanwhile.
     """
+    try:
+        open_sinks(config.alerts.urls, config.alerts.sink_timeout_ms)
+    except SinkRefused as refusal:
+        raise SystemRefused(str(refusal)) from None
     directory = Path(config.system.journal_dir)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -183,6 +191,7 @@ def _run(config: Config, directory: Path) -> Iterator[RunningSystem]:
     os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
     tie_descendants()
     bind_to_loopback()
+    tell_of_every_death()
     actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
     try:
         root = actors.createActor(RootSupervisor)

@@ -1,7 +1,8 @@
 """The tree as one list: who starts whom, in which order, and what happens when one dies.
 
 ``RootSupervisor``, ``one_for_one``: a gateway restart must not take the cells down with it, nor a notifier anything.
-The notifier starts first, so that there is somebody to tell; the gateway next; the cells last, when there is a door.
+The notifier starts first, so that there is somebody to tell; the gateway next; the cells when there is a door; the
+metrics last, because nobody needs them: a system whose metrics cannot be kept running goes on without.
 ``CellSupervisor``, ``one_for_one``: cells are bulkheads.  Restarts multiply through levels, so the budget counts: with
 the default of 10 in 30 s a cell may come back at most 10 times before its supervisor gives up, and that ends in a safe
 halt (kill switch on, a person alerted), never in a restart of the whole system.
@@ -12,7 +13,7 @@ from __future__ import annotations
 from config.schema import Config
 from decisions.supervision import ChildSpec, Restart, Strategy, SupervisorSpec
 
-NOTIFIER, GATEWAY, CELLS = "notifier", "gateway", "cells"
+NOTIFIER, GATEWAY, CELLS, METRICS = "notifier", "gateway", "cells", "metrics"
 
 
 def root_spec(config: Config) -> SupervisorSpec:
@@ -22,6 +23,7 @@ def root_spec(config: Config) -> SupervisorSpec:
         (NOTIFIER, "actors.notifier.Notifier"),
         (GATEWAY, "actors.gateway.BrokerGateway"),
         (CELLS, "supervisors.cells.CellSupervisor"),
+        *([(METRICS, "actors.metrics.Metrics")] if config.metrics.port else []),
     )
 
 
@@ -42,7 +44,7 @@ def _spec(config: Config, *children: tuple[str, str]) -> SupervisorSpec:
         backoff_ms=budget.backoff_ms,
         backoff_max_ms=budget.backoff_max_ms,
         children=tuple(
-            ChildSpec(name=name, restart=Restart.PERMANENT, position=position, actor=actor)
+            ChildSpec(name=name, restart=Restart.PERMANENT, position=position, actor=actor, vital=name != METRICS)
             for position, (name, actor) in enumerate(children)
         ),
     )

@@ -72,6 +72,11 @@ class Exchange:
         """The account's cash, an amount."""
         return self._account.cash
 
+    @property
+    def margin_in_use(self) -> int:
+        """What positions and working orders tie up of it."""
+        return self._gate.in_use()
+
     # --- requests ---
 
     def submit(

@@ -59,12 +59,15 @@ class Gate:
         """Refuse what would need more than there is, unless it needs no more than before."""
         if not self._rules.margin_check:
             return ""
-        working = [o for book in self._books.values() for o in book.orders]
-        others = [o for o in working if o is not instead_of]
-        before, after = self._needed(working), self._needed([*others, order])
+        others = [o for book in self._books.values() for o in book.orders if o is not instead_of]
+        before, after = self.in_use(), self._needed([*others, order])
         if after <= max(before, self._account.cash):
             return ""
         return f"insufficient margin: needs {to_decimal(after)}, has {to_decimal(self._account.cash)}"
+
+    def in_use(self) -> int:
+        """What positions and working orders tie up of the cash; an amount."""
+        return self._needed([order for book in self._books.values() for order in book.orders])
 
     def _needed(self, working: list[Order]) -> int:
         claims = [self._claim(order) for order in working]

@@ -71,7 +71,9 @@ def serve(options: Options) -> int:
         day = seeded_chain(options.seed) if options.quotes is None else load_lean(options.quotes)
         record, finish = _recorder(options.truth)
         server = _server(options, day, record)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        return _cannot_start(f"{error.filename or 'it'}: {(error.strerror or str(error)).lower()}")
+    except ValueError as error:
         return _cannot_start(str(error))
     gc.collect()
     gc.freeze()  # the instruments and quotes stay; looking through them again would only cause pauses
@@ -79,7 +81,7 @@ def serve(options: Options) -> int:
         return asyncio.run(run(server, options.host, options.port, _announce))
     except OSError as error:
         return _cannot_start(
-            f"cannot listen on {options.host}:{options.port}: {os.strerror(error.errno) if error.errno else error}; "
+            f"cannot listen on {options.host}:{options.port}: {_reason(error)}; "
             "choose another --port, or 0 for any free one"
         )
     finally:
@@ -134,6 +136,11 @@ def _recorder(path: Path | None) -> tuple[Callable[[TruthEvent], None], Callable
         return (lambda _: None), (lambda: None)
     truth = TruthFile(path)
     return truth.write, truth.close
+
+
+def _reason(error: OSError) -> str:
+    """asyncio words the errors of a socket at length; a name that cannot be resolved has a number of its own kind."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 def _announce(port: int) -> None:

@@ -79,8 +79,8 @@ def identify(path: Path) -> Archive:
     match = _ARCHIVE.search("_".join(whole.parts[-5:]))
     if match is None:
         raise ValueError(
-            f"{path}: not the name of a LEAN option quote archive such as "
-            "option/usa/minute/goog/20151224_quote_american.zip (or the same with _ for /)"
+            f"{path}: {'' if path.exists() else 'no such file, and '}not the name of a LEAN option quote archive such "
+            "as option/usa/minute/goog/20151224_quote_american.zip (or the same with _ for /)"
         )
     kind, market, ticker, day, _ = match.groups()
     return Archive(whole, kind, market, ticker, day)

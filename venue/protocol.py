@@ -90,6 +90,12 @@ class QueryInstruments(Message, frozen=True):
     request: int
 
 
+class QueryAccount(Message, frozen=True):
+    """The account's funds; answered by :class:`AccountAnswer`."""
+
+    request: int
+
+
 class QueryTime(Message, frozen=True):
     """The exchange's clock; answered by :class:`ServerTime`."""
 
@@ -211,6 +217,15 @@ class InstrumentsAnswer(Message, frozen=True):
     instruments: tuple[Instrument, ...]
 
 
+class AccountAnswer(Message, frozen=True):
+    """Answers :class:`QueryAccount`: the cash, and what margin ties up of it (amounts)."""
+
+    request: int
+    ts_ns: int
+    cash: int
+    margin: int
+
+
 class ServerTime(Message, frozen=True):
     """Answers :class:`QueryTime`."""
 
@@ -232,7 +247,7 @@ class VenueHeartbeat(Message, frozen=True):
 
 
 Order = Submit | Cancel | Modify
-Query = QuerySnapshot | QueryInstruments | QueryTime | Ping
+Query = QuerySnapshot | QueryInstruments | QueryAccount | QueryTime | Ping
 Admin = Bust | Correct | Assign | PinQuote | Misbehave | CutLinks
 ClientMessage = Hello | Order | Query | Subscribe | Admin
 ServerMessage = (
@@ -241,6 +256,7 @@ ServerMessage = (
     | Answer
     | SnapshotAnswer
     | InstrumentsAnswer
+    | AccountAnswer
     | ServerTime
     | Pong
     | VenueHeartbeat

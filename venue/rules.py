@@ -11,17 +11,17 @@ from domain.money import PRICE_SCALE
 NS = 1_000_000_000
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The house rules of one session.  Times are nanoseconds since 1970 UTC, percentages plain numbers (0.5 is 0.5 %).
 
-    The default is a lenient house: always open, a million in cash, no band, no throttle, cancels at once.
+    The default is a lenient house: always open, a billion in cash, no band, no throttle, cancels at once.
     """
 
     session_open_ns: int = 0  # 0: open since ever
     session_close_ns: int = 0  # 0: never closes; else day orders expire at this instant
     price_band_pct: float = 0.0  # a limit further than this from the contract's mid is refused; 0: off
     orders_per_second: int = 0  # submits and modifies in any second; cancels are never throttled; 0: off
-    cash: int = 1_000_000 * PRICE_SCALE  # starting funds, an amount
+    cash: int = 1_000_000_000 * PRICE_SCALE  # starting funds, an amount
     margin_check: bool = False
     cancel_latency_ns: int = 0  # a cancel takes effect so long after it was received; a fill may come first
     market_protection_pct: float = 0.0  # 0: market orders trade at any price; else they become limits and may rest

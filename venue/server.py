@@ -54,6 +54,7 @@ class Server:
             wire.Modify: self._modify,
             wire.QuerySnapshot: self._snapshot,
             wire.QueryInstruments: self._instruments,
+            wire.QueryAccount: self._account,
             wire.QueryTime: lambda to, asked: to.send(wire.ServerTime(request=asked.request, ts_ns=self._now)),
             wire.Ping: lambda to, asked: to.send(wire.Pong(request=asked.request, ts_ns=self._now)),
             wire.Subscribe: lambda to, wanted: to.subscribe(wanted.symbols, exchange.last_quote.get),
@@ -225,6 +226,13 @@ class Server:
         if fate.execute:
             instruments = tuple(self._exchange.instruments.values())
             _answer(connection, wire.InstrumentsAnswer(request=query.request, instruments=instruments), fate)
+
+    def _account(self, connection: Connection, query: wire.QueryAccount) -> None:
+        fate = self._mischief.fate(Kind.QUERY)
+        if fate.execute:
+            cash, margin = self._exchange.cash, self._exchange.margin_in_use
+            answer = wire.AccountAnswer(request=query.request, ts_ns=self._now, cash=cash, margin=margin)
+            _answer(connection, answer, fate)
 
     # --- tests and demonstrations ---
 

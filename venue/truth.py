@@ -62,10 +62,11 @@ class TruthFile:
     """Appends events to ``path``; every event has left this process when :meth:`write` returns.
 
     That survives a killed process, not a power cut.  A torn line that an earlier, killed writer left is cut off.
-    Raises ``OSError`` when the file cannot be opened or written.
+    Raises ``OSError`` when the file cannot be opened or written, and ``ValueError`` when it holds something else.
     """
 
     def __init__(self, path: Path) -> None:
+        _refuse_other_file(path)
         _cut_torn_line(path)
         self._file = path.open("ab")
         self._encoder = msgspec.json.Encoder()
@@ -86,6 +87,20 @@ class TruthFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _refuse_other_file(path: Path) -> None:
+    """Somebody's own file, named by mistake, must not lose its last line."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        first = file.readline()
+    torn = first.startswith(b"{") and not first.endswith(b"\n")
+    try:
+        if first and not torn:
+            msgspec.json.decode(first, type=TruthEvent)
+    except msgspec.DecodeError:
+        raise ValueError(f"{path} exists and is no record of an exchange; name another file") from None
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -21,6 +21,7 @@ from brokers.embedded.link import Link, LinkError
 from brokers.port import BrokerEvent, Capabilities, Heartbeat, LinkDown, LinkUp
 from domain.execution import ExecType, ExecutionReport
 from domain.quotes import Quote
+from messages.market import Funds
 from messages.orders import (
     CancelOrder,
     CancelResult,
@@ -170,6 +171,9 @@ class EmbeddedAdapter:
     def request_instruments(self) -> None:
         self._ask(lambda number: wire.QueryInstruments(request=number), None)
 
+    def request_account(self) -> None:
+        self._ask(lambda number: wire.QueryAccount(request=number), None)
+
     def subscribe(self, symbols: frozenset[str]) -> None:
         self._symbols = symbols
         if self._state is _State.UP:
@@ -253,12 +257,9 @@ class EmbeddedAdapter:
                 self._tell(Heartbeat(message.ts_ns), message.ts_ns)
             case wire.Answer():
                 self._answered(message)
-            case wire.SnapshotAnswer():
+            case wire.SnapshotAnswer() | wire.InstrumentsAnswer() | wire.AccountAnswer():
                 if self._claim(message.request) is not None:
-                    self._tell(self._snapshot(message), message.as_of_ns)
-            case wire.InstrumentsAnswer():
-                if self._claim(message.request) is not None:
-                    self._events.append(InstrumentList(message.instruments))
+                    self._queried(message)
             case wire.Welcome():
                 self._welcomed(message)
             case wire.Goodbye():
@@ -286,6 +287,16 @@ class EmbeddedAdapter:
         accepted = answer.accepted or (same_order and answer.venue_order_id != "")
         outcome = Outcome.ACCEPTED if accepted else Outcome.REFUSED
         self._events.append(_result(asked.what, outcome, answer.ts_ns, answer.venue_order_id, answer.reason))
+
+    def _queried(self, answer: wire.SnapshotAnswer | wire.InstrumentsAnswer | wire.AccountAnswer) -> None:
+        match answer:
+            case wire.SnapshotAnswer():
+                self._tell(self._snapshot(answer), answer.as_of_ns)
+            case wire.InstrumentsAnswer():
+                self._events.append(InstrumentList(answer.instruments))
+            case wire.AccountAnswer():
+                funds = Funds(available=answer.cash - answer.margin, used=answer.margin, ts_ns=answer.ts_ns)
+                self._tell(funds, answer.ts_ns)
 
     def _claim(self, request: int) -> _Asked | None:
         asked = self._asked.pop(request, None)

@@ -47,6 +47,8 @@ def demo(
     Example:
       python run_system.py demo --groups 40 --nasty full --quotes option_usa_minute_goog_20151224_quote_american.zip
     """
+    if journal is not None and journal.exists() and not journal.is_dir():
+        raise BadInput(f"--journal {journal} is not a directory")
     if journal is not None and journal.exists() and any(journal.iterdir()):
         raise BadInput(f"--journal {journal} is not empty: a demonstration needs a new directory")
     if truth is not None and truth.exists():

@@ -6,7 +6,7 @@ from typing import Any
 
 from fix44 import DIFFERENCES, SCENARIOS, Event, branches, each_scenario, lines, needs_scenarios, printed, replay, start
 from msgspec.structs import replace
-from world import START_NS, option
+from world import DEEP_POCKETS, START_NS, option
 
 from actors.cell_tree import CellTree
 from config.schema import Config, OrdersConfig
@@ -16,7 +16,7 @@ from domain.instruments import Instrument, Right
 from domain.order_table import FACTS, Verdict
 from domain.orders import OrderState, event_id, merge
 from domain.quotes import Quote
-from messages.market import BrokerUp, Tick
+from messages.market import BrokerUp, Funds, Tick
 from messages.operator import SubmitGroup
 from messages.orders import InstrumentList, Snapshot, SubmitOrder
 from messages.records import ExecutionRecord, ExecutionStateRecord, IntentRecord
@@ -39,7 +39,8 @@ class House:
         self.ids: dict[str, str] = {}  # the scenario's order -> our client order id
         quotes = tuple(Quote(i.symbol, START_NS, 10_000, 100_000, 10_500, 100_000) for i in CHAIN)
         nothing = Snapshot(as_of_ns=START_NS, session=1, orders=(), executions=(), positions=())
-        self.cell.run([BrokerUp(1), InstrumentList(tuple(CHAIN)), Tick(START_NS, quotes), nothing])
+        funds = Funds(available=DEEP_POCKETS, used=0, ts_ns=START_NS)
+        self.cell.run([BrokerUp(1), InstrumentList(tuple(CHAIN)), funds, Tick(START_NS, quotes), nothing])
         for instrument, (order, state) in zip(CHAIN, start(events).items(), strict=False):
             self.place(order, instrument, state.order_qty or CASH_ORDER_QTY)
 

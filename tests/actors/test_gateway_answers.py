@@ -73,6 +73,9 @@ class Wire:
     def request_snapshot(self) -> None:
         """Nothing is listed."""
 
+    def request_account(self) -> None:
+        """Nobody opens a group here."""
+
 
 class Door(BrokerGateway):
     """A gateway with a session and one cell, its post and its timer in the test's hands."""

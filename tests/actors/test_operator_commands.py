@@ -70,7 +70,8 @@ class TestCancel:
         world = World()
         world.take([CancelGroup("nobody")])
         reply_to, answer = world.replies[-1]
-        assert (reply_to, answer) == ("cancel:nobody", CommandRefused(("there is no group 'nobody'",)))
+        assert reply_to == "cancel:nobody"
+        assert answer == CommandRefused(("there is no group 'nobody'; 'groups' lists them",))
 
 
 class TestKillSwitch:

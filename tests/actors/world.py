@@ -14,7 +14,7 @@ from domain.execution import ExecutionReport, Side
 from domain.groups import Plan, PlanLeg, PlanStop, Policy, Role
 from domain.instruments import Instrument, Right, osi_symbol, parse_osi
 from domain.quotes import Quote
-from messages.market import BrokerUp, Tick
+from messages.market import BrokerUp, Funds, Tick
 from messages.operator import SubmitGroup
 from messages.orders import (
     CancelOrder,
@@ -37,14 +37,15 @@ from venue.truth import TruthEvent
 START_NS = 1_609_770_600 * 10**9  # 2021-01-04 14:30 UTC
 EXPIRY = "2021-01-15"
 DEEP_POCKETS = 10**15
+UNDERLYING, SPOT = "XYZ", (999_900, 100, 1_000_100, 100)  # it is quoted, and nobody can trade it
 BROKER_SAYS = (ExecutionReport, OrderSent, SubmitResult, Snapshot)
 LIVE = frozenset({"INTENT_PERSISTED", "SENT", "LIVE", "UNRESOLVED"})
 
 
 def option(strike: int, right: Right, *, freeze_qty: int = 50, lot_size: int = 1) -> Instrument:
     return Instrument(
-        symbol=osi_symbol("XYZ", date.fromisoformat(EXPIRY), right, strike * 10_000),
-        underlying="XYZ",
+        symbol=osi_symbol(UNDERLYING, date.fromisoformat(EXPIRY), right, strike * 10_000),
+        underlying=UNDERLYING,
         right=right,
         strike=strike * 10_000,
         expiry=EXPIRY,
@@ -144,14 +145,18 @@ class World:
         """A session with the broker, its instruments, and a first snapshot."""
         self.session += 1
         instruments = tuple(self.exchange.instruments.values())
-        self.take([BrokerUp(self.session), InstrumentList(instruments), self.tick()])
+        self.take([BrokerUp(self.session), InstrumentList(instruments), self.funds(), self.tick()])
         self.snapshot()
 
     # --- what the exchange says ---
 
     def snapshot(self) -> None:
-        """The reconciliation poll."""
-        self.take([self.snapshot_message()])
+        """The reconciliation poll, of funds too."""
+        self.take([self.funds(), self.snapshot_message()])
+
+    def funds(self) -> Funds:
+        used = self.exchange.margin_in_use
+        return Funds(available=self.exchange.cash - used, used=used, ts_ns=self.now_ns)
 
     def snapshot_message(self) -> Snapshot:
         return Snapshot(
@@ -163,7 +168,7 @@ class World:
         )
 
     def tick(self) -> Tick:
-        return Tick(self.now_ns, tuple(self.exchange.last_quote.values()))
+        return Tick(self.now_ns, (*self.exchange.last_quote.values(), Quote(UNDERLYING, self.now_ns, *SPOT)))
 
     def quote(self, symbol: str, bid: int, ask: int, size: int | None = None) -> None:
         """Move one contract's market; what trades on it is told."""

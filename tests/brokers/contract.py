@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
-from contract_desk import ASK, BID, IDS, Desk, Fault, Harness, Trading, listed, traded
+from contract_account import AccountContract
+from contract_desk import ASK, BID, IDS, Desk, Fault, Harness, listed, traded
 
 from brokers.port import Heartbeat, LinkDown, LinkUp
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType
@@ -29,7 +30,7 @@ from messages.orders import (
 MILLISECOND_NS = 1_000_000
 
 
-class BrokerContract(Trading):
+class BrokerContract(AccountContract):
     """Derive from this in a test module of the broker.  Each test leaves the broker without working orders."""
 
     @pytest.fixture
@@ -205,6 +206,7 @@ class BrokerContract(Trading):
         desk.adapter.modify(self.modify_of(order, ASK))
         desk.adapter.request_snapshot()
         desk.adapter.request_instruments()
+        desk.adapter.request_account()
         desk.pump()
         assert [type(event) for event in desk.events] == [SubmitResult, CancelResult, ModifyResult]
         outcomes = (

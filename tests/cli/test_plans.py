@@ -48,6 +48,28 @@ def test_a_dry_run_shows_the_order_of_work_the_ids_the_margin_and_the_premium(co
     assert shown["margin"]["net"] == pytest.approx(15_000 - shown["premium"])
 
 
+def test_a_dry_run_names_the_worst_scenario_and_prefix_and_says_whether_the_funds_suffice(
+    command: Command, broker: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = command("submit", PLANS / "bull_put.toml", "--dry-run", "--json").json
+    for rule in ("shocks", "span"):
+        worst = shown["worst_case"][rule]
+        assert worst["loss"] > 0
+        assert worst["prefix"].keys() == {"wing", "short"}
+        assert worst["prefix"]["short"] <= worst["prefix"]["wing"]
+        assert worst["scenario"]
+    assert shown["worst_case"]["requirement"] >= max(shown["worst_case"][rule]["loss"] for rule in ("shocks", "span"))
+    assert shown["judgement"]["allowed"] is True
+    assert shown["judgement"]["available"] == 1_000_000_000
+    text = command("submit", PLANS / "bull_put.toml", "--dry-run").out
+    assert "Worst case over every partial fill" in text
+    assert "allowed: margin: the group needs " in text.replace("\n", " ")
+    monkeypatch.setenv("LEGKEEPER_MARGIN_MAX_USE_PCT", "0")
+    refused = command("submit", PLANS / "bull_put.toml", "--dry-run", "--json").json["judgement"]
+    assert (refused["allowed"], refused["max_use_pct"]) == (False, 0.0)
+    assert refused["text"].startswith("insufficient margin: ")
+
+
 def test_margin_is_reckoned_at_the_limit_and_premium_at_the_touch(command: Command, broker: None) -> None:
     shown = command("submit", PLANS / "single_leg.toml", "--dry-run", "--json").json
     (leg,) = shown["legs"]

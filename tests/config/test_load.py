@@ -59,7 +59,7 @@ def test_no_two_keys_share_a_variable() -> None:
         ("broker = 3\n", ["broker must be a table, written [broker], not 3"]),
         (
             '[broker]\nport = "7"\n',
-            ["broker.port = '7' is not allowed; it must be a whole number from 0 to 65535"],
+            ["broker.port = '7' is not allowed; it must be a whole number from 1 to 65535"],
         ),
         ("[broker]\nport = 70000\n", ["broker.port = 70000 is not allowed"]),
         ("[broker]\nport = true\n", ["broker.port = True is not allowed"]),
@@ -129,3 +129,18 @@ def test_a_rendered_configuration_reads_back_as_itself(tmp_path: Path) -> None:
 
 def test_json_and_toml_say_the_same() -> None:
     assert tomllib.loads(default_toml()) == as_json(Config())
+
+
+def test_a_list_comes_from_the_file_and_from_a_variable_with_spaces_between(tmp_path: Path) -> None:
+    path = tmp_path / "legkeeper.toml"
+    path.write_text('[alerts]\nurls = ["json://a", "CRITICAL:json://b"]\n')
+    assert load_config(path, {}).alerts.urls == ("json://a", "CRITICAL:json://b")
+    assert load_config(path, {"LEGKEEPER_ALERTS_URLS": "json://c  json://d"}).alerts.urls == ("json://c", "json://d")
+
+
+@pytest.mark.parametrize("value", ['"json://a"', "[1]", '[""]'])
+def test_a_list_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "legkeeper.toml"
+    path.write_text(f"[alerts]\nurls = {value}\n")
+    with pytest.raises(ConfigError, match=r"alerts\.urls = .* must be a list of texts, none empty"):
+        load_config(path, {})

@@ -31,10 +31,12 @@ def verify(bench: Bench, outcomes: Mapping[str, GroupOutcome]) -> None:
 def positions(bench: Bench, group_id: str) -> dict[str, int]:
     """What the group's orders have brought in, symbol by symbol, by the exchange's own record."""
     held: Counter[str] = Counter()
+    sign = {"fill": 1, "busted": -1}
     for event in bench.truth():
-        if event.kind == "fill" and group_part(event.client_order_id) == group_tag(group_id):
+        if event.kind in sign and group_part(event.client_order_id) == group_tag(group_id):
             assert event.last_qty is not None
-            held[event.symbol] += event.last_qty if event.side == "buy" else -event.last_qty
+            quantity = sign[event.kind] * event.last_qty
+            held[event.symbol] += quantity if event.side == "buy" else -quantity
     return dict(held)
 
 

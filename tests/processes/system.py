@@ -137,6 +137,7 @@ class Bench:
             f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
             "[orders]\nmax_attempts = 20\n"  # thin quotes end no group short of its target
             f"[alerts]\nrepeat_ms = {NEVER_MS}\nfreeze_after_ms = {NEVER_MS}\n"
+            "[metrics]\nport = 0\n"  # those who want them set LEGKEEPER_METRICS_PORT
             "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in self.supervision.items())
         )
 

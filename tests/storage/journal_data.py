@@ -14,6 +14,7 @@ from messages.records import (
     EscalationRecord,
     ExecutionRecord,
     ExecutionStateRecord,
+    ExposureRecord,
     GroupRecord,
     HedgeRecord,
     HedgeStatus,
@@ -196,6 +197,10 @@ def stop_record(group_id: str = "g1") -> StopRecord:
     )
 
 
+def exposure_record(group_id: str = "g1") -> ExposureRecord:
+    return ExposureRecord(group_id=group_id, opened_ns=T0 + 5_500, symbol=SYMBOL, quantity=10, covered_ns=T0 + 6_500)
+
+
 def rejected_record(group_id: str = "g1", event_id: str = "e9") -> RejectedEventRecord:
     return RejectedEventRecord(
         event_id=event_id,
@@ -240,6 +245,7 @@ def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
         execution_record(group_id),
         hedge_record(group_id),
         stop_record(group_id),
+        exposure_record(group_id),
         rejected_record(group_id),
         escalation_record(group_id, f"a-{group_id}"),
     )

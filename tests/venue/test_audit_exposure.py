@@ -50,6 +50,19 @@ def test_I6_a_brief_exposure_needs_no_alert_and_is_told(story: Story) -> None:
     assert story.failed(bounds=Bounds(uncovered_qty=9)) == {"I6"}
 
 
+@pytest.mark.parametrize(("seconds", "failed"), [(38, set()), (40, {"I6"})])
+def test_I6_what_a_bust_uncovers_may_go_unheard_for_two_polls(story: Story, seconds: float, failed: set[str]) -> None:
+    story.plan()
+    long = story.send(story.decide("E", "long", 10))
+    exec_id = story.fill(long, 10)
+    story.trade("E", "short", 10)
+    story.bust(long, exec_id, 10)
+    story.wait(seconds)
+    story.trade("C", "short", 10)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == failed
+
+
 def test_I6_an_alert_in_time_makes_it_right_and_a_late_one_does_not(story: Story) -> None:
     exposed(story, 30, alert_after=14)
     assert story.failed() == set()

@@ -60,6 +60,7 @@ FROM_SERVER: list[wire.ServerMessage] = [
     wire.SnapshotAnswer(
         request=5, as_of_ns=9, orders=(REPORT,), executions=(REPORT,), positions=(Position("X", -3, 100),)
     ),
+    wire.AccountAnswer(request=6, ts_ns=9, cash=-3, margin=4),
     wire.VenueHeartbeat(ts_ns=1),
 ]
 

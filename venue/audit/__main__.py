@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     rest.add_argument("--running", dest="at_rest", action="store_false", help="the journal may still be behind")
     p.add_argument("--allow-empty", default="", metavar="I5,I9", help="checks that may find no case in this run")
     p.add_argument("--bound-uncovered-s", type=float, default=defaults.uncovered_s, help="I6: exchange seconds")
+    p.add_argument("--bound-unheard-s", type=float, default=defaults.unheard_s, help="I6: on top, after a bust")
     p.add_argument("--bound-uncovered-qty", type=int, default=defaults.uncovered_qty, help="I6: units")
     p.add_argument("--show", type=int, default=MOST_SHOWN, help="offenders and notes to print per check")
     p.set_defaults(at_rest=True)
@@ -43,7 +44,11 @@ def main(argv: list[str] | None = None) -> int:
             given.journal,
             at_rest=given.at_rest,
             allow_empty=[name for name in given.allow_empty.split(",") if name],
-            bounds=Bounds(uncovered_s=given.bound_uncovered_s, uncovered_qty=given.bound_uncovered_qty),
+            bounds=Bounds(
+                uncovered_s=given.bound_uncovered_s,
+                unheard_s=given.bound_unheard_s,
+                uncovered_qty=given.bound_uncovered_qty,
+            ),
         )
     except (EvidenceError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

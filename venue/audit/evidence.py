@@ -21,6 +21,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """How much is tolerated without an alert (I6), in exchange time and in units."""
 
     uncovered_s: float = 15.0
+    unheard_s: float = (
+        24.0  # on top, for what a bust or a correction uncovers: nobody may hear of it for two polls (R20)
+    )
     uncovered_qty: int | None = None  # None: any quantity, as long as the time is kept
 
 

@@ -30,6 +30,11 @@ class Span(NamedTuple):
     start_ns: int
     end_ns: int
     peak: int
+    surprise: bool  # it began with a bust or a correction, of which nobody may hear before the second poll
+
+    def allowed_ns(self, bounds: Bounds) -> int:
+        """How long it may last without an alert."""
+        return round((bounds.uncovered_s + (bounds.unheard_s if self.surprise else 0)) * SECOND_NS)
 
     @property
     def seconds(self) -> float:
@@ -41,8 +46,9 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
     """I6.  A case is one change of what has filled in a group with a short leg.
 
     Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, beyond the naked
-    rest of a plan that allows one, may last ``uncovered_s``, and number ``uncovered_qty`` if that is given; otherwise a
-    CRITICAL alert of the group was raised within ``uncovered_s`` of their beginning, or still stood unacknowledged.
+    rest of a plan that allows one, may last ``uncovered_s`` (``unheard_s`` longer after a bust or a correction), and
+    number ``uncovered_qty`` if that is given; otherwise a
+    CRITICAL alert of the group was raised within that time of their beginning, or still stood unacknowledged.
     """
     found = Finding(name="I6", title=f"uncovered shorts last at most {bounds.uncovered_s:g} s, or a person was called")
     spans: list[tuple[str, Span]] = []
@@ -52,11 +58,11 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
         spans += [(group.group.group_id, span) for span in own]
     for group_id, span in spans:
         too_large = bounds.uncovered_qty is not None and span.peak > bounds.uncovered_qty
-        too_long = span.seconds > bounds.uncovered_s
+        too_long = span.end_ns - span.start_ns > span.allowed_ns(bounds)
         if (too_long or too_large) and not _alerted(evidence, group_id, span, bounds):
             found.problems.append(
                 f"{group_id}: up to {span.peak} units uncovered for {span.seconds:.3f} s from {span.start_ns}; "
-                f"expected a CRITICAL alert by {span.start_ns + round(bounds.uncovered_s * SECOND_NS)}"
+                f"expected a CRITICAL alert by {span.start_ns + span.allowed_ns(bounds)}"
             )
     largest = max((span.peak for _, span in spans), default=0)
     longest = max((span.seconds for _, span in spans), default=0.0)
@@ -70,7 +76,7 @@ def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
     """How often fills changed, and when the group was exposed; a span that has not ended ends with the record."""
     allowed = naked_rest(group.group)
     spans: list[Span] = []
-    cases, start_ns, peak = 0, 0, 0
+    cases, start_ns, peak, surprise = 0, 0, 0, False
     for _, step, state in moments(group.orders):
         if not step.exec_id or step.kind not in ("fill", "busted", "corrected"):
             continue
@@ -79,17 +85,17 @@ def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
         longs = {key: max(0, quantity) for key, quantity in held.items()}
         exposed = max(0, bare(group.group, longs, longs) - allowed)
         if exposed and not peak:
-            start_ns = step.ts_ns
+            start_ns, surprise = step.ts_ns, step.kind != "fill"
         elif peak and not exposed:
-            spans.append(Span(start_ns, step.ts_ns, peak))
+            spans.append(Span(start_ns, step.ts_ns, peak, surprise))
         peak = max(peak, exposed) if exposed else 0
     if peak:
-        spans.append(Span(start_ns, until_ns, peak))
+        spans.append(Span(start_ns, until_ns, peak, surprise))
     return cases, spans
 
 
 def _alerted(evidence: Evidence, group_id: str, span: Span, bounds: Bounds) -> bool:
-    by_ns = span.start_ns + round(bounds.uncovered_s * SECOND_NS)
+    by_ns = span.start_ns + span.allowed_ns(bounds)
     for alert in evidence.journal.alerts:
         if alert["group_id"] != group_id or alert["severity"] != "CRITICAL":
             continue

@@ -1,21 +1,22 @@
 """What a group ties up: the strategy-based estimate of Regulation T and the Cboe margin rules.
 
-* A long option is paid in full.
+* A long option is paid in full; three quarters of it when it protects nothing and has more than nine months to live.
+  Long shares are paid by half (Regulation T).
 * Covered shorts, expiry by expiry and together with the longs that protect them, need the lesser of the worst loss at
   expiry and what they would need naked.  The worst loss lies at a corner of the payoff: at zero or at a strike.
 * A naked short needs its premium and the larger of ``percent`` of the underlying less what it is out of the money, and
   ``minimum`` of the underlying (a call) or of the strike (a put).  A naked call and a naked put of one underlying need
-  the larger side and the other side's premium.
+  the larger side and the other side's premium.  Shares that are bought with it cover a naked call.
 
-It counts every long at its intrinsic value when a short expires, and gives no credit for shares.  It is an estimate
-for a decision before the trade; the broker's own figure is what binds.  Source: Cboe margin manual and its public
-sample calculations.
+It counts every long at its intrinsic value when a short expires.  It is an estimate for a decision before the trade;
+the broker's own figure is what binds.  Source: Cboe margin manual and its public sample calculations.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 
 import msgspec
@@ -26,6 +27,9 @@ from domain.groups import Group, Leg
 from domain.instruments import Instrument, Right
 
 BPS = 10_000
+SHARES_BPS = 5_000  # of long shares (Regulation T)
+LONG_DATED_BPS = 7_500  # of a long option that lives longer than LONG_DATED_MONTHS
+LONG_DATED_MONTHS = 9
 
 
 class MarginUnknown(Exception):
@@ -82,28 +86,22 @@ def estimate(
     prices: Mapping[str, int],
     spots: Mapping[str, int],
     rules: Mapping[str, NakedRule] | None = None,
+    on: date | None = None,
 ) -> MarginReport:
     """The requirement of the whole group as planned.
 
     ``prices`` gives each leg's premium by symbol, ``spots`` the underlyings' prices by name, ``rules`` the rule per
     underlying where it is not ``EQUITY``.  A spot is needed only for an underlying with a naked short; without it
-    covered shorts count their worst loss.
+    covered shorts count their worst loss.  ``on`` is the day of the trade: without it no long is taken as long-dated.
 
     Raises ``MarginUnknown`` naming the premiums or the spot that are missing, or the short shares of a group.
     """
     book = _Book(group, prices, spots, rules or {})
-    paid = [
-        MarginItem(
-            what=f"{_units(leg, leg.target_qty)} bought, paid in full",
-            leg_ids=(leg.leg_id,),
-            amount=book.value(leg, leg.target_qty),
-        )
-        for leg in group.legs
-        if leg.side is Side.BUY
-    ]
     pairs, naked_shorts = _split(group)
+    needed = {long_id for by in pairs.values() for long_id in by}
+    paid = [book.paid(leg, on=None if leg.leg_id in needed else on) for leg in group.legs if leg.side is Side.BUY]
     covered = [book.spread(shorts, longs) for shorts, longs in _spreads(group, pairs)]
-    naked = book.naked_items(naked_shorts)
+    naked = book.naked_items(_without_shares(group, naked_shorts))
     return MarginReport(
         requirement=_total([*paid, *covered, *naked]),
         premium_paid=_total(paid),
@@ -130,6 +128,16 @@ class _Book:
     def value(self, leg: Leg, quantity: int) -> int:
         """Premium of ``quantity`` units."""
         return self._prices[leg.instrument.symbol] * quantity * leg.instrument.multiplier
+
+    def paid(self, leg: Leg, on: date | None) -> MarginItem:
+        """What one long leg costs; ``on`` is None when it is paid in full whatever its life."""
+        share, how = BPS, "paid in full"
+        if leg.instrument.right is None:
+            share, how = SHARES_BPS, "half of it paid"
+        elif on is not None and _long_dated(leg.instrument, on):
+            share, how = LONG_DATED_BPS, "three quarters of it paid: long-dated"
+        amount = _share(self.value(leg, leg.target_qty), share)
+        return MarginItem(what=f"{_units(leg, leg.target_qty)} bought, {how}", leg_ids=(leg.leg_id,), amount=amount)
 
     def base(self, instrument: Instrument) -> int:
         """What one naked short unit needs beyond its premium."""
@@ -258,6 +266,30 @@ def _spreads(
                 spare[long_id] = 0
         result.append((members, {long_id: (group.leg(long_id), quantity) for long_id, quantity in used.items()}))
     return result
+
+
+def _without_shares(group: Group, shorts: Sequence[_Short]) -> list[_Short]:
+    """The naked shorts that are left when the group's long shares cover calls, in the order of the legs."""
+    shares: dict[str, int] = defaultdict(int)
+    for leg in group.legs:
+        if leg.side is Side.BUY and leg.instrument.right is None:
+            shares[leg.instrument.symbol] += leg.target_qty * leg.instrument.multiplier
+    left = []
+    for short in shorts:
+        instrument = short.leg.instrument
+        covered = 0
+        if instrument.right is Right.CALL:
+            covered = min(short.quantity, shares[instrument.underlying] // instrument.multiplier)
+            shares[instrument.underlying] -= covered * instrument.multiplier
+        if short.quantity > covered:
+            left.append(_Short(short.leg, short.quantity - covered))
+    return left
+
+
+def _long_dated(instrument: Instrument, on: date) -> bool:
+    expiry = date.fromisoformat(instrument.expiry)
+    months = (expiry.year - on.year) * 12 + expiry.month - on.month
+    return (months, expiry.day) > (LONG_DATED_MONTHS, on.day)
 
 
 def _occasion(leg: Leg) -> tuple[str, str]:

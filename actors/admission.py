@@ -1,0 +1,93 @@
+"""What a Desk knows of funds: the broker's last word, what its own open groups may still need, and who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.effects import MS, Moment
+from decisions.margining import MarginJudgement, entry_prices, judge, required, unquoted
+from domain.groups import Group, GroupOutcome
+from domain.instruments import Instrument
+from domain.margin.strategy import MarginUnknown
+from domain.quotes import Quote
+from messages.market import Funds
+from messages.operator import SubmitGroup
+from messages.records import GroupRecord
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A submitted plan that waits for quotes of its legs, and since when (broker time)."""
+
+    command: SubmitGroup
+    since_ns: int
+
+
+class Admission:
+    """Judges groups before they are opened (S5, S6).
+
+    A group that has been let in is *reserved* for: until it has ended and the broker's figures are newer than its end,
+    its requirement counts as used, whatever of it the broker counts already.
+    """
+
+    def __init__(self) -> None:
+        self.funds: Funds | None = None
+        self.waiting: dict[str, Waiting] = {}
+        self._reserved: dict[str, int] = {}
+        self._ended: dict[str, int] = {}  # group -> broker time of its end
+
+    def take_funds(self, funds: Funds, open_groups: Iterable[str]) -> None:
+        """The broker's figures; they know of every group that ended before them."""
+        self.funds = funds
+        still_open = set(open_groups)
+        for group_id in list(self._reserved):
+            if group_id not in still_open and self._ended.get(group_id, 0) < funds.ts_ns:
+                self._reserved.pop(group_id)
+                self._ended.pop(group_id, None)
+
+    def settled(self, record: GroupRecord, at_ns: int) -> None:
+        """Where a group stands."""
+        if record.outcome is not GroupOutcome.OPEN and record.group_id in self._reserved:
+            self._ended.setdefault(record.group_id, at_ns)
+
+    def missing(self, group: Group, since_ns: int, moment: Moment, listed: Mapping[str, Instrument]) -> list[str]:
+        """The symbols without a usable quote that are worth waiting for; none when it has waited long enough."""
+        if moment.at_ns - since_ns >= moment.config.margin.quote_wait_ms * MS:
+            return []
+        return unquoted(group, _fresh(group, moment), listed)
+
+    def refusal(self, group: Group, moment: Moment, open_groups: Mapping[str, GroupRecord]) -> str:
+        """Why the group may not be opened; "" when it may, and then it is reserved for."""
+        funds, margin = self.funds, moment.config.margin
+        if funds is None or moment.at_ns - funds.ts_ns > margin.funds_max_age_ms * MS:
+            return "not allowed at the moment: funds are not known yet; the broker is asked again every poll"
+        try:
+            self._reserve_for(open_groups, moment)
+            reserved = sum(self._reserved.values())
+            left = replace(funds, available=funds.available - reserved, used=funds.used + reserved)
+            judged = self._judge(group, left, moment)
+        except MarginUnknown as unknown:
+            return f"not allowed at the moment: its margin is not known: {unknown}"
+        if not judged.allowed:
+            return judged.text
+        self._reserved[group.group_id] = judged.report.requirement
+        return ""
+
+    def _judge(self, group: Group, funds: Funds, moment: Moment) -> MarginJudgement:
+        quotes = _fresh(group, moment)
+        return judge(group, entry_prices(group, quotes), quotes, funds, moment.at_ns, moment.config.margin)
+
+    def _reserve_for(self, open_groups: Mapping[str, GroupRecord], moment: Moment) -> None:
+        """Groups of an earlier incarnation of this cell, at the last quotes there are."""
+        for group_id, record in open_groups.items():
+            if group_id not in self._reserved and record.outcome is GroupOutcome.OPEN:
+                group, quotes = record.group, moment.quotes
+                need = required(group, entry_prices(group, quotes), quotes, moment.at_ns, moment.config.margin)
+                self._reserved[group_id] = need.requirement
+
+
+def _fresh(group: Group, moment: Moment) -> dict[str, Quote]:
+    names = {name for leg in group.legs for name in (leg.instrument.symbol, leg.instrument.underlying)}
+    return {name: quote for name in names if (quote := moment.quote(name)) is not None}

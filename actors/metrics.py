@@ -1,0 +1,112 @@
+"""Metrics: what the processes report, served to Prometheus.  It asks nobody, and nobody waits for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from thespian.actors import ActorAddress
+
+from actors.process import ProcessActor
+from config.paths import journal_paths
+from messages import wire
+from messages.supervision import Telemetry, Trouble
+from monitoring.board import Board
+from monitoring.exposition import HOST, serve
+from storage.port import JournalError
+from storage.reader import JournalReader
+
+if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
+COUNT_MS = 500  # how often the journals are counted, at most
+COUNT_SHARE = 20  # and it sleeps this many times as long as counting took
+BIND_AGAIN_MS = 5_000
+
+
+class Metrics(ProcessActor):
+    """One per system, unless ``metrics.port`` is 0.  Without its port it keeps trying; the system goes on meanwhile."""
+
+    role: ClassVar[str] = "metrics"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers = {Telemetry: self.on_telemetry}
+        self.board = Board()
+        self.server: WSGIServer | None = None
+        self.complained = False
+
+    def on_start(self) -> str:
+        self.open_door()
+        self.wakeup(COUNT_MS, "count")
+        return f"http://{HOST}:{self.config.metrics.port}/metrics"
+
+    def state(self) -> str:
+        return "running" if self.server is not None else "its port is in use"
+
+    def on_telemetry(self, message: Telemetry, sender: ActorAddress) -> None:
+        """A process says how it is."""
+        del sender
+        self.board.take(message.process, message.pid, wire.report(message.report), now_ms())
+
+    def on_wakeup(self, payload: Any) -> None:
+        if payload == "bind":
+            self.open_door()
+            return
+        began = now_ms()
+        self.count_journals()
+        self.board.take(self.name, os.getpid(), self.measures.report(), now_ms())
+        self.wakeup(max(COUNT_MS, COUNT_SHARE * (now_ms() - began)), "count")
+
+    def on_exit(self) -> None:
+        if self.server is not None:
+            self.server.server_close()
+
+    def open_door(self) -> None:
+        """Listen; where that cannot be, say so once and try again later."""
+        port = self.config.metrics.port
+        try:
+            self.server = serve(self.board, port)
+        except OSError as error:
+            self.wakeup(BIND_AGAIN_MS, "bind")
+            if not self.complained:
+                self.complained = True
+                text = (
+                    f"port {port} of {HOST} cannot be used ({error.strerror}), so there are no metrics; "
+                    "stop what uses it, or set metrics.port to another and start again"
+                )
+                self.log.error("no metrics", port=port, reason=str(error))
+                self.send(self.parent, Trouble("METRICS_UNAVAILABLE", text))
+            return
+        if self.complained:
+            self.log.info("metrics are served now", port=port)
+
+    def count_journals(self) -> None:
+        """What the journals hold; one that cannot be read just now is left out until it can."""
+        intents: Counter[str] = Counter()
+        groups: Counter[str] = Counter()
+        unacknowledged: Counter[str] = Counter(dict.fromkeys(("INFO", "WARNING", "CRITICAL"), 0))
+        for path in journal_paths(self.config.system.journal_dir):
+            try:
+                with JournalReader(path) as reader:
+                    counts = reader.counts()
+            except JournalError:
+                return
+            intents.update(counts.intents)
+            groups.update(counts.groups)
+            unacknowledged.update(counts.unacknowledged)
+        for name in ("intents", "groups", "alerts_unacknowledged"):
+            self.measures.forget(name)
+        for status, count in intents.items():
+            self.measures.set("intents", count, status=status)
+        for outcome, count in groups.items():
+            self.measures.set("groups", count, outcome=outcome)
+        for severity, count in unacknowledged.items():
+            self.measures.set("alerts_unacknowledged", count, severity=severity)
+
+
+def now_ms() -> int:
+    """The machine's monotonic clock in milliseconds."""
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,73 @@
+"""What may be asked on the control socket: one JSON object a line, checked before it gets anywhere near a cell."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from domain.groups import Plan
+from domain.plans import shape_problems
+from messages.operator import Acknowledge, AskStatus, CancelGroup, KillSwitch, OperatorCommand, SubmitGroup
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class WrongRequest(Exception):
+    """It cannot be read, or asks for what cannot be; nothing was done."""
+
+
+class _Request(msgspec.Struct, frozen=True, tag_field="command", forbid_unknown_fields=True):
+    pass
+
+
+class _Submit(_Request, frozen=True, tag="submit"):
+    plan: Plan
+
+
+class _Cancel(_Request, frozen=True, tag="cancel"):
+    group_id: Name
+
+
+class _KillSwitch(_Request, frozen=True, tag="kill_switch"):
+    on: bool
+
+
+class _Acknowledge(_Request, frozen=True, tag="acknowledge"):
+    escalation_id: Name
+    by: Name
+
+
+class _Status(_Request, frozen=True, tag="status"):
+    pass
+
+
+_AnyRequest = _Submit | _Cancel | _KillSwitch | _Acknowledge | _Status
+_DECODER: msgspec.json.Decoder[_AnyRequest] = msgspec.json.Decoder(_AnyRequest)
+
+
+def read(line: bytes) -> OperatorCommand:
+    """The command of one request line.  Raises :class:`WrongRequest` for anything else."""
+    try:
+        request = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise WrongRequest(f"the request cannot be read: {error}") from None
+    match request:
+        case _Submit():
+            return SubmitGroup(_workable(request.plan))
+        case _Cancel():
+            return CancelGroup(request.group_id)
+        case _KillSwitch():
+            return KillSwitch(request.on)
+        case _Acknowledge():
+            return Acknowledge(request.escalation_id, request.by)
+        case _Status():
+            return AskStatus()
+
+
+def _workable(plan: Plan) -> Plan:
+    """A plan whose numbers fit into 64 bits and whose names are names: nothing else may cross a process or a table."""
+    problems = shape_problems(plan)
+    if problems:
+        raise WrongRequest("; ".join(problems))
+    return plan
