@@ -49,7 +49,7 @@ class Setting(msgspec.Struct, frozen=True):
         choices = CHOICES.get((self.section, self.key))
         if choices:
             return "one of " + ", ".join(choices)
-        if self.type is Texts:
+        if self.type == Texts:
             return "a list of texts, none empty"
         if self.type in (Changes, Factors):
             item = msgspec.inspect.type_info(self.type).item_type  # type: ignore[attr-defined]

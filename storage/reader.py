@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from messages.records import (
     EscalationRecord,
     ExecutionRecord,
+    ExecutionStateRecord,
     GroupRecord,
     HedgeRecord,
     IntentRecord,
@@ -23,7 +24,18 @@ from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, quick_check
 from storage.port import GroupRows, JournalError
 from storage.rows import all_of, group_rows, of_group
 from storage.sql import queries, schema_version
-from storage.tables import ESCALATIONS, EXECUTIONS, GROUPS, HEDGES, INTENTS, REJECTED_EVENTS, STOPS, Row, Table
+from storage.tables import (
+    ESCALATIONS,
+    EXECUTION_STATES,
+    EXECUTIONS,
+    GROUPS,
+    HEDGES,
+    INTENTS,
+    REJECTED_EVENTS,
+    STOPS,
+    Row,
+    Table,
+)
 
 
 class Epoch(NamedTuple):
@@ -109,6 +121,10 @@ class JournalReader:
     def executions(self, group_id: str | None = None) -> list[ExecutionRecord]:
         """Trades, corrections and busts, of one group (oldest first) or of all."""
         return self._records(EXECUTIONS, group_id)
+
+    def execution_states(self, group_id: str | None = None) -> list[ExecutionStateRecord]:
+        """How far the orders are filled, of one group (oldest first) or of all."""
+        return self._records(EXECUTION_STATES, group_id)
 
     def hedges(self, group_id: str | None = None) -> list[HedgeRecord]:
         """Hedges, of one group (oldest first) or of all."""

@@ -19,6 +19,7 @@ from config.schema import Config
 from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+from supervisors.deaths import is_gone
 
 
 @dataclass(slots=True)

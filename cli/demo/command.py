@@ -78,8 +78,9 @@ def _play(script: Script, *, as_json_document: bool) -> int:
             stage = Stage(script, _Told(quiet=as_json_document))
             end = stage.play()
         else:
-            with Live(console=console(), refresh_per_second=10, transient=True) as live:
-                stage = Stage(script, lambda scene: live.update(report.progress(scene, script.groups)))
+            screen = console()
+            with Live(console=screen, refresh_per_second=10, transient=True) as live:
+                stage = Stage(script, lambda scene: live.update(report.progress(scene, script.groups, screen.height)))
                 end = stage.play()
     except ValueError as error:
         raise BadInput(str(error)) from None
@@ -102,14 +103,19 @@ class _Told:
     """One line per change, for a terminal that is a file."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet, self._before = quiet, ""
+        self._quiet, self._before, self._told = quiet, "", 0
 
     def __call__(self, scene: Scene) -> None:
+        if self._quiet:
+            return
+        for event in scene.events[self._told :]:
+            typer.echo(event)
+        self._told = len(scene.events)
         ended = sum(record.outcome.value != "open" for record in scene.records.values())
-        text = f"{ended} of {len(scene.records)} groups ended; killed so far: {', '.join(scene.kills) or 'nothing'}"
-        if not self._quiet and text != self._before:
+        text = f"{ended} of {len(scene.records)} groups ended"
+        if text != self._before:
             self._before = text
-            typer.echo(text)
+            typer.echo(f"{scene.elapsed_s:4.1f} s  {text}")
 
 
 def free_port() -> int:

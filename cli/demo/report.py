@@ -14,8 +14,10 @@ from rich.text import Text
 
 from cli.demo.stage import Scene
 from config.paths import journal_paths
-from domain.groups import GroupOutcome
+from domain.execution import Side
+from domain.groups import GroupOutcome, Leg, Mode
 from domain.money import to_decimal
+from messages.operator import ProcessStatus
 from messages.records import GroupRecord
 from storage.reader import JournalReader
 
@@ -25,6 +27,11 @@ STYLES = {
     GroupOutcome.HALTED: "red",
     GroupOutcome.OPEN: "yellow",
 }
+
+BAR_STEPS = 5
+NO_BREAK = "\u00a0"
+EVENTS = 6  # the latest ones stay in view
+FIXED_LINES = 6  # headline, processes (two when they wrap), a blank, the heading, and the cursor
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,32 +81,76 @@ def _line(reader: JournalReader, record: GroupRecord, survived: dict[str, int]) 
     )
 
 
-def progress(scene: Scene, wanted: int) -> Group:
-    """The live picture: how many groups are where, and how the processes are."""
+def progress(scene: Scene, wanted: int, height: int) -> Group:
+    """The live picture, at most ``height`` lines: how the processes are, what was done to them, and the groups."""
+    events = [Text(f"  {event}", style="bold red" if "SIGKILL" in event else "dim") for event in scene.events[-EVENTS:]]
+    room = height - len(events) - FIXED_LINES
+    return Group(_headline(scene, wanted), _processes(scene), *events, Text(), _groups(scene, max(1, room)))
+
+
+def _headline(scene: Scene, wanted: int) -> Table:
     outcomes = Counter(record.outcome for record in scene.records.values())
     ended = sum(count for outcome, count in outcomes.items() if outcome is not GroupOutcome.OPEN)
-    counts = Text("  ").join(
-        Text(f"{outcome.value} {outcomes.get(outcome, 0)}", style=style) for outcome, style in STYLES.items()
+    line = Table.grid(padding=(0, 2))
+    line.add_row(
+        Text(f"{scene.elapsed_s:5.1f} s"),
+        ProgressBar(total=max(1, wanted), completed=ended, width=30),
+        Text(f"{ended} of {wanted} groups ended"),
+        *(Text(f"{outcome.value} {outcomes.get(outcome, 0)}", style=style) for outcome, style in STYLES.items()),
     )
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for record in sorted(scene.records.values(), key=lambda r: r.group_id):
+    return line
+
+
+def _processes(scene: Scene) -> Text:
+    return Text("   ").join(_process(process, scene.killed.get(process.name)) for process in scene.processes)
+
+
+def _process(process: ProcessStatus, killed: int | None) -> Text:
+    """One process; red from the moment of its SIGKILL to the moment that another one has taken its place."""
+    if process.pid in (0, killed):
+        return Text(
+            f"✗ {process.name} {'killed' if killed else process.state}".replace(" ", NO_BREAK), style="bold red"
+        )
+    again = f", restarted {process.restarts}x" if process.restarts else ""
+    style = "green" if process.state in ("open", "running") else "yellow"
+    return Text(f"● {process.name} {process.state}{again}".replace(" ", NO_BREAK), style=style)
+
+
+def _groups(scene: Scene, rows: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, width in (("group", 23), ("status", 16), ("bought +, sold −", 31), ("", 10), ("", 0)):
+        table.add_column(name, min_width=width, no_wrap=True)
+    known = sorted(scene.records.values(), key=lambda r: r.group_id)
+    shown = known if len(known) <= rows else sorted(known, key=_interest)[: rows - 1]
+    for record in shown:
+        hits = scene.survived.get(record.group_id, 0)
         table.add_row(
             record.group_id,
             Text(record.status.value, style=STYLES[record.outcome]),
-            record.mode.value,
-            f"{record.hedges_placed} hedges" if record.hedges_placed else "",
+            Text(" ").join(_bar(leg, scene.held.get(record.group_id, {})) for leg in record.group.legs),
+            Text("" if record.mode is Mode.ENTERING else record.mode.value, style="yellow"),
+            Text(", ".join(filter(None, (_times(record.hedges_placed, "hedge"), _times(hits, "kill")))), style="dim"),
         )
-    processes = "   ".join(
-        f"{p.name} {p.state}" + (f" (restarted {p.restarts}x)" if p.restarts else "") for p in scene.processes
-    )
-    killed = f"SIGKILL sent to: {', '.join(scene.kills)}" if scene.kills else ""
-    return Group(
-        ProgressBar(total=max(1, wanted), completed=ended, width=60),
-        counts,
-        table,
-        processes,
-        Text(killed, style="red"),
-    )
+    if len(shown) < len(known):
+        table.add_row(Text(f"and {len(known) - len(shown)} more", style="dim"))
+    return table
+
+
+def _interest(record: GroupRecord) -> tuple[bool, int]:
+    """What moves first: open groups, then those that changed last."""
+    return record.outcome is not GroupOutcome.OPEN, -record.updated_ns
+
+
+def _bar(leg: Leg, held: dict[str, int]) -> Text:
+    """How much of a leg is held, in whole fifths; the first unit shows, and the last one makes it full."""
+    filled = min(leg.target_qty, max(0, held.get(leg.instrument.symbol, 0) * leg.side.sign))
+    steps = max(filled * BAR_STEPS // leg.target_qty, int(filled > 0))
+    sign, style = ("+", "cyan") if leg.side is Side.BUY else ("−", "magenta")
+    return Text(sign + "█" * steps + "░" * (BAR_STEPS - steps), style=style)
+
+
+def _times(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}" if number else ""
 
 
 def print_end(console: Console, found: list[Line], kills: tuple[str, ...], refused: dict[str, str]) -> None:

@@ -59,10 +59,14 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """What can be seen at one moment."""
 
+    elapsed_s: float
     records: dict[str, GroupRecord]
+    held: dict[str, dict[str, int]]  # group -> symbol -> units: positive is long
     processes: tuple[ProcessStatus, ...]
     kills: tuple[str, ...]
+    killed: dict[str, int]  # process -> the process id that it was last killed under
     survived: dict[str, int]  # group -> kills of its cell or of the gateway while it was open
+    events: tuple[str, ...]  # what was done to the system, and how it took it, oldest first
 
 
 class Stage:
@@ -73,7 +77,11 @@ class Stage:
         self.plans: list[Plan] = []
         self.refused: dict[str, str] = {}
         self.kills: list[str] = []
+        self.killed: dict[str, int] = {}
         self.survived: dict[str, int] = {}
+        self.events: list[str] = []
+        self._began = time.monotonic()
+        self._seen: tuple[ProcessStatus, ...] = ()
 
     def play(self) -> Scene:
         """Everything, to the end; the last scene is after the clean shutdown.
@@ -114,6 +122,7 @@ class Stage:
         self.plans = plans(self._survey(config), self.script.groups, self.script.seed)
         for number, plan in enumerate(self.plans):
             self._submit(system, plan)
+            self._show(self._scene(self._processes(system)))
             if number in (len(self.plans) // 3, 2 * len(self.plans) // 3):
                 self._kill(system, config)
         self._until(lambda: bool(self._hedged()) or not self._open(), system, PATIENCE_S)
@@ -162,6 +171,10 @@ class Stage:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             self.kills.append(process.name)
+            self.killed[process.name] = process.pid
+        names = " and ".join(f"{process.name} ({process.pid})" for process in killed)
+        self._note(f"SIGKILL to {names}, while {len(victims)} groups are half filled")
+        self._show(self._scene(self._seen))
         for group_id in self._open():
             hit = [p for p in killed if p.name == "gateway" or home_cell(group_id, config.system.cells) == cell]
             self.survived[group_id] = self.survived.get(group_id, 0) + len(hit)
@@ -169,6 +182,7 @@ class Stage:
     def _cancel_one(self, system: RunningSystem) -> None:
         """An operator changes his mind: one ended group is closed, shorts first."""
         for group_id in self._hedged()[:1]:
+            self._note(f"the operator cancels {group_id}: it must end flat, shorts bought back first")
             self._operate(system, CancelGroup(group_id))
 
     def _bust_one(self, venue: VenueChild) -> None:
@@ -189,6 +203,7 @@ class Stage:
             trades = [e for e in steering.snapshot().executions if e.exec_type is ExecType.TRADE]
             steering.bust(next(trade.exec_id for trade in trades if trade.client_order_id in orders))
 
+        self._note(f"the exchange busts a trade of {record.group_id} {leg.leg_id}: its short stands bare")
         self._steer(venue, bust)
 
     def _steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> None:
@@ -219,15 +234,33 @@ class Stage:
 
     def _scene(self, processes: tuple[ProcessStatus, ...]) -> Scene:
         return Scene(
-            records=self._records(), processes=processes, kills=tuple(self.kills), survived=dict(self.survived)
+            elapsed_s=time.monotonic() - self._began,
+            records=self._records(),
+            held=self._held(),
+            processes=processes,
+            kills=tuple(self.kills),
+            killed=dict(self.killed),
+            survived=dict(self.survived),
+            events=tuple(self.events),
         )
 
+    def _note(self, event: str) -> None:
+        self.events.append(f"{time.monotonic() - self._began:4.1f} s  {event}")
+
     def _processes(self, system: RunningSystem) -> tuple[ProcessStatus, ...]:
-        try:
+        """How the processes are; as they were when nobody can say."""
+        with contextlib.suppress(NoAnswer):
             answer = system.operate(AskStatus(), timeout_s=2.0)
-        except NoAnswer:
-            return ()
-        return answer.processes if isinstance(answer, SystemStatus) else ()
+            if isinstance(answer, SystemStatus):
+                self._note_comebacks(self._seen, answer.processes)
+                self._seen = answer.processes
+        return self._seen
+
+    def _note_comebacks(self, before: tuple[ProcessStatus, ...], now: tuple[ProcessStatus, ...]) -> None:
+        known = {process.pid for process in before}
+        for process in now:
+            if process.name in self.killed and process.pid not in (0, *known):
+                self._note(f"{process.name} is back as process {process.pid}")
 
     def _cells(self, system: RunningSystem) -> list[ProcessStatus]:
         cells = [p for p in self._processes(system) if p.name.startswith("cell-")]
@@ -238,6 +271,18 @@ class Stage:
         for path in journal_paths(self.script.journal):
             with contextlib.suppress(JournalError), JournalReader(path) as reader:
                 found |= {record.group_id: record for record in reader.groups()}
+        return found
+
+    def _held(self) -> dict[str, dict[str, int]]:
+        """What each group holds, by its own orders."""
+        found: dict[str, dict[str, int]] = {}
+        for path in journal_paths(self.script.journal):
+            with contextlib.suppress(JournalError), JournalReader(path) as reader:
+                filled = {state.client_order_id: state.cum_qty for state in reader.execution_states()}
+                for intent in reader.intents():
+                    units = found.setdefault(intent.group_id, {})
+                    signed = filled.get(intent.client_order_id, 0) * intent.side.sign
+                    units[intent.symbol] = units.get(intent.symbol, 0) + signed
         return found
 
     def _open(self) -> list[str]:
