@@ -15,7 +15,7 @@ from cli.demo.plans import plans
 from cli.market import Market, survey
 from cli.problems import CommandFailed
 from config.paths import journal_paths
-from config.schema import AlertsConfig, BrokerConfig, Config, SystemConfig
+from config.schema import AlertsConfig, BrokerConfig, Config, MetricsConfig, SystemConfig
 from domain.execution import ExecType, Side
 from domain.groups import GroupOutcome, GroupStatus, Plan, Policy
 from domain.plans import home_cell
@@ -115,6 +115,7 @@ class Stage:
             system=SystemConfig(journal_dir=str(self.script.journal), admin_port=self.script.admin_port),
             broker=BrokerConfig(port=port),
             alerts=AlertsConfig(freeze_after_ms=3_600_000),  # nobody acknowledges here, and the clock runs fast
+            metrics=MetricsConfig(port=0),  # a system that runs beside the demonstration keeps its port
         )
 
     def _act(self, system: RunningSystem, venue: VenueChild, config: Config) -> None:
