@@ -77,6 +77,7 @@ class Desk(Actor):  # type: ignore[misc]
         super().__init__()
         self.instruments: dict[str, Instrument] = {}
         self.alerts: dict[str, EscalationRecord] = {}
+        self.foreign_groups: set[str] = set()  # tags of groups whose orders the broker has, and no journal of ours
         self.settled: dict[str, GroupSettled] = {}
         self.admission = Admission()
         self.thresholds = Thresholds()
@@ -184,6 +185,7 @@ class Desk(Actor):  # type: ignore[misc]
     def on_foreign(self, report: ExecutionReport) -> None:
         """An order that no intent explains: recorded, alerted, never guessed at."""
         side = report.side.value if report.side else "?"
+        self.foreign_groups.add(group_part(report.client_order_id))
         self.alert(
             Severity.CRITICAL,
             "FOREIGN_ORDER",
@@ -239,6 +241,10 @@ class Desk(Actor):  # type: ignore[misc]
                 return
             problem = "has been submitted before" if same else f"makes the same order ids as group {tag_owner!r}"
             self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
+            return
+        if group_tag(plan.group_id) in self.foreign_groups:  # its first order would be taken for the old one
+            problem = "has orders at the broker that this journal does not know; choose another group_id"
+            self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}",)))
             return
         if not self.turn.moment.may_open or not self.instruments:
             why = self.turn.moment.shut_by or "the broker has not listed its instruments yet"

@@ -208,18 +208,23 @@ class Server:
         visible = tuple(order for order in orders if not odd.hidden or order.client_order_id != odd.hidden)
         executions, positions = tuple(self._exchange.executions()), tuple(self._exchange.positions())
 
-        answer = wire.SnapshotAnswer(
-            request=query.request,
-            as_of_ns=self._now + odd.age_ms * MILLISECOND_NS,  # what is shown now will be sent and claim to be of then
-            orders=visible,
-            executions=executions,
-            positions=positions,
-        )
-        wait_s = odd.age_ms / 1000 / self._clock.speed
-        if wait_s:
-            asyncio.get_running_loop().call_later(wait_s, _answer, connection, answer, fate)
+        then_ns = self._now + odd.age_ms * MILLISECOND_NS
+
+        def answer() -> None:
+            """What was seen above, said to be of now: the exchange's clock may be behind what was planned."""
+            told = wire.SnapshotAnswer(
+                request=query.request,
+                as_of_ns=min(then_ns, self._now),
+                orders=visible,
+                executions=executions,
+                positions=positions,
+            )
+            _answer(connection, told, fate)
+
+        if odd.age_ms:
+            asyncio.get_running_loop().call_later(odd.age_ms / 1000 / self._clock.speed, answer)
         else:
-            _answer(connection, answer, fate)
+            answer()
 
     def _instruments(self, connection: Connection, query: wire.QueryInstruments) -> None:
         fate = self._mischief.fate(Kind.QUERY)

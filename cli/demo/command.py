@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -20,6 +22,11 @@ from cli.render import console, print_json
 from cli.venue import HowNasty, QuotesFile
 from venue.audit import audit, passed
 from venue.audit import report as audit_report
+
+# Hedges, shorts that wait for protection, and exits: a demonstration of the usual size always has them, and one that
+# has none has not shown what it is for.  A smaller one may lack occasion.
+BY_CHANCE = ("I5", "I6", "I7", "I9")
+USUAL_GROUPS = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +60,8 @@ def demo(
         raise BadInput(f"--journal {journal} is not empty: a demonstration needs a new directory")
     if truth is not None and truth.exists():
         raise BadInput(f"--truth {truth} exists: a demonstration needs a new file")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that nothing is left behind
     scratch = Path(tempfile.mkdtemp(prefix="legkeeper-demo-"))
     try:
         script = Script(
@@ -72,6 +81,10 @@ def demo(
     raise typer.Exit(status)
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def _play(script: Script, *, as_json_document: bool) -> int:
     try:
         if as_json_document or not sys.stdout.isatty():
@@ -85,7 +98,7 @@ def _play(script: Script, *, as_json_document: bool) -> int:
     except ValueError as error:
         raise BadInput(str(error)) from None
     found = report.lines(script.journal, end.survived)
-    findings = audit(script.truth, script.journal)
+    findings = audit(script.truth, script.journal, allow_empty=BY_CHANCE if script.groups < USUAL_GROUPS else ())
     certified = len(found) == script.groups and all(line.outcome != "open" for line in found)
     good = certified and passed(findings)
     if as_json_document:
@@ -94,7 +107,10 @@ def _play(script: Script, *, as_json_document: bool) -> int:
     report.print_end(console(), found, end.kills, stage.refused)
     for line in audit_report(findings):
         console().print(line, highlight=False, markup=False)
-    verdict = "every group ended certified and no invariant was broken" if good else "NOT every group ended certified"
+    verdict = (
+        f"{'every group' if certified else 'NOT every group'} ended certified, and "
+        f"{'no invariant was broken' if passed(findings) else 'an invariant was BROKEN or could not be checked'}"
+    )
     console().print(verdict, style="bold green" if good else "bold red")
     return 0 if good else 1
 
@@ -112,7 +128,7 @@ class _Told:
             typer.echo(event)
         self._told = len(scene.events)
         ended = sum(record.outcome.value != "open" for record in scene.records.values())
-        text = f"{ended} of {len(scene.records)} groups ended"
+        text = f"{ended} of {len(scene.records)} submitted groups ended"
         if text != self._before:
             self._before = text
             typer.echo(f"{scene.elapsed_s:4.1f} s  {text}")

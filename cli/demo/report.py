@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -29,7 +30,6 @@ STYLES = {
 }
 
 BAR_STEPS = 5
-NO_BREAK = "\u00a0"
 EVENTS = 6  # the latest ones stay in view
 FIXED_LINES = 6  # headline, processes (two when they wrap), a blank, the heading, and the cursor
 
@@ -83,9 +83,13 @@ def _line(reader: JournalReader, record: GroupRecord, survived: dict[str, int]) 
 
 def progress(scene: Scene, wanted: int, height: int) -> Group:
     """The live picture, at most ``height`` lines: how the processes are, what was done to them, and the groups."""
-    events = [Text(f"  {event}", style="bold red" if "SIGKILL" in event else "dim") for event in scene.events[-EVENTS:]]
+    events = [_event(event) for event in scene.events[-EVENTS:]]
     room = height - len(events) - FIXED_LINES
     return Group(_headline(scene, wanted), _processes(scene), *events, Text(), _groups(scene, max(1, room)))
+
+
+def _event(event: str) -> Text:
+    return Text(f"  {event}", "bold red" if "SIGKILL" in event else "dim", no_wrap=True, overflow="ellipsis")
 
 
 def _headline(scene: Scene, wanted: int) -> Table:
@@ -94,26 +98,24 @@ def _headline(scene: Scene, wanted: int) -> Table:
     line = Table.grid(padding=(0, 2))
     line.add_row(
         Text(f"{scene.elapsed_s:5.1f} s"),
-        ProgressBar(total=max(1, wanted), completed=ended, width=30),
-        Text(f"{ended} of {wanted} groups ended"),
+        ProgressBar(total=max(1, wanted), completed=ended, width=20),
+        Text(f"{ended}/{wanted} ended", no_wrap=True),
         *(Text(f"{outcome.value} {outcomes.get(outcome, 0)}", style=style) for outcome, style in STYLES.items()),
     )
     return line
 
 
-def _processes(scene: Scene) -> Text:
-    return Text("   ").join(_process(process, scene.killed.get(process.name)) for process in scene.processes)
+def _processes(scene: Scene) -> Columns:
+    return Columns([_process(process, scene.killed.get(process.name)) for process in scene.processes], padding=(0, 3))
 
 
 def _process(process: ProcessStatus, killed: int | None) -> Text:
     """One process; red from the moment of its SIGKILL to the moment that another one has taken its place."""
     if process.pid in (0, killed):
-        return Text(
-            f"✗ {process.name} {'killed' if killed else process.state}".replace(" ", NO_BREAK), style="bold red"
-        )
+        return Text(f"✗ {process.name} {'killed' if killed else process.state}", style="bold red")
     again = f", restarted {process.restarts}x" if process.restarts else ""
     style = "green" if process.state in ("open", "running") else "yellow"
-    return Text(f"● {process.name} {process.state}{again}".replace(" ", NO_BREAK), style=style)
+    return Text(f"● {process.name} {process.state}{again}", style=style)
 
 
 def _groups(scene: Scene, rows: int) -> Table:

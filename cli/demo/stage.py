@@ -37,6 +37,7 @@ from venue.child import Steering, VenueChild
 from venue.nasty import Nasty
 
 PATIENCE_S = 45.0  # for all groups to end
+HALF_FILLED_S = 1.0  # for one of them to be half filled
 POLL_S = 0.05
 TRIES = 10  # of what a nasty exchange may not answer
 HALF_FILLED = frozenset({GroupStatus.HEDGE_PARTIAL, GroupStatus.HEDGE_FILLED, GroupStatus.RISK_PARTIAL})
@@ -121,17 +122,23 @@ class Stage:
     def _act(self, system: RunningSystem, venue: VenueChild, config: Config) -> None:
         self._until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
         self.plans = plans(self._survey(config), self.script.groups, self.script.seed)
+        due = 0
         for number, plan in enumerate(self.plans):
             self._submit(system, plan)
             self._show(self._scene(self._processes(system)))
-            if number in (len(self.plans) // 3, 2 * len(self.plans) // 3):
+            due += number in (len(self.plans) // 3, 2 * len(self.plans) // 3)
+            if due and self._until(lambda: bool(self._half_filled()), system, HALF_FILLED_S):
                 self._kill(system, config)
+                due -= 1
+        for _ in range(due):
+            self._until(lambda: bool(self._half_filled()), system, HALF_FILLED_S)
+            self._kill(system, config)
         self._until(lambda: bool(self._hedged()) or not self._open(), system, PATIENCE_S)
         self._cancel_one(system)
         self._bust_one(venue)
         self._until(lambda: not self._open(), system, PATIENCE_S)
         self._steer(venue, lambda steering: steering.misbehave(Nasty()))  # its last words must arrive before the audit
-        self._until(lambda: not self._open() and self._quiet(), system, PATIENCE_S)
+        self._until(lambda: self._all_told(venue) and not self._open() and self._quiet(), system, PATIENCE_S)
 
     def _survey(self, config: Config) -> Market:
         """Look at the chain; a nasty exchange may have to be asked more than once."""
@@ -161,12 +168,9 @@ class Stage:
         return answer
 
     def _kill(self, system: RunningSystem, config: Config) -> None:
-        """SIGKILL the cell of a half-filled group, and the gateway, while groups are half filled."""
-        self._until(lambda: bool(self._half_filled()), system, 5.0)
-        victims = self._half_filled() or self._open()
-        if not victims:
-            return
-        cell = home_cell(victims[0], config.system.cells)
+        """SIGKILL the cell of a half-filled group, or of any, and the gateway."""
+        half_filled = self._half_filled()
+        cell = home_cell((half_filled or list(self._records()) or [""])[0], config.system.cells)
         killed = [p for p in self._processes(system) if p.name in (f"cell-{cell}", "gateway") and p.pid]
         for process in killed:
             with contextlib.suppress(ProcessLookupError):
@@ -174,7 +178,7 @@ class Stage:
             self.kills.append(process.name)
             self.killed[process.name] = process.pid
         names = " and ".join(f"{process.name} ({process.pid})" for process in killed)
-        self._note(f"SIGKILL to {names}, while {len(victims)} groups are half filled")
+        self._note(f"SIGKILL to {names}; half filled: {', '.join(half_filled) or 'nothing'}")
         self._show(self._scene(self._seen))
         for group_id in self._open():
             hit = [p for p in killed if p.name == "gateway" or home_cell(group_id, config.system.cells) == cell]
@@ -300,6 +304,17 @@ class Stage:
             for record in self._records().values()
             if record.outcome is GroupOutcome.OPEN and record.status in HALF_FILLED
         ]
+
+    def _all_told(self, venue: VenueChild) -> bool:
+        """Every execution of the exchange has reached a journal: one that was lost comes with the next poll."""
+        with contextlib.suppress(TimeoutError, ConnectionError), Steering(venue.port, timeout_s=1.0) as steering:
+            there = {execution.exec_id for execution in steering.snapshot().executions}
+            here: set[str] = set()
+            for path in journal_paths(self.script.journal):
+                with JournalReader(path) as reader:
+                    here |= {execution.exec_id for execution in reader.executions()}
+            return there <= here
+        return False
 
     def _quiet(self) -> bool:
         """Every journal agrees with itself: no order waits for news except working stop-losses."""

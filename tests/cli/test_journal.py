@@ -39,6 +39,20 @@ def test_a_journal_that_was_changed_is_status_1_and_named(command: Command, told
     assert result.err.startswith(f"error: not intact: {journal_path(told, 1)}")
 
 
+def test_a_journal_that_cannot_be_read_or_has_vanished_does_not_hide_the_others(command: Command, told: Path) -> None:
+    (told / "cell-2.db.lock").touch()  # a third cell ran here once
+    journal_path(told, 1).write_bytes(b"x" * 4096)
+    result = command("journal", "verify", "--json")
+    assert result.status == 1
+    assert [report["ok"] for report in result.json] == [True, False, False]
+    assert "cannot be read as a journal" in result.json[1]["problems"][0]
+    assert "cell-2.db: the file is missing, but it was there before" in result.json[2]["problems"][0]
+    assert result.err.count("\n") == 1
+    status = command("status", "--json")
+    assert status.status == 1
+    assert [bool(cell["problem"]) for cell in status.json["journals"]] == [False, True, True]
+
+
 def test_explain_tells_the_story_of_one_group(command: Command, told: Path) -> None:
     story = command("journal", "explain", "bull-put-1")
     assert story.status == 0

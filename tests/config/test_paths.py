@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.paths import SOCKET_PATH_BYTES, control_path, journal_path, journal_paths
+from config.paths import SOCKET_PATH_BYTES, control_path, journal_path, journal_paths, vanished_journals
 
 
 def test_journals_are_found_in_the_order_of_their_cells(tmp_path: Path) -> None:
@@ -17,6 +17,14 @@ def test_journals_are_found_in_the_order_of_their_cells(tmp_path: Path) -> None:
         (tmp_path / other).touch()
     assert [path.name for path in journal_paths(tmp_path)] == ["cell-0.db", "cell-2.db", "cell-10.db"]
     assert journal_paths(tmp_path / "missing") == []
+
+
+def test_a_journal_whose_lock_alone_is_left_has_vanished(tmp_path: Path) -> None:
+    journal_path(tmp_path, 0).touch()
+    for lock in ("cell-0.db.lock", "cell-2.db.lock", "cell-1.db.lock", "cell-x.db.lock", "system.lock"):
+        (tmp_path / lock).touch()
+    assert [path.name for path in vanished_journals(tmp_path)] == ["cell-1.db", "cell-2.db"]
+    assert vanished_journals(tmp_path / "missing") == []
 
 
 def test_the_control_socket_is_in_the_journal_directory(monkeypatch: pytest.MonkeyPatch) -> None:

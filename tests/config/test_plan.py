@@ -192,6 +192,12 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert "must end in .toml or .json" in refusal(tmp_path, "", "plan.yaml")
 
 
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + EXAMPLES[0].read_bytes())
+    assert load_plan(path) == load_plan(EXAMPLES[0])
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="cannot be read: no such file"):
         load_plan(tmp_path / "none.toml")

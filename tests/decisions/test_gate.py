@@ -49,12 +49,30 @@ def test_the_kill_switch_forbids_new_risk_and_never_repairs() -> None:
     assert turn(killed, KillSwitch(on=False)).may_open
 
 
-@pytest.mark.parametrize(("silent", "killed", "frozen", "storage_low"), list(product([False, True], repeat=4)))
-def test_new_risk_needs_every_fact_and_repairs_only_the_session(
-    silent: bool, killed: bool, frozen: bool, storage_low: bool
-) -> None:
-    gate = replace(RECONCILED, silent=silent, killed=killed, frozen=frozen, storage_low=storage_low)
+@pytest.mark.parametrize("facts", list(product([False, True], repeat=5)))
+def test_new_risk_needs_every_fact_and_repairs_only_the_session(facts: tuple[bool, ...]) -> None:
+    silent, killed, frozen, storage_low, behind = facts
+    gate = replace(
+        RECONCILED, silent=silent, killed=killed, frozen=frozen, storage_low=storage_low, behind=behind
+    )  # fmt: skip
     assert gate.may_send
-    assert gate.may_open == (not (silent or killed or frozen or storage_low))
+    assert gate.may_open == (not any(facts))
     assert not replace(gate, session=0).may_open
     assert not replace(gate, session=0, reconciled=0).may_send
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        (Gate(), "no session with the broker"),
+        (Gate(session=2, reconciled=1), "not been compared with the broker's snapshot"),
+        (replace(RECONCILED, killed=True, silent=True), "the kill switch is on; 'kill-switch off' ends that"),
+        (replace(RECONCILED, frozen=True), "'ack' ends that"),
+        (replace(RECONCILED, storage_low=True), "the disk is full, or was"),
+        (replace(RECONCILED, silent=True), "the broker is silent"),
+        (replace(RECONCILED, behind=True), "clock is far behind the journal's"),
+    ],
+)
+def test_a_closed_gate_says_what_closed_it(gate: Gate, says: str) -> None:
+    assert says in gate.shut_by
+    assert RECONCILED.shut_by == ""

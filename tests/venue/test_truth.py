@@ -94,6 +94,15 @@ def test_any_other_bad_line_is_an_error_with_its_number(tmp_path: Path, bad: str
         next(events)
 
 
+@pytest.mark.parametrize("text", ["a note", "a note\n", '{"a": 1}\nlast line', "\n"])
+def test_a_file_that_holds_something_else_is_left_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="is no record of an exchange"):
+        TruthFile(path)
+    assert path.read_text() == text
+
+
 def test_a_new_writer_cuts_off_a_torn_line_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "truth.jsonl"
     path.write_bytes(b'{"kind":"accepted","ts_ns":1}\n{"kind":"fi')
