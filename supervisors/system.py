@@ -109,7 +109,7 @@ class RunningSystem:
             case AskStatus():
                 return self._ask(lambda: self._root, f"status/{next(self._numbers)}", command, deadline)
         for cell in cells:
-            answer = self._ask(lambda cell=cell: self._directory(deadline).cells.get(cell), name, command, deadline)
+            answer = self._ask(lambda cell=cell: self._cell(cell, deadline), name, command, deadline)
             if isinstance(answer, CommandDone):
                 break
         return answer
@@ -135,6 +135,14 @@ class RunningSystem:
             if isinstance(command, SubmitGroup):
                 command = SubmitGroup(command.plan, again=True)
         raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
+
+    def _cell(self, cell: int, deadline: float) -> Any:
+        """Its address, or ``None`` while it is being restarted.  Raises :class:`NoAnswer` when it will not be."""
+        directory = self._directory(deadline)
+        address = directory.cells.get(cell)
+        if address is None and directory.failure:
+            raise NoAnswer(f"cell-{cell} is down: {directory.failure}")
+        return address
 
     def _directory(self, deadline: float) -> Any:
         while time.monotonic() < deadline:

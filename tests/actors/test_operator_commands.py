@@ -191,22 +191,3 @@ class TestAlerts:
         world.take(world.exchange.bust(fill.exec_id, world.now_ns))
         world.advance(1_000, fresh=True)
         assert world.position(LONG) == 10
-
-
-class TestForgottenGroup:
-    def test_an_id_whose_orders_only_the_broker_remembers_is_not_used_again(self) -> None:
-        world = World()
-        world.submit(bull_put(quantity=10))
-        assert world.received
-        sent = len(world.received)
-        world.journal = MemoryJournal()  # somebody has deleted the files
-        world.cell = world.build()
-        world.connect()
-        world.submit(bull_put(quantity=20))
-        (problem,) = [a.problems[0] for _, a in world.replies if isinstance(a, CommandRefused)]
-        assert problem == (
-            "group 'bp' has orders at the broker that this journal does not know; choose another group_id"
-        )
-        assert len(world.received) == sent
-        world.submit(bull_put("other", quantity=10))
-        assert len(world.received) > sent
