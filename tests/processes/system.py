@@ -136,6 +136,7 @@ class Bench:
             f'[system]\njournal_dir = "{self.journal_dir}"\nadmin_port = {admin_port}\n'
             f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
             "[orders]\nmax_attempts = 20\n"  # thin quotes end no group short of its target
+            "entry_patience_ms = 3600000\n"  # a restart takes seconds, which are minutes of this fast exchange
             f"[alerts]\nrepeat_ms = {NEVER_MS}\nfreeze_after_ms = {NEVER_MS}\n"
             "[metrics]\nport = 0\n"  # those who want them set LEGKEEPER_METRICS_PORT
             "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in self.supervision.items())
