@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from system import Bench, System, bench, wait_for
 
 from config.paths import control_path
@@ -46,6 +47,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def tell(running: Running, command: Command) -> Command:
     """Carries out one command line on the shared system."""
     return lambda *words: command(*words, "--config", running.site.config_path)
+
+
+@pytest.fixture
+def forgetful() -> Iterator[None]:
+    """An exchange that was started in this process leaves its logger configured, on a stream that pytest closes."""
+    yield
+    structlog.reset_defaults()
 
 
 def plan(legs: str, quantity: str = "5", group_id: str = "bad-1") -> str:
@@ -206,6 +214,7 @@ def _caller(running: Running) -> socket.socket:
     return caller
 
 
+@pytest.mark.usefixtures("forgetful")
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -228,6 +237,7 @@ def test_a_bad_word_to_the_exchange_or_the_demo_is_named(command: Command, words
     assert "Traceback" not in result.err
 
 
+@pytest.mark.usefixtures("forgetful")
 def test_somebody_elses_file_is_never_taken_for_a_record(command: Command, tmp_path: Path) -> None:
     mine = tmp_path / "notes.txt"
     mine.write_text("first line\nlast line, without an end")
