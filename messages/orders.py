@@ -127,8 +127,38 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
     avg_px: int
 
 
+class ActivityKind(Enum):
+    """What changed a position without an order of ours."""
+
+    EXERCISE = "exercise"  # a long option was exercised, by the holder or by exception at expiry
+    ASSIGNMENT = "assignment"  # a short option was exercised against the account
+    EXPIRY = "expiry"  # an option ended worthless
+    LIQUIDATION = "liquidation"  # the broker closed it
+    MANUAL = "manual"  # somebody traded it by other means than ours
+    CORPORATE = "corporate"  # a split, a merger, a dividend in kind
+
+
+class Activity(msgspec.Struct, frozen=True, array_like=True):
+    """One change of a position that no order of ours caused, as the broker's activity list tells it.
+
+    It comes out of band and often late: an assignment is announced the next morning, when the position has changed.
+    ``quantity`` is signed: what the account gained.  Shares that an option turned into are an activity of their own,
+    with the option's symbol in ``option``.
+    """
+
+    activity_id: str  # unique at the broker; the same at every query
+    kind: ActivityKind
+    symbol: str
+    quantity: int
+    price: int
+    ts_ns: int
+    option: str = ""
+
+
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """What a broker answered when asked for everything: orders as ``ORDER_STATUS`` reports, then their trades.
+
+    ``activities`` are all of the session: what moved positions without an order of ours.
 
     ``orders`` lists every order of the session, working or not.  An order that is not listed is *absent as of*
     ``as_of_ns``, which is evidence only for orders sent well before that.
@@ -139,6 +169,7 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=T
     orders: tuple[ExecutionReport, ...]
     executions: tuple[ExecutionReport, ...]
     positions: tuple[Position, ...]
+    activities: tuple[Activity, ...] = ()
 
 
 class InstrumentList(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from domain.quotes import Quote
+from messages.orders import ActivityKind
 from venue import protocol as wire
 from venue.nasty import Nasty
 
@@ -151,6 +152,10 @@ class Steering:
     def assign(self, symbol: str, quantity: int) -> None:
         """Change a position without a trade."""
         self._command(wire.Assign(request=self.request(), symbol=symbol, quantity=quantity))
+
+    def intervene(self, kind: ActivityKind, symbol: str, quantity: int, price: int = 0) -> None:
+        """Change a position as the broker or a person does; ``quantity`` is signed, price 0 the last one."""
+        self._command(wire.Intervene(request=self.request(), kind=kind, symbol=symbol, quantity=quantity, price=price))
 
     def snapshot(self) -> wire.SnapshotAnswer:
         """Orders, executions and positions."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -28,14 +29,22 @@ from domain.execution import ExecutionReport, OrdStatus, OrdType, Side, TimeInFo
 from domain.instruments import Instrument
 from domain.money import to_decimal
 from domain.quotes import Quote
-from messages.orders import Position
+from messages.orders import Activity, ActivityKind, Position
 from venue import settlement
 from venue.account import Account
 from venue.book import Book, Fill, Order
 from venue.gate import Gate
 from venue.reporting import Reporter
 from venue.rules import Rules
-from venue.truth import TruthEvent
+from venue.truth import Kind, TruthEvent
+
+INTERVENTIONS: Mapping[ActivityKind, Kind] = MappingProxyType(
+    {
+        ActivityKind.LIQUIDATION: "liquidated",
+        ActivityKind.MANUAL: "manual",
+        ActivityKind.CORPORATE: "corporate",
+    }
+)
 
 
 class Reply(msgspec.Struct):
@@ -278,6 +287,29 @@ class Exchange:
         self._move(settlement.in_shares(option, -quantity), now_ns, "early assignment")
         return self._reporter.flush()
 
+    def intervene(
+        self, kind: ActivityKind, symbol: str, quantity: int, price: int, now_ns: int
+    ) -> list[ExecutionReport]:
+        """Change a position as the broker (a liquidation), a person (manual) or a company (corporate) does.
+
+        ``quantity`` is signed; ``price`` 0 is the last one.  There is no report of it, but an activity.  Raises
+        ``ValueError`` for a kind that only the exchange itself brings about, a symbol that is not listed, a quantity
+        of nothing, and a liquidation of more than is held.
+        """
+        self._let_happen(now_ns)
+        if kind not in INTERVENTIONS:
+            raise ValueError(
+                f"{kind.value}: only {', '.join(sorted(k.value for k in INTERVENTIONS))} come from outside"
+            )
+        if symbol not in self.instruments:
+            raise ValueError(f"{symbol!r} is not listed")
+        held = self._account.net.get(symbol, 0)
+        if not quantity or (kind is ActivityKind.LIQUIDATION and not (-held <= quantity < 0 or 0 < quantity <= -held)):
+            raise ValueError(f"cannot do a {kind.value} of {quantity} of {symbol!r}: the account holds {held}")
+        movement = settlement.Movement(INTERVENTIONS[kind], symbol, quantity, price or self._last_price(symbol))
+        self._move([movement], now_ns, kind.value)
+        return self._reporter.flush()
+
     # --- queries ---
 
     def orders(self, now_ns: int) -> list[ExecutionReport]:
@@ -291,6 +323,10 @@ class Exchange:
     def positions(self) -> list[Position]:
         """What the account holds, by symbol; flat symbols are not listed."""
         return self._account.positions()
+
+    def activities(self) -> list[Activity]:
+        """Every change of a position that no order caused, oldest first."""
+        return list(self._reporter.activities)
 
     # --- the life of an order ---
 

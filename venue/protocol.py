@@ -17,7 +17,7 @@ import msgspec
 from domain.execution import ExecutionReport, OrdType, Side, TimeInForce
 from domain.instruments import Instrument
 from domain.quotes import Quote
-from messages.orders import Position
+from messages.orders import Activity, ActivityKind, Position
 from venue.nasty import Nasty
 
 PROTOCOL_VERSION = 1
@@ -141,6 +141,19 @@ class Assign(Message, frozen=True):
     quantity: int
 
 
+class Intervene(Message, frozen=True):
+    """Change a position from outside: a liquidation, a manual trade, a corporate action.
+
+    ``quantity`` is signed; ``price`` 0 is the contract's last price.
+    """
+
+    request: int
+    kind: ActivityKind
+    symbol: str
+    quantity: int
+    price: int
+
+
 class PinQuote(Message, frozen=True):
     """Make this the quote of its symbol from now on, whatever the quote file says; its time is the server's."""
 
@@ -208,6 +221,7 @@ class SnapshotAnswer(Message, frozen=True):
     orders: tuple[ExecutionReport, ...]
     executions: tuple[ExecutionReport, ...]
     positions: tuple[Position, ...]
+    activities: tuple[Activity, ...] = ()
 
 
 class InstrumentsAnswer(Message, frozen=True):
@@ -248,7 +262,7 @@ class VenueHeartbeat(Message, frozen=True):
 
 Order = Submit | Cancel | Modify
 Query = QuerySnapshot | QueryInstruments | QueryAccount | QueryTime | Ping
-Admin = Bust | Correct | Assign | PinQuote | Misbehave | CutLinks
+Admin = Bust | Correct | Assign | Intervene | PinQuote | Misbehave | CutLinks
 ClientMessage = Hello | Order | Query | Subscribe | Admin
 ServerMessage = (
     Welcome

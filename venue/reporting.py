@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from domain.execution import ExecType, ExecutionReport
 from domain.money import to_float
+from messages.orders import Activity, ActivityKind
 from venue.book import Order
 from venue.settlement import Movement
 from venue.truth import Kind, TruthEvent
@@ -26,6 +27,16 @@ EXEC_TYPES: Mapping[Kind, ExecType] = MappingProxyType(
         "corrected": ExecType.TRADE_CORRECT,
     }
 )
+ACTIVITIES: Mapping[Kind, ActivityKind] = MappingProxyType(
+    {
+        "exercised": ActivityKind.EXERCISE,
+        "assigned": ActivityKind.ASSIGNMENT,
+        "expired": ActivityKind.EXPIRY,
+        "liquidated": ActivityKind.LIQUIDATION,
+        "manual": ActivityKind.MANUAL,
+        "corporate": ActivityKind.CORPORATE,
+    }
+)
 EXECUTIONS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 
 
@@ -34,6 +45,7 @@ class Reporter:
 
     def __init__(self, record: Callable[[TruthEvent], None]) -> None:
         self.executions: list[ExecutionReport] = []  # every trade, correction and bust
+        self.activities: list[Activity] = []  # every change of a position that no order caused
         self._record = record
         self._last_ns = 0
         self._last_id = 0
@@ -62,11 +74,12 @@ class Reporter:
         self._record(event)
 
     def moved(self, movement: Movement, exec_id: str, now_ns: int, reason: str) -> None:
-        """Record a change of position that no order caused; it has no report."""
+        """Record a change of position that no order caused; it has no report, but an activity."""
+        ts_ns = self._stamp(now_ns)
         self._record(
             TruthEvent(
                 kind=movement.kind,
-                ts_ns=self._stamp(now_ns),
+                ts_ns=ts_ns,
                 symbol=movement.symbol,
                 side="buy" if movement.quantity > 0 else "sell",
                 exec_id=exec_id,
@@ -74,6 +87,10 @@ class Reporter:
                 last_px=to_float(movement.price),
                 reason=reason,
             )
+        )
+        kind = ACTIVITIES[movement.kind]
+        self.activities.append(
+            Activity(exec_id, kind, movement.symbol, movement.quantity, movement.price, ts_ns, movement.option)
         )
 
     def tell(self, kind: Kind, order: Order, now_ns: int, *, request_id: str = "", reason: str = "") -> None:

@@ -63,6 +63,9 @@ class Server:
                 to, x, lambda: exchange.correct(x.exec_id, x.last_qty, x.last_px, self._now)
             ),
             wire.Assign: lambda to, x: self._reported(to, x, lambda: exchange.assign(x.symbol, x.quantity, self._now)),
+            wire.Intervene: lambda to, x: self._reported(
+                to, x, lambda: exchange.intervene(x.kind, x.symbol, x.quantity, x.price, self._now)
+            ),
             wire.PinQuote: self._pin,
             wire.Misbehave: self._misbehave,
             wire.CutLinks: self._cut,
@@ -207,6 +210,7 @@ class Server:
         odd = self._mischief.snapshot([order.client_order_id for order in orders])
         visible = tuple(order for order in orders if not odd.hidden or order.client_order_id != odd.hidden)
         executions, positions = tuple(self._exchange.executions()), tuple(self._exchange.positions())
+        activities = tuple(self._exchange.activities())
 
         then_ns = self._now + odd.age_ms * MILLISECOND_NS
 
@@ -218,6 +222,7 @@ class Server:
                 orders=visible,
                 executions=executions,
                 positions=positions,
+                activities=activities,
             )
             _answer(connection, told, fate)
 
@@ -244,7 +249,7 @@ class Server:
     def _reported(
         self,
         connection: Connection,
-        asked: wire.Bust | wire.Correct | wire.Assign,
+        asked: wire.Bust | wire.Correct | wire.Assign | wire.Intervene,
         act: Callable[[], list[ExecutionReport]],
     ) -> None:
         try:

@@ -21,6 +21,7 @@ class Movement(msgspec.Struct, frozen=True):
     symbol: str
     quantity: int
     price: int
+    option: str = ""  # of shares that an option turned into: that option
 
 
 def intrinsic(option: Instrument, spot: int) -> int:
@@ -43,7 +44,7 @@ def in_shares(option: Instrument, held: int) -> list[Movement]:
     shares = held * option.multiplier * (1 if option.right is Right.CALL else -1)
     return [
         Movement(_kind(held), option.symbol, -held, 0),
-        Movement(_kind(held), option.underlying, shares, option.strike),
+        Movement(_kind(held), option.underlying, shares, option.strike, option.symbol),
     ]
 
 

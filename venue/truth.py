@@ -3,9 +3,10 @@
 Auditors compare this file with the journal of the system under test, so it carries plain words and plain numbers:
 prices are JSON numbers in currency units (1.25), quantities whole units, times nanoseconds of the exchange's clock.
 
-Positions and cash follow from it.  A ``fill``, ``assigned``, ``exercised``, or ``expired`` line with a ``last_qty``
-moves so much of ``symbol`` to ``side`` at ``last_px``; ``busted`` takes the fill named by ``exec_ref_id`` away, whose
-size it repeats; ``corrected`` gives that fill a new ``last_qty`` and ``last_px``.
+Positions and cash follow from it.  A ``fill``, ``assigned``, ``exercised``, ``liquidated``, ``manual``, ``corporate``
+or ``expired`` line with a ``last_qty`` moves so much of ``symbol`` to ``side`` at ``last_px``; ``busted`` takes the
+fill named by ``exec_ref_id`` away, whose size it repeats; ``corrected`` gives that fill a new ``last_qty`` and
+``last_px``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ Kind = Literal[
     "corrected",
     "assigned",  # a short option was exercised against the account; the resulting shares are a second line
     "exercised",  # a long option was exercised at expiry; the resulting shares are a second line
+    "liquidated",  # the broker closed a position
+    "manual",  # somebody traded by other means
+    "corporate",  # a split, a merger, a dividend in kind
 ]
 
 

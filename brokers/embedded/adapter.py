@@ -311,6 +311,7 @@ class EmbeddedAdapter:
             orders=answer.orders,
             executions=answer.executions,
             positions=answer.positions,
+            activities=answer.activities,
         )
 
     def _tell(self, event: BrokerEvent, ts_ns: int) -> None:

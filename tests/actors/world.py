@@ -165,6 +165,7 @@ class World:
             orders=tuple(self.exchange.orders(self.now_ns)),
             executions=tuple(self.exchange.executions()),
             positions=tuple(self.exchange.positions()),
+            activities=tuple(self.exchange.activities()),
         )
 
     def tick(self) -> Tick:

@@ -16,7 +16,7 @@ from venue.truth import TruthEvent
 SYMBOLS = st.sampled_from([CALL, CALL_105.symbol, PUT, SHARES])
 PRICES = st.integers(16, 24).map(lambda ticks: ticks * 500)
 SIZES = st.integers(0, 6)
-MOVES = {"fill", "assigned", "exercised", "expired"}
+MOVES = {"fill", "assigned", "exercised", "expired", "liquidated", "manual", "corporate"}
 ENDED = {OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED}
 
 

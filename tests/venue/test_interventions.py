@@ -8,6 +8,7 @@ from house import CALL, CALL_100, PUT, SECOND, SHARES, START, STOCK, House, opti
 from domain.execution import ExecType, OrdStatus, Side
 from domain.instruments import Right
 from domain.money import PRICE_SCALE
+from messages.orders import ActivityKind
 from venue.rules import Rules
 
 CASH = Rules().cash
@@ -138,6 +139,67 @@ def test_an_early_assignment_turns_a_short_option_into_shares_at_the_strike_with
         ("assigned", symbol, "buy", 3, 0.0),
         ("assigned", SHARES, "buy" if shares > 0 else "sell", 300, 100.0),
     ]
+
+
+def test_an_assignment_is_told_as_activities_with_the_option_that_the_shares_came_from() -> None:
+    house = House()
+    house.quote(10_000, 10_500)
+    house.submit("a", side=Side.SELL, quantity=5, price=10_000)
+    assert house.exchange.activities() == []
+    house.exchange.assign(CALL, 3, house.now)
+    option_away, shares = house.exchange.activities()
+    kinds = {option_away.kind, shares.kind}
+    assert kinds == {ActivityKind.ASSIGNMENT}
+    assert (option_away.symbol, option_away.quantity, option_away.price, option_away.option) == (CALL, 3, 0, "")
+    assert (shares.symbol, shares.quantity, shares.price, shares.option) == (SHARES, -300, 100 * PRICE_SCALE, CALL)
+    assert option_away.activity_id != shares.activity_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "quantity"),
+    [
+        (ActivityKind.LIQUIDATION, "liquidated", 2),
+        (ActivityKind.MANUAL, "manual", 4),
+        (ActivityKind.MANUAL, "manual", -4),
+        (ActivityKind.CORPORATE, "corporate", -1),
+    ],
+)
+def test_the_broker_and_other_hands_change_a_position_as_an_activity_and_no_report(
+    kind: ActivityKind, told: str, quantity: int
+) -> None:
+    house = House()
+    house.quote(10_000, 10_500)
+    house.submit("a", side=Side.SELL, quantity=3, price=10_000)
+    cash = house.exchange.cash
+    assert house.exchange.intervene(kind, CALL, quantity, 10_500, house.now) == []
+    assert house.held().get(CALL, 0) == quantity - 3
+    assert house.exchange.cash == cash - quantity * 10_500 * 100
+    (activity,) = house.exchange.activities()
+    assert (activity.kind, activity.quantity, activity.price) == (kind, quantity, 10_500)
+    assert (house.truth[-1].kind, house.truth[-1].last_qty) == (told, abs(quantity))
+
+
+def test_an_intervention_without_a_price_is_at_the_last_one() -> None:
+    house = House()
+    house.quote(10_000, 11_000)
+    house.exchange.intervene(ActivityKind.MANUAL, CALL, 1, 0, house.now)
+    assert house.exchange.activities()[0].price == 10_500
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol", "quantity", "why"),
+    [
+        (ActivityKind.LIQUIDATION, CALL, 1, "cannot do a liquidation of 1 of .* the account holds 0"),
+        (ActivityKind.MANUAL, CALL, 0, "cannot do a manual of 0"),
+        (ActivityKind.MANUAL, "NOPE", 1, "'NOPE' is not listed"),
+        (ActivityKind.ASSIGNMENT, CALL, 1, "assignment: only corporate, liquidation, manual come from outside"),
+    ],
+)
+def test_an_impossible_intervention_says_why(kind: ActivityKind, symbol: str, quantity: int, why: str) -> None:
+    house = House()
+    with pytest.raises(ValueError, match=why):
+        house.exchange.intervene(kind, symbol, quantity, 10_000, house.now)
+    assert house.truth == []
 
 
 def test_what_cannot_be_assigned_is_an_error_that_says_why() -> None:

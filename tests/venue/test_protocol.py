@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
 from domain.quotes import Quote
-from messages.orders import Position
+from messages.orders import Activity, ActivityKind, Position
 from venue import protocol as wire
 from venue.nasty import Nasty
 
@@ -43,6 +43,7 @@ FROM_CLIENTS: list[wire.ClientMessage] = [
     wire.Subscribe(symbols=("X", "Y")),
     wire.Misbehave(request=3, nasty=Nasty(delay=0.5, delay_ms=(1, 2)), seed=9),
     wire.PinQuote(request=4, quote=Quote("X", 0, 1, 2, 3, 4)),
+    wire.Intervene(request=5, kind=ActivityKind.LIQUIDATION, symbol="X", quantity=-3, price=0),
     wire.QuerySnapshot(request=5),
 ]
 FROM_SERVER: list[wire.ServerMessage] = [
@@ -58,7 +59,12 @@ FROM_SERVER: list[wire.ServerMessage] = [
     Quote("X", 1, 2, 3, 4, 5),
     wire.Answer(request=1, ts_ns=2, accepted=False, venue_order_id="v", reason="no"),
     wire.SnapshotAnswer(
-        request=5, as_of_ns=9, orders=(REPORT,), executions=(REPORT,), positions=(Position("X", -3, 100),)
+        request=5,
+        as_of_ns=9,
+        orders=(REPORT,),
+        executions=(REPORT,),
+        positions=(Position("X", -3, 100),),
+        activities=(Activity("E1", ActivityKind.ASSIGNMENT, "X", 3, 0, 8, "Y"),),
     ),
     wire.AccountAnswer(request=6, ts_ns=9, cash=-3, margin=4),
     wire.VenueHeartbeat(ts_ns=1),
