@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from thespian.actors import ActorAddress
 
 from actors.cell_tree import CellTree, Released
-from actors.gateway import now_ms
+from actors.machine_clock import now_ms
 from actors.process import CannotStart, ProcessActor, die
 from actors.window import OutWindow
 from brokers.registry import make_adapter

@@ -10,9 +10,6 @@ from msgspec.structs import replace
 from actors.gateway import BrokerGateway
 from brokers.port import BrokerEvent
 from config.schema import Config, ControlsConfig, SystemConfig
-from decisions.controls import Controls
-from decisions.lanes import Lanes
-from decisions.ledger import Ledger
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import Role, client_order_id, parent_tag
 from domain.instruments import Instrument, Right
@@ -83,13 +80,12 @@ class Door(BrokerGateway):
     def __init__(self, journal_dir: Path, controls: ControlsConfig) -> None:
         super().__init__()
         self.posted: list[Any] = []
-        self.config = Config(system=SystemConfig(journal_dir=str(journal_dir)))
+        self.config = Config(system=SystemConfig(journal_dir=str(journal_dir)), controls=controls)
         self.broker = Wire()
-        self.adapter = self.broker  # type: ignore[assignment]  # the part of an adapter that these tests need
-        self.ledger, self.lanes, self.controls = Ledger(), Lanes(controls), Controls(controls)
-        self.controls.learn((OPTION,))
+        self.open(self.broker)  # type: ignore[arg-type]  # the part of an adapter that these tests need
+        self.door.controls.learn((OPTION,))
         self.cells.on_quote(Quote(OPTION.symbol, 0, 9_900, 10, 10_100, 10))
-        self.session = 1
+        self.session.number = 1
         self.batches = 0
         self.on_hello(Hello(0, 1, frozenset()), "cell")
         self.heard()

@@ -1,0 +1,141 @@
+"""The gateway's session with the broker: link, broker clock, silence, instruments, and the poll that is never off."""
+
+from __future__ import annotations
+
+import os
+
+import structlog
+
+from actors.fan_out import FanOut
+from actors.machine_clock import now_ms
+from brokers.port import BrokerAdapter, Heartbeat, LinkDown, LinkUp
+from config.schema import Config
+from decisions.effects import MS
+from messages.market import BrokerSilent, BrokerUp
+from messages.orders import InstrumentList, Snapshot
+from monitoring.measures import Measures
+
+ASK_AGAIN_MS = 500  # without an instrument list for so long, it is asked for again
+RECONNECT_MS = (50, 100, 200, 500, 1_000)
+
+
+class BrokerSession:
+    """Whether the broker is there, what time it is there, and what it was asked for."""
+
+    def __init__(
+        self,
+        adapter: BrokerAdapter,
+        config: Config,
+        cells: FanOut,
+        measures: Measures,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.adapter, self.config, self.cells, self.measures, self.log = adapter, config, cells, measures, log
+        self.instruments = InstrumentList(())
+        self.clock_ns = 0
+        self.number = 0  # unique over incarnations: the pid in the high bits; 0: no complete session
+        self.linked = 0  # the adapter's number of the session; it is complete once the instruments are known
+        self.silent = False
+        self.silence = BrokerSilent("")  # why, since it is
+        self.heard_ms = now_ms()
+        self.asked_ms = 0
+        self.unanswered_ms = 0  # since when a snapshot is owed to us; 0: none is
+        self.polled_ns = 0
+        self.attempts = 0
+        self.reconnect_ms = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether orders may leave: logged in, and the instruments are known."""
+        return self.number != 0
+
+    @property
+    def is_running(self) -> bool:
+        """Up, and heard of lately."""
+        return self.is_up and not self.silent
+
+    def look(self) -> None:
+        """What is due by the machine's clock: connect again, ask again, or notice the silence."""
+        now = now_ms()
+        if self.reconnect_ms and now >= self.reconnect_ms:
+            self.reconnect_ms = 0
+            self.adapter.connect()
+        if not self.silent and now - self.heard_ms > self.config.supervision.broker_silence_ms:
+            self.fall_silent(f"no broker clock for {now - self.heard_ms} ms", link_down=not self.is_up)
+        if self.linked and not self.is_up and now - self.asked_ms > ASK_AGAIN_MS:
+            self.ask_instruments()
+        if self.is_up and self.unanswered_ms and now - self.unanswered_ms > self.config.broker.answer_timeout_ms:
+            self.ask_state()  # an answer that was lost must not cost a whole poll
+
+    def advance(self, ts_ns: int) -> None:
+        """The broker's clock is the latest time that it ever said; it never runs backwards."""
+        self.clock_ns = max(self.clock_ns, ts_ns)
+
+    def on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """The broker's clock: a tick for every cell, and every 12 s of it a snapshot (never off)."""
+        self.advance(heartbeat.ts_ns)
+        self.heard_ms = now_ms()
+        if self.silent and self.is_up:
+            self.silent = False
+            self.ask_state()
+            self.polled_ns = self.clock_ns
+        if self.clock_ns - self.polled_ns >= self.config.reconciliation.poll_ms * MS:
+            self.polled_ns = self.clock_ns
+            self.ask_state()
+        self.cells.tick(self.clock_ns)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """What was asked for has come."""
+        self.unanswered_ms = 0
+        self.cells.snapshot(snapshot, self.number)
+
+    def on_link_up(self, link: LinkUp) -> None:
+        """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
+        self.attempts = 0
+        self.linked = link.session
+        self.advance(link.ts_ns)
+        self.heard_ms = now_ms()
+        self.silent = False
+        self.subscribe()
+        self.ask_instruments()
+
+    def subscribe(self) -> None:
+        """Have the quotes streamed that any cell wants."""
+        self.adapter.subscribe(self.cells.symbols)
+
+    def ask_state(self) -> None:
+        """The funds first: a snapshot opens the cells' gates, and a group is judged by what is known then."""
+        self.adapter.request_account()
+        self.adapter.request_snapshot()
+        self.unanswered_ms = now_ms()
+
+    def ask_instruments(self) -> None:
+        self.asked_ms = now_ms()
+        self.adapter.request_instruments()
+
+    def on_instruments(self, found: InstrumentList) -> None:
+        """What can be traded; with it the session is complete."""
+        self.instruments = found
+        self.cells.tell_all(found)
+        if not self.is_up and self.linked:
+            self.number = os.getpid() << 16 | self.linked
+            self.log.info("broker session", session=self.number, instruments=len(found.instruments))
+            self.polled_ns = self.clock_ns
+            self.measures.add("broker_sessions_total")
+            self.ask_state()
+            self.cells.tell_all(BrokerUp(self.number))
+
+    def on_link_down(self, link: LinkDown) -> None:
+        """Connect again soon; nothing leaves until then."""
+        self.number = self.linked = 0
+        pause = RECONNECT_MS[min(self.attempts, len(RECONNECT_MS) - 1)]
+        self.attempts += 1
+        self.reconnect_ms = now_ms() + pause
+        self.log.warning("broker link down", reason=link.reason, retry_in_ms=pause)
+        if not self.silent:
+            self.fall_silent(f"the broker link is down: {link.reason}", link_down=True)
+
+    def fall_silent(self, reason: str, *, link_down: bool) -> None:
+        """No new risk; the cells alert a person."""
+        self.silent, self.silence = True, BrokerSilent(reason, link_down)
+        self.cells.tell_all(self.silence)

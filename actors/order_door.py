@@ -1,0 +1,132 @@
+"""The last step to the broker: lanes, controls, and what has been said of orders that did not leave."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import structlog
+from msgspec.structs import replace
+
+from actors.broker_session import BrokerSession
+from actors.fan_out import FanOut
+from actors.machine_clock import now_ms
+from config.schema import ControlsConfig
+from decisions.controls import Controls
+from decisions.lanes import Lanes
+from decisions.ledger import KEPT_ORDERS, Ledger
+from messages import wire
+from messages.orders import CancelOrder, ForgetOrder, ModifyOrder, OrderSent, Outcome, SubmitOrder, SubmitResult
+from monitoring.measures import Measures
+
+
+class OrderDoor:
+    """Every request to the broker leaves here, each order judged at the last moment."""
+
+    def __init__(
+        self,
+        config: ControlsConfig,
+        session: BrokerSession,
+        cells: FanOut,
+        measures: Measures,
+        log: structlog.typing.FilteringBoundLogger,
+    ) -> None:
+        self.session, self.cells, self.measures, self.log = session, cells, measures, log
+        self.adapter = session.adapter
+        self.ledger, self.lanes, self.controls = Ledger(), Lanes(config), Controls(config)
+        self.killed = False
+        self.unsent: OrderedDict[str, str] = OrderedDict()  # orders that were answered "it did not leave", and why
+
+    def take(self, requests: tuple[wire.Request, ...]) -> None:
+        """What a cell asks for goes into its lane; what has been answered before is answered the same way."""
+        for request in requests:
+            if isinstance(request, ForgetOrder):
+                self.forget(request)
+            elif isinstance(request, SubmitOrder) and request.client_order_id in self.unsent:
+                self.answer_unsent(replace(request, resend=False), self.unsent[request.client_order_id])
+            else:
+                waiting = self.lanes.put(request)
+                if waiting is not None:
+                    self.answer_unsent(waiting, "canceled before it was sent")
+
+    def let_out(self) -> None:
+        """Send what the lanes release."""
+        if not self.session.is_up:
+            self.drop_all("the broker link is down; it was not sent")
+            return
+        for request in self.lanes.take(now_ms()):
+            match request:
+                case SubmitOrder():
+                    self.submit(request)
+                case CancelOrder():
+                    self.adapter.cancel(request)
+                case ModifyOrder():
+                    self.adapter.modify(request)
+
+    def submit(self, order: SubmitOrder) -> None:
+        """Judge an order, and write it to the broker or answer it."""
+        now_ns = self.session.clock_ns
+        judged = self.controls.judge(order, self.cells.quotes, self.ledger, now_ns=now_ns, killed=self.killed)
+        if judged.duplicate:
+            return
+        if not judged.allowed:
+            self.measures.add("orders_refused_total", control=judged.reason.partition(":")[0])
+            self.log.warning("order refused", client_order_id=order.client_order_id, reason=judged.reason)
+            self.answer_unsent(order, judged.reason)
+            return
+        self.measures.add("orders_sent_total", role=order.role.value)
+        self.ledger.sent(order)
+        self.adapter.submit(order)
+        sent = OrderSent(client_order_id=order.client_order_id, ts_ns=now_ns, checks=judged.checks)
+        self.cells.pass_on(order.client_order_id, sent)
+
+    def drop_all(self, reason: str) -> None:
+        """Nothing that waits may leave any more."""
+        for request in self.lanes.drop_all():
+            self.answer_unsent(request, reason)
+
+    def drop_entries(self, reason: str) -> None:
+        """New risk that waits may not leave any more."""
+        for request in self.lanes.drop_entries():
+            self.measures.add("orders_refused_total", control=reason.partition(":")[0])
+            self.answer_unsent(request, reason)
+
+    def cancel_entries(self) -> int:
+        """Ask the broker to cancel every working entry of ours; how many there are."""
+        entries = self.ledger.open_entries()
+        for entry in entries:
+            self.adapter.cancel(
+                CancelOrder(
+                    client_order_id=entry.client_order_id,
+                    venue_order_id=entry.venue_order_id,
+                    request_id=f"{entry.client_order_id}/k{self.session.clock_ns}",
+                    epoch=0,
+                )
+            )
+        return len(entries)
+
+    def forget(self, void: ForgetOrder) -> None:
+        """A cell has proven that an order never reached the broker: its parent may place the quantity again."""
+        order_id, now_ns = void.client_order_id, self.session.clock_ns
+        self.ledger.answered(SubmitResult(client_order_id=order_id, outcome=Outcome.REFUSED, ts_ns=now_ns))
+
+    def answer_unsent(self, request: wire.Request, reason: str) -> None:
+        """It did not leave.  That is definitive, except where another copy may be at the broker.
+
+        Definitive means that no copy leaves later either: a batch may come twice, and its order may have been placed
+        again under its next attempt by then.
+        """
+        if not isinstance(request, SubmitOrder):
+            return
+        definitive = not request.resend and not self.ledger.knows(request.client_order_id)
+        if definitive:
+            self.unsent[request.client_order_id] = reason
+            if len(self.unsent) > KEPT_ORDERS:
+                self.unsent.popitem(last=False)
+        result = SubmitResult(
+            client_order_id=request.client_order_id,
+            outcome=Outcome.REFUSED if definitive else Outcome.UNKNOWN,
+            ts_ns=self.session.clock_ns,
+            reason=reason,
+            left=False,
+        )
+        self.cells.pass_on(request.client_order_id, result)
