@@ -37,7 +37,7 @@ from messages.operator import (
     KillSwitch,
     SubmitGroup,
 )
-from messages.orders import InstrumentList, Snapshot
+from messages.orders import InstrumentList, OrderAbsent, Snapshot
 from messages.records import EscalationRecord, GroupRecord, Record, Severity
 from messages.supervision import AlertDelivered
 from storage.port import Journal
@@ -82,6 +82,7 @@ class Desk(Actor):  # type: ignore[misc]
         self.admission = Admission()
         self.thresholds = Thresholds()
         self.shown: dict[str, Standing | None] = {}  # orders of the last snapshot, as the journal had them before it
+        self.absent: list[OrderAbsent] = []  # what the last snapshot did not list, until the gate has opened after it
         self.due: list[tuple[int, str]] = []  # heap of broker times at which a group wants to look again
         self.earliest: dict[str, int] = {}
         self.handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -97,7 +98,7 @@ class Desk(Actor):  # type: ignore[misc]
             Tick: self.on_tick,
             BrokerUp: lambda _: None,
             BrokerSilent: self.on_silence,
-            Review: lambda _: self.review(self.nursery),
+            Review: self.on_gate_opened,
             StepEnded: self.on_step_ended,
             SnapshotTaken: self.on_snapshot_taken,
             ClockBehind: self.on_clock_behind,
@@ -140,6 +141,13 @@ class Desk(Actor):  # type: ignore[misc]
         """Have these groups look again."""
         for group_id in list(group_ids):
             self.nursery.give(group_id, Review())
+
+    def on_gate_opened(self, _: Review) -> None:
+        """An entry that the snapshot did not list could not be sent again while new risk was forbidden: now it can."""
+        absent, self.absent = self.absent, []
+        for news in absent:
+            self.on_news(news)
+        self.review(self.nursery)
 
     def on_tick(self, tick: Tick) -> None:
         """Wake the groups that are due; repeat alerts that nobody has acknowledged."""
@@ -204,6 +212,7 @@ class Desk(Actor):  # type: ignore[misc]
         self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
         for report in found.reports:
             self.on_news(report)
+        self.absent = found.absent
         for absent in found.absent:
             self.on_news(absent)
         for report in found.foreign:

@@ -52,6 +52,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     intent: IntentRecord
     state: OrderState
     absences: int = 0
+    absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
     barred: bool = False  # the gateway would not send it again: only its absence can settle it
 
     @property
@@ -249,7 +250,8 @@ def on_absence(
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
     if as_of_ns < max(intent.decided_ns, intent.sent_ns) + horizon_ns:
         return order
-    order = replace(order, absences=order.absences + 1)
+    if as_of_ns > order.absent_ns:
+        order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns)
     action = resolve(
         intent.status,
         acknowledged=order.state.is_acknowledged or order.filled > 0,

@@ -144,7 +144,7 @@ def stories(draw: st.DrawFn) -> World:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stories(), st.integers(0, 2**32))
-def test_any_order_repetition_and_restart_ends_in_the_same_state(world: World, seed: int) -> None:
+def test_r6_any_order_repetition_and_restart_ends_in_the_same_state(world: World, seed: int) -> None:
     chance = Random(seed)
     heard = world.heard
     shuffled = heard + chance.choices(heard, k=chance.randint(0, 10))

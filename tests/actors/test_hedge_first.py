@@ -31,7 +31,9 @@ def moments(world: World, kind: str, symbol: str) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("size", [1, 4, 200])
 @pytest.mark.parametrize("quantity", [1, 10, 60])
 @pytest.mark.parametrize("shape", ["bull_put", "bear_call", "iron_condor", "butterfly"])
-def test_the_exchange_sees_every_short_after_the_fill_of_its_protection(shape: str, quantity: int, size: int) -> None:
+def test_r16_the_exchange_sees_every_short_after_the_fill_of_its_protection(
+    shape: str, quantity: int, size: int
+) -> None:
     world = World(size=size)
     world.submit(plan("g", shape, quantity, Policy.COMPLETE, SHAPES[shape]))
     world.advance(20_000, step_ms=100 if size == 1 else 500, fresh=True)
@@ -59,7 +61,7 @@ def test_a_short_slice_goes_out_for_exactly_what_has_been_covered() -> None:
     assert world.position(LONG) == 10
 
 
-def test_legs_above_the_freeze_quantity_are_sliced_into_orders_that_add_up() -> None:
+def test_r17_legs_above_the_freeze_quantity_are_sliced_into_orders_that_add_up() -> None:
     world = World(size=500)
     world.submit(bull_put(quantity=120))
     for role in (Role.PROTECTION, Role.RISK):
@@ -103,7 +105,7 @@ def test_a_single_leg_takes_the_same_path() -> None:
 
 
 @pytest.mark.parametrize("stale", [LONG, SHORT])
-def test_a_stale_quote_on_a_leg_blocks_its_release_until_it_is_fresh(stale: str) -> None:
+def test_r15_a_stale_quote_on_a_leg_blocks_its_release_until_it_is_fresh(stale: str) -> None:
     world = World(config=Config(orders=OrdersConfig(quote_max_age_ms=1_000)))
     world.advance(1_100)
     world.show([SHORT if stale == LONG else LONG])
@@ -118,7 +120,7 @@ def test_a_stale_quote_on_a_leg_blocks_its_release_until_it_is_fresh(stale: str)
 
 
 @pytest.mark.parametrize("quote", [(0, 20_500), (20_000, 0), (21_000, 20_500)])
-def test_a_one_sided_or_crossed_quote_blocks_the_release(quote: tuple[int, int]) -> None:
+def test_r15_a_one_sided_or_crossed_quote_blocks_the_release(quote: tuple[int, int]) -> None:
     world = World()
     world.quote(LONG, *quote)
     world.advance(100)
@@ -127,7 +129,7 @@ def test_a_one_sided_or_crossed_quote_blocks_the_release(quote: tuple[int, int])
     assert not world.orders()
 
 
-def test_a_group_whose_short_leg_cannot_be_filled_never_reports_success() -> None:
+def test_r16_a_group_whose_short_leg_cannot_be_filled_never_reports_success() -> None:
     world = World()
     world.sizes[SHORT] = 0
     world.show()

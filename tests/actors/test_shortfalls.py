@@ -46,7 +46,7 @@ def half_bought(policy: Policy = Policy.COMPLETE) -> World:
     return world
 
 
-class TestAShortfallOfProtection:
+class TestRecursiveHedge:
     def test_it_goes_through_three_levels_of_hedges_and_then_to_a_person(self) -> None:
         world = half_bought()
         world.advance(40_000)
@@ -158,7 +158,7 @@ class TestABust:
 
 
 class TestTheLimiter:
-    def test_two_triggers_in_one_window_make_one_decision_at_its_end(self) -> None:
+    def test_r9_two_triggers_in_one_window_make_one_decision_at_its_end(self) -> None:
         world = World(size=5)
         world.submit(bull_put(quantity=10))
         world.advance(2_000, fresh=True)
@@ -181,7 +181,7 @@ class TestTheLimiter:
         world.advance(1_000, fresh=True)
         assert (world.position(LONG), world.position(SHORT)) == (10, -10)
 
-    def test_one_hedge_is_in_flight_per_leg(self) -> None:
+    def test_r9_one_hedge_is_in_flight_per_leg(self) -> None:
         world = World(size=2)
         world.submit(bull_put(quantity=10))
         world.advance(3_000, fresh=True)
@@ -217,7 +217,7 @@ class TestALateFill:
             ]
         )
 
-    def test_a_fill_after_the_cancel_was_confirmed_counts_and_the_excess_is_reversed(self) -> None:
+    def test_r10_a_fill_after_the_cancel_was_confirmed_counts_and_the_excess_is_reversed(self) -> None:
         world = World()
         dry(world, LONG)
         world.submit(bull_put(quantity=10))
@@ -245,7 +245,7 @@ class TestALateFill:
         world.advance(3_000, fresh=True)
         assert sum(o.quantity for o in world.orders(Role.PROTECTION)) == first.quantity
 
-    def test_a_fill_while_the_cancel_is_pending_is_hedged(self) -> None:
+    def test_r10_a_fill_while_the_cancel_is_pending_is_hedged(self) -> None:
         world = World(rules=Rules(cash=DEEP_POCKETS, cancel_latency_ns=400 * MS))
         dry(world, LONG)
         world.submit(bull_put(quantity=10))

@@ -299,6 +299,11 @@ class World:
             if isinstance(request, CancelOrder) and client_order_id in ("", request.client_order_id)
         ]
 
+    def acted(self, safeguard: str) -> int:
+        """How often this incarnation of the cell counted a safeguard."""
+        samples = self.cell.measures.report().samples
+        return sum(int(s.value) for s in samples if s.name == "safeguard_actions_total" and s.labels == (safeguard,))
+
     def kinds(self) -> list[str]:
         """The kinds of the alerts that were released, in order, repeats included."""
         return [alert.kind for alert in self.alerts]

@@ -159,10 +159,11 @@ class TestAbsence:
 
     def absent(self, order: ChildOrder, times: int, **moment: bool) -> tuple[ChildOrder, Effects]:
         effects = Effects()
-        for _ in range(times):
+        for number in range(times):
             wanted = moment.get("wanted", True)
             facts = {name: value for name, value in moment.items() if name != "wanted"}
-            order = on_absence(order, NOW + self.HORIZON_NS, 10, at(2_000, **facts), effects, wanted=wanted)
+            as_of_ns = NOW + self.HORIZON_NS + number
+            order = on_absence(order, as_of_ns, 10, at(2_000, **facts), effects, wanted=wanted)
         return order, effects
 
     @pytest.mark.parametrize(("late_ns", "counts"), [(-1, 0), (0, 1)])
@@ -181,6 +182,12 @@ class TestAbsence:
         assert (order.intent.status is IntentStatus.VOID) == (times >= 2)
         assert (order.fate is Fate.ENDED) == (times >= 2)
         assert [type(request) for request in effects.requests] == [ForgetOrder] * (times >= 2)
+
+    def test_a_snapshot_that_comes_twice_is_one_absence(self) -> None:
+        order, as_of_ns = ORDER, NOW + self.HORIZON_NS
+        for _ in range(3):
+            order = on_absence(order, as_of_ns, 10, at(2_000, deduplicates=False), Effects(), wanted=True)
+        assert (order.fate, order.absences) == (Fate.LIVE, 1)
 
     @pytest.mark.parametrize("role", Role)
     @pytest.mark.parametrize(("may_open", "wanted"), [(False, True), (True, False), (False, False)])
