@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, host: Host) -> None:
         self.client = ""  # the name it gave; "" before its Hello
+        self.session = 0  # its number, counted from 1 in order of login
         self.symbols: frozenset[str] = frozenset()
         self._host = host
         self._frames = client_frames()

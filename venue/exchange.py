@@ -100,8 +100,12 @@ class Exchange:
         price: int,
         trigger_price: int,
         now_ns: int,
+        session: int = 0,
     ) -> Reply:
-        """Take a new order, or refuse it with a REJECTED report.  A duplicate's report tells how the first order is."""
+        """Take a new order, or refuse it with a REJECTED report.  A duplicate's report tells how the first order is.
+
+        ``session``: the connection that it came over, for the record.
+        """
         self._let_happen(now_ns)
         order = Order(
             client_order_id=client_order_id,
@@ -113,7 +117,7 @@ class Exchange:
             price=0 if order_type is OrdType.MARKET else price,
             trigger_price=trigger_price if order_type is OrdType.STOP_LIMIT else 0,
         )
-        self._reporter.received("order_received", order, now_ns)
+        self._reporter.arrived(order, now_ns, session, self.last_quote.get(symbol))
         first = self._find(client_order_id)
         if first and self._rules.deduplicate:
             reason = f"duplicate client order id: the first order is {first.status.value}"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from domain.execution import ExecType, ExecutionReport
 from domain.money import to_float
+from domain.quotes import Quote
 from messages.orders import Activity, ActivityKind
 from venue.book import Order
 from venue.settlement import Movement
@@ -64,6 +67,18 @@ class Reporter:
     def received(self, kind: Kind, order: Order, now_ns: int, *, request_id: str = "", reason: str = "") -> None:
         """Record what was asked, or refused, without a report."""
         self._record(_event(kind, self._stamp(now_ns), order, request_id=request_id, reason=reason))
+
+    def arrived(self, order: Order, now_ns: int, session: int, quote: Quote | None) -> None:
+        """Record an order's receipt: over which connection it came, and what was quoted at that moment."""
+        event = _event("order_received", self._stamp(now_ns), order)
+        self._record(
+            msgspec.structs.replace(
+                event,
+                session=session,
+                bid=to_float(quote.bid) if quote and quote.bid else None,
+                ask=to_float(quote.ask) if quote and quote.ask else None,
+            )
+        )
 
     def stranger(self, kind: Kind, client_order_id: str, now_ns: int, request_id: str, reason: str = "") -> None:
         """Record what was asked of an order that does not exist."""

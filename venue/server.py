@@ -78,6 +78,7 @@ class Server:
     def logged_in(self, connection: Connection) -> None:
         self.catch_up()
         self._sessions += 1
+        connection.session = self._sessions
         self._connections[connection] = None
         log.info("logged in", client=connection.client, session=self._sessions)
         connection.send(
@@ -155,6 +156,7 @@ class Server:
                 price=order.price,
                 trigger_price=order.trigger_price,
                 now_ns=self._now,
+                session=connection.session,
             ),
         )
 

@@ -60,6 +60,9 @@ class TruthEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cum_qty: int | None = None
     leaves_qty: int | None = None
     reason: str = ""
+    session: int = 0  # of a received order: the connection that it came over, counted from 1 in order of login
+    bid: float | None = None  # of a received order: what was quoted when it came; absent where nothing was
+    ask: float | None = None
 
 
 class TruthFile:

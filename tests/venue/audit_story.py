@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from domain.execution import OrdStatus, OrdType, Side, TimeInForce
+from domain.execution import ExecType, OrdStatus, OrdType, Side, TimeInForce
+from domain.fills import Execution
 from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy, Role, client_order_id, parent_tag
 from domain.instruments import Instrument, Right, osi_symbol
 from domain.money import PRICE_SCALE, to_float
@@ -23,6 +24,7 @@ from messages.records import (
     HedgeStatus,
     IntentRecord,
     IntentStatus,
+    ProcessedEventRecord,
     Record,
     Severity,
 )
@@ -35,6 +37,9 @@ SECOND = 1_000_000_000
 T0 = 1_767_000_000 * SECOND
 EXPIRY = date(2026, 1, 9)
 ROLES = {"C": Role.CLOSE, "H": Role.HEDGE, "S": Role.STOP_MARKET}
+
+UNEVENTFUL = {"I5", "I9", "I10", "I13", "I14", "I15"}  # checks of which a plain, whole story has no case
+UNSHOWN = {"I16", "I21"}  # those that no run's records can show
 
 
 def put(strike: int) -> Instrument:
@@ -77,6 +82,7 @@ class Story:
         self.intents: dict[str, IntentRecord] = {}
         self.venue_ids: dict[str, str] = {}
         self.filled: dict[str, int] = {}
+        self.known: dict[str, list[Execution]] = {}
         self.groups: dict[str, GroupRecord] = {}
         self._numbers = 0
 
@@ -84,6 +90,8 @@ class Story:
 
     def plan(self, group_id: str = "g1", target: int = 10, *, allow_naked: bool = False, long: bool = True) -> None:
         """A bull put: buy the 95, sell the 100; without ``long`` the short alone."""
+        if not self.groups:
+            self.reconciled()
         both = (leg("long", 0, 95, Side.BUY, target), leg("short", 1, 100, Side.SELL, target))
         legs = both if long else both[1:]
         group = Group(group_id=group_id, strategy="custom", policy=Policy.COMPLETE, allow_naked=allow_naked, legs=legs)
@@ -95,8 +103,19 @@ class Story:
             )
         )  # fmt: skip
 
+    def reconciled(self) -> None:
+        """The cell has compared itself with the broker: its gate opens."""
+        self.taken(f"reconciled/{self.journal.epoch}/1", "Snapshot")
+
+    def taken(self, event_id: str, kind: str = "ExecutionReport") -> None:
+        """A message takes effect."""
+        self.commit(ProcessedEventRecord(event_id=event_id, kind=kind, group_id="", ts_ns=self.now))
+
     def outcome(self, outcome: GroupOutcome, group_id: str = "g1") -> None:
         self._group(replace(self.groups[group_id], outcome=outcome))
+
+    def mode(self, mode: Mode, group_id: str = "g1") -> None:
+        self._group(replace(self.groups[group_id], mode=mode))
 
     def _group(self, record: GroupRecord) -> None:
         self.groups[record.group_id] = record
@@ -204,14 +223,18 @@ class Story:
             symbol=intent.symbol, side=intent.side, last_qty=0 if exec_type == "trade_cancel" else quantity,
             last_px=0 if exec_type == "trade_cancel" else 12_500, ts_ns=self.now,
         )  # fmt: skip
+        known = Execution(exec_id, ExecType(exec_type), execution.last_qty, execution.last_px, ref, self.now)
+        self.known.setdefault(order, []).append(known)
+        self.taken(f"{order}/{exec_id}")
         self.commit(execution, self.state(order, self.filled[order]))
 
     def state(self, order: str, cum_qty: int) -> ExecutionStateRecord:
         intent = self.intents[order]
         return ExecutionStateRecord(
-            client_order_id=order, group_id=intent.group_id, ord_status=OrdStatus.NEW, order_qty=intent.quantity,
-            cum_qty=cum_qty, leaves_qty=0, avg_px=12_500, knowledge=OrderState.new(order, intent.quantity),
-            updated_ns=self.now,
+            client_order_id=order, group_id=intent.group_id,
+            ord_status=OrdStatus.FILLED if cum_qty >= intent.quantity else OrdStatus.NEW, order_qty=intent.quantity,
+            cum_qty=cum_qty, leaves_qty=0, avg_px=12_500, updated_ns=self.now,
+            knowledge=replace(OrderState.new(order, intent.quantity), executions=tuple(self.known.get(order, ()))),
         )  # fmt: skip
 
     def cancel(self, order: str) -> None:
@@ -297,7 +320,11 @@ def eventful(story: Story) -> None:
     story.trade("H", "long", 3, ordinal=2)
     story.trade("E", "short", 6)
     story.trade("E", "short", 4, slice_no=1)
-    story.trade("C", "short", 10)
+    story.mode(Mode.FLATTENING)
+    doubted = story.send(story.decide("C", "short", 10))
+    amended(story, doubted, status=IntentStatus.UNRESOLVED)
+    story.fill(doubted, 10)
+    amended(story, doubted, status=IntentStatus.FILLED)
     story.trade("C", "long", 10)
     story.outcome(GroupOutcome.FLAT)
     story.plan("g2")

@@ -154,7 +154,7 @@ def test_I7_a_bust_that_was_known_does_not_excuse_and_one_that_was_not_does(stor
     assert all(finding.passed for finding in found.values())
     assert any("excused" in note for note in found["I7"].notes)
     story.cancel(story.send(story.decide("E", "short", 10, attempt=2)))
-    assert story.failed() == {"I7"}
+    assert story.failed() == {"I7", "I10"}
 
 
 def test_I7_a_stop_that_sold_the_protection_excuses_only_until_it_is_known(story: Story) -> None:
@@ -167,7 +167,7 @@ def test_I7_a_stop_that_sold_the_protection_excuses_only_until_it_is_known(story
     story.outcome(GroupOutcome.FLAT)
     assert story.failed() == set()
     story.cancel(story.send(story.decide("E", "short", 10, attempt=2)))
-    assert story.failed() == {"I7"}
+    assert story.failed() == {"I7", "I10"}
 
 
 def test_I7_a_naked_plan_fills_its_protection_first(story: Story) -> None:

@@ -53,6 +53,8 @@ def report(findings: Collection[Finding], most: int = MOST_SHOWN) -> list[str]:
     lines: list[str] = []
     for finding in findings:
         lines.append(f"{finding.name:<8}{finding.status:<16}{finding.cases:>8} cases  {finding.title}")
+        if finding.status == "not shown":
+            lines.append(f"    not shown by these records: {finding.shown_by}")
         lines += _first(finding.problems, most) + _first([f"note: {note}" for note in finding.notes], most)
     bad = [finding.name for finding in findings if not finding.passed]
     verdict = f"FAIL: {', '.join(bad)}" if bad else "PASS"

@@ -12,8 +12,9 @@ OUTCOMES = frozenset({"hedged", "flat", "halted"})
 def the_journal_counts_what_filled(evidence: Evidence, _: Bounds) -> Finding:
     """I12.  A case is one order that the exchange or table ``execution_states`` knows.
 
-    No record of the log ever said that more had filled than the exchange had filled at its peak.  At rest the quantity
-    in the table is the exchange's; while running it is at most that, busts and corrections not heard of set aside.
+    No record of the log ever said that more had filled than the exchange had filled at its peak until then.  At rest
+    the quantity in the table is the exchange's; while running it is at most that, busts and corrections not heard of
+    set aside.
     """
     found = Finding(name="I12", title="the journal's filled quantity is the exchange's")
     journal, latest = evidence.journal, evidence.latest
@@ -27,10 +28,18 @@ def the_journal_counts_what_filled(evidence: Evidence, _: Bounds) -> Finding:
         if own > truth - unheard or (evidence.at_rest and own != truth):
             relation = "expected" if evidence.at_rest else "expected at most"
             found.problems.append(f"{order_id}: filled {own} by the journal; {relation} {truth - unheard}")
-        peak, most = journal.peak_cum.get(order_id, 0), sum(order.peak_filled for order in orders)
-        if peak > most:
-            found.problems.append(f"{order_id}: the log once said {peak} had filled; expected at most {most}")
+        _compare_history(found, evidence, order_id, orders)
     return found
+
+
+def _compare_history(found: Finding, evidence: Evidence, order_id: str, orders: list[Order]) -> None:
+    for entry in evidence.journal.history["ExecutionStateRecord"].get((order_id,), ()):
+        said = entry.facts["cum_qty"]
+        most = sum(order.peak_filled(entry.committed_ns) for order in orders)
+        if said > most:
+            found.problems.append(
+                f"{order_id}: the log said at {entry.committed_ns} that {said} had filled; expected at most {most}"
+            )
 
 
 def _unheard(evidence: Evidence, order: Order) -> int:

@@ -30,6 +30,7 @@ class Span(NamedTuple):
     start_ns: int
     end_ns: int
     peak: int
+    open: bool  # it had not ended when the record did
     surprise: bool  # it began with a bust or a correction, of which nobody may hear before the second poll
 
     def allowed_ns(self, bounds: Bounds) -> int:
@@ -72,6 +73,18 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
     return found
 
 
+def exposed_at_the_end(evidence: Evidence) -> list[tuple[str, Span]]:
+    """Groups that have more uncovered than their plan allows when the record ends, and since when."""
+    end = evidence.record.last_ns
+    return [
+        (group.group.group_id, span)
+        for group in evidence.groups
+        if group.shorts()
+        for span in _spans(group, end)[1]
+        if span.open
+    ]
+
+
 def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
     """How often fills changed, and when the group was exposed; a span that has not ended ends with the record."""
     allowed = naked_rest(group.group)
@@ -87,10 +100,10 @@ def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
         if exposed and not peak:
             start_ns, surprise = step.ts_ns, step.kind != "fill"
         elif peak and not exposed:
-            spans.append(Span(start_ns, step.ts_ns, peak, surprise))
+            spans.append(Span(start_ns, step.ts_ns, peak, False, surprise))
         peak = max(peak, exposed) if exposed else 0
     if peak:
-        spans.append(Span(start_ns, until_ns, peak, surprise))
+        spans.append(Span(start_ns, until_ns, peak, True, surprise))
     return cases, spans
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from venue.audit import books, exposure, quantities, sends
+from venue.audit import authority, books, exposure, fold, knowledge, quantities, sends, unshown
 from venue.audit.evidence import Bounds, Evidence, Finding
 
 Check = Callable[[Evidence, Bounds], Finding]
@@ -20,8 +20,20 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "I6": exposure.uncovered_shorts_are_brief_or_alerted,
         "I7": exposure.risk_works_under_filled_protection,
         "I9": quantities.exits_never_exceed_what_was_opened,
+        "I10": authority.halted_groups_only_reduce,
+        "I11": fold.repeated_executions_change_nothing,
         "I12": books.the_journal_counts_what_filled,
+        "I13": knowledge.knowledge_only_grows,
+        "I14": knowledge.an_end_is_an_end,
+        "I15": knowledge.doubt_ends_with_evidence,
+        "I16": unshown.a_failed_commit_sends_nothing,
+        "I17": authority.one_epoch_at_a_time,
         "I19": books.the_log_is_unbroken,
+        "I20": fold.the_tables_are_the_log_folded,
+        "I21": unshown.recovery_is_idempotent,
+        "I22": authority.nothing_new_before_reconciled,
+        "I23": fold.every_message_takes_effect_once,
+        "I24": authority.restarts_are_bounded,
         "I29": books.everything_is_explained,
         "I30": sends.every_order_is_its_intent,
         "OUTCOME": books.every_group_has_a_certified_outcome,

@@ -1,7 +1,7 @@
 """The journal as a stranger reads it: plain SQL over read-only connections, and plain MessagePack.
 
-Nothing of the audited system's own reading code is used.  A record in the log is ``[struct name, field, field, ...]``;
-the order of the fields is repeated below on purpose.
+Nothing of the audited system's own reading code is used; how its records are laid out is repeated in
+:mod:`venue.audit.layout` on purpose.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,41 +19,12 @@ import msgpack
 import msgspec
 
 from domain.groups import Group
+from venue.audit.layout import LAYOUTS, PACKED
 from venue.audit.orders import Terms
 
 APPLICATION_ID = 0x4C4B4A4C
 PAYLOAD_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
-
-_FIELDS: dict[str, list[str]] = {
-    name: " ".join(fields).split()
-    for name, *fields in (
-        (
-            "IntentRecord",
-            "client_order_id group_id leg_id parent_id role symbol side quantity price trigger_price order_type",
-            "time_in_force slice attempt status broker_order_id epoch reference_price parent_qty cause reason checks",
-            "decided_ns sent_ns acknowledged_ns cancel_requested_ns cancel_requests terminal_ns",
-        ),
-        (
-            "ExecutionRecord",
-            "client_order_id exec_id group_id exec_type exec_ref_id symbol side last_qty last_px ts_ns",
-        ),
-        (
-            "ExecutionStateRecord",
-            "client_order_id group_id ord_status order_qty cum_qty leaves_qty avg_px knowledge updated_ns",
-        ),
-        (
-            "HedgeRecord",
-            "hedge_id group_id leg_id parent_hedge_id level ordinal symbol side needed_qty filled_qty status trigger",
-            "opened_ns deadline_ns closed_ns",
-        ),
-        (
-            "EscalationRecord",
-            "escalation_id group_id severity kind symbol quantity text raised_ns repeats delivered_ns acknowledged_ns",
-            "acknowledged_by",
-        ),
-    )
-}
 
 Row = dict[str, Any]
 
@@ -68,17 +40,40 @@ class Position(NamedTuple):
     place: int
 
 
+class Entry(NamedTuple):
+    """One record of the log: where it stands, when and in which epoch it was committed, and its fields."""
+
+    cell: int
+    at: Position
+    committed_ns: int
+    epoch: int
+    facts: Row
+
+
+class Epoch(NamedTuple):
+    """One opening of a cell's journal.  ``opened_host_ns`` is the machine's clock."""
+
+    cell: int
+    epoch: int
+    after_turn: int
+    pid: int
+    opened_host_ns: int
+
+
 class Intent:
     """An intent as its first record has it, and every set of terms that the log ever gave it."""
 
-    def __init__(self, facts: Row, cell: int, position: Position, committed_ns: int) -> None:
+    def __init__(self, entry: Entry) -> None:
+        facts = entry.facts
         self.client_order_id: str = facts["client_order_id"]
         self.group_id: str = facts["group_id"]
         self.leg_id: str = facts["leg_id"]
         self.decided_ns: int = facts["decided_ns"]
-        self.cell = cell
-        self.position = position
-        self.committed_ns = committed_ns
+        self.epoch = entry.epoch
+        self.facts = facts
+        self.cell = entry.cell
+        self.position = entry.at
+        self.committed_ns = entry.committed_ns
         self.terms = _terms(facts)
         self.all_terms = {self.terms}
 
@@ -114,19 +109,43 @@ class Journal:
 
     def __init__(self) -> None:
         self.intents: dict[str, Intent] = {}  # from the log
-        self.intent_rows: dict[str, Row] = {}  # from the table
         self.groups: dict[str, GroupRow] = {}  # by tag
-        self.cum_qty: dict[str, int] = {}
-        self.peak_cum: dict[str, int] = {}  # the most that the log ever said of an order
-        self.executions: dict[tuple[str, str], Row] = {}
         self.learned: dict[tuple[str, str], Position] = {}  # (client order id, exec id) -> when the log first had it
         self.needs: dict[str, list[Need]] = {}
-        self.hedge_parents: dict[str, str] = {}
-        self.alerts: list[Row] = []  # rows of ``escalations``
         self.raised: dict[str, list[int]] = {}  # escalation id -> every time at which the log raised it
+        self.history: dict[str, dict[tuple[Any, ...], list[Entry]]] = {name: {} for name in LAYOUTS}  # by row
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in LAYOUTS}
+        self.epochs: list[Epoch] = []
+        self.turn_epochs: list[tuple[int, int, int]] = []  # cell, turn, epoch
+        self.cells: list[int] = []
         self.turns = 0
         self.chain_problems: list[str] = []
         self.double_problems: list[str] = []
+
+    @cached_property
+    def intent_rows(self) -> dict[str, Row]:
+        """Table ``order_intents`` by client order id."""
+        return {key[0]: row for key, row in self.tables["IntentRecord"].items()}
+
+    @cached_property
+    def cum_qty(self) -> dict[str, int]:
+        """What table ``execution_states`` says has filled, by client order id."""
+        return {key[0]: row["cum_qty"] for key, row in self.tables["ExecutionStateRecord"].items()}
+
+    @cached_property
+    def executions(self) -> dict[tuple[Any, ...], Row]:
+        """Table ``executions`` by client order id and exec id."""
+        return self.tables["ExecutionRecord"]
+
+    @property
+    def alerts(self) -> Iterable[Row]:
+        """Table ``escalations``."""
+        return self.tables["EscalationRecord"].values()
+
+    def above(self, hedge_id: str) -> str:
+        """The hedge whose child this one is; "" when it has none."""
+        row = self.tables["HedgeRecord"].get((hedge_id,))
+        return row["parent_hedge_id"] if row else ""
 
     def needed(self, hedge_id: str, turn: int) -> int | None:
         """The most that the hedge was to obtain as of this turn; ``None`` when the log had no such hedge yet."""
@@ -175,18 +194,26 @@ def _read_cell(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection
         if row["tag"] in journal.groups:
             journal.double_problems.append(f"{row['group_id']}: its tag {row['tag']} is in two journals")
         journal.groups[row["tag"]] = GroupRow(row["tag"], cell, row["outcome"], group)
-    for row in _rows(conn, "SELECT * FROM order_intents"):
-        if row["client_order_id"] in journal.intent_rows:
-            journal.double_problems.append(f"{row['client_order_id']}: its intent is in two journals")
-        journal.intent_rows[row["client_order_id"]] = row
-    for row in _rows(conn, "SELECT client_order_id, cum_qty FROM execution_states"):
-        journal.cum_qty[row["client_order_id"]] = row["cum_qty"]
-    for row in _rows(conn, "SELECT client_order_id, exec_id, exec_type, last_qty, last_px FROM executions"):
-        journal.executions[row["client_order_id"], row["exec_id"]] = row
-    for row in _rows(conn, "SELECT hedge_id, parent_hedge_id FROM hedge_tracking"):
-        journal.hedge_parents[row["hedge_id"]] = row["parent_hedge_id"]
-    journal.alerts += _rows(conn, "SELECT escalation_id, group_id, severity, kind, acknowledged_ns FROM escalations")
+    journal.cells.append(cell)
+    for name in LAYOUTS:
+        _read_table(journal, name, path, conn)
+    for row in _rows(conn, "SELECT epoch, after_turn, pid, opened_host_ns FROM epochs ORDER BY epoch"):
+        journal.epochs.append(Epoch(cell, **row))
     _read_log(journal, cell, path, conn)
+
+
+def _read_table(journal: Journal, name: str, path: Path, conn: sqlite3.Connection) -> None:
+    """One folded table, by key; a key in two journals is a problem of its own (I2)."""
+    layout = LAYOUTS[name]
+    table = journal.tables[name]
+    for row in _rows(conn, f"SELECT * FROM {layout.table}"):  # noqa: S608 - the names are our own constants
+        key = tuple(row[part] for part in layout.key)
+        if name == "IntentRecord" and key in table:
+            journal.double_problems.append(f"{key[0]}: its intent is in two journals")
+        for column in PACKED.values():
+            if column in row:
+                row[column] = _unpack(row[column], path)
+        table[key] = row
 
 
 def _rows(conn: sqlite3.Connection, query: str) -> Iterable[Row]:
@@ -206,8 +233,11 @@ def _read_log(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection)
             journal.chain_problems.append(f"{where}: epoch {row['epoch']} follows {epoch}; expected no older one")
         last, prev_hash, epoch = row["turn"], row["hash"], row["epoch"]
         journal.turns += 1
+        journal.turn_epochs.append((cell, last, epoch))
         for place, record in enumerate(_unpack(row["payload"], path)):
-            _fold(journal, cell, Position(last, place), row["at_ns"], record, path)
+            entry = _entry(cell, Position(last, place), row["at_ns"], epoch, record, path)
+            if entry is not None:
+                _fold(journal, record[0], entry)
 
 
 def _link(row: sqlite3.Row) -> bytes:
@@ -216,32 +246,34 @@ def _link(row: sqlite3.Row) -> bytes:
     return blake2b(row["prev_hash"] + numbers + row["payload"], digest_size=32).digest()
 
 
-def _fold(journal: Journal, cell: int, at: Position, committed_ns: int, record: list[Any], path: Path) -> None:
-    name = record[0]
-    fields = _FIELDS.get(name)
-    if fields is None:
-        return
-    if len(record) - 1 < len(fields):
+def _entry(cell: int, at: Position, committed_ns: int, epoch: int, record: list[Any], path: Path) -> Entry | None:
+    layout = LAYOUTS.get(record[0])
+    if layout is None:
+        return None
+    if len(record) - 1 < len(layout.fields):
         raise EvidenceError(
-            f"{path}, turn {at.turn}: {name} has {len(record) - 1} fields, this audit knows {len(fields)}; "
-            "use the audit that came with the system"
+            f"{path}, turn {at.turn}: {record[0]} has {len(record) - 1} fields, this audit knows "
+            f"{len(layout.fields)}; use the audit that came with the system"
         )
-    facts = dict(zip(fields, record[1:], strict=False))
+    return Entry(cell, at, committed_ns, epoch, dict(zip(layout.fields, record[1:], strict=False)))
+
+
+def _fold(journal: Journal, name: str, entry: Entry) -> None:
+    facts = entry.facts
+    key = tuple(facts[part] for part in LAYOUTS[name].key)
+    journal.history[name].setdefault(key, []).append(entry)
     match name:
         case "IntentRecord":
             known = journal.intents.get(facts["client_order_id"])
             if known is None:
-                journal.intents[facts["client_order_id"]] = Intent(facts, cell, at, committed_ns)
+                journal.intents[facts["client_order_id"]] = Intent(entry)
             else:
                 known.again(facts)
         case "ExecutionRecord":
-            journal.learned.setdefault((facts["client_order_id"], facts["exec_id"]), at)
-        case "ExecutionStateRecord":
-            order = facts["client_order_id"]
-            journal.peak_cum[order] = max(journal.peak_cum.get(order, 0), facts["cum_qty"])
+            journal.learned.setdefault((facts["client_order_id"], facts["exec_id"]), entry.at)
         case "HedgeRecord":
-            journal.needs.setdefault(facts["hedge_id"], []).append(Need(at, facts["needed_qty"]))
-        case _:
+            journal.needs.setdefault(facts["hedge_id"], []).append(Need(entry.at, facts["needed_qty"]))
+        case "EscalationRecord":
             journal.raised.setdefault(facts["escalation_id"], []).append(facts["raised_ns"])
 
 

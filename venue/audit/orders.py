@@ -95,10 +95,9 @@ class Order:
         """How the order is in the end."""
         return self.steps[-1]
 
-    @property
-    def peak_filled(self) -> int:
-        """The most that had ever filled."""
-        return max(step.filled for step in self.steps)
+    def peak_filled(self, until_ns: int) -> int:
+        """The most that had ever filled, up to this time."""
+        return max((step.filled for step in self.steps if step.ts_ns <= until_ns), default=0)
 
     def apply(self, seq: int, event: TruthEvent) -> None:
         """Follow one event of this order."""

@@ -155,7 +155,7 @@ def hedges_never_exceed_what_is_needed(evidence: Evidence, _: Bounds) -> Finding
 
 def _root(evidence: Evidence, hedge_id: str) -> str:
     passed: set[str] = set()
-    while (above := evidence.journal.hedge_parents.get(hedge_id)) and above not in passed:
+    while (above := evidence.journal.above(hedge_id)) and above not in passed:
         passed.add(hedge_id)
         hedge_id = above
     return hedge_id

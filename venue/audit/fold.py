@@ -1,0 +1,106 @@
+"""Checks that the journal is its own log: by executions (I11), table by table (I20), and by its inbox (I23)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.money import from_float
+from venue.audit.evidence import Bounds, Evidence, Finding
+from venue.audit.journal import Entry, Row
+from venue.audit.layout import LAYOUTS, PACKED, PRICES
+
+RECONCILED = "reconciled/"  # these rows of the inbox are no messages: they say when a gate opened
+
+
+def repeated_executions_change_nothing(evidence: Evidence, _: Bounds) -> Finding:
+    """I11.  A case is one order of which the log holds a state.
+
+    The executions in the log, each exec id taken once, however often it was recorded, add up to the filled quantity of
+    the order's last state: trades, less busts, with corrections in the place of what they correct.
+    """
+    found = Finding(name="I11", title="what was told twice counts once")
+    recorded: dict[str, dict[str, Row]] = {}
+    for (order_id, exec_id), entries in evidence.journal.history["ExecutionRecord"].items():
+        recorded.setdefault(order_id, {})[exec_id] = entries[-1].facts
+    for (order_id,), states in evidence.journal.history["ExecutionStateRecord"].items():
+        found.cases += 1
+        said, total = states[-1].facts["cum_qty"], counted(recorded.get(order_id, {}))
+        if said != total:
+            found.problems.append(f"{order_id}: filled {said} in the log; expected {total}, its executions taken once")
+    return found
+
+
+def counted(executions: dict[str, Row]) -> int:
+    """Units that a set of executions amounts to: each trade once, by its latest correction, or not at all if busted."""
+    ends: dict[str, Row] = {}
+    for execution in sorted(executions.values(), key=lambda e: (e["exec_type"] == "trade_cancel", e["ts_ns"])):
+        if execution["exec_type"] != "trade" or execution["exec_id"] not in ends:
+            ends[_root(execution, executions)] = execution
+    return sum(end["last_qty"] for root, end in ends.items() if root and end["exec_type"] != "trade_cancel")
+
+
+def _root(execution: Row, executions: dict[str, Row]) -> str:
+    """The trade that a correction or a bust is about, in the end; of a ring of references, which is nobody's, ""."""
+    name: str = execution["exec_id"]
+    passed: set[str] = set()
+    while name in executions and executions[name]["exec_type"] != "trade":
+        if name in passed:
+            return ""
+        passed.add(name)
+        name = executions[name]["exec_ref_id"]
+    return name
+
+
+def the_tables_are_the_log_folded(evidence: Evidence, _: Bounds) -> Finding:
+    """I20, its first half.  A case is one row of a table, or one key of the log.
+
+    Every table holds, under each key, the last record of the log with that key, field by field, and nothing else: what
+    was remembered is what was lived through.  That the same seed ends in the same digest needs a second run.
+    """
+    found = Finding(name="I20", title="the tables are the log folded")
+    for name, layout in LAYOUTS.items():
+        table, history = evidence.journal.tables[name], evidence.journal.history[name]
+        for key in sorted(table.keys() | history.keys()):
+            found.cases += 1
+            wrong = _difference(table.get(key), history.get(key))
+            if wrong:
+                found.problems.append(f"{layout.table} {'/'.join(map(str, key))}: {wrong}")
+    found.notes.append("that the same seed ends in the same digest: not shown by one run's records")
+    return found
+
+
+def _difference(row: Row | None, entries: list[Entry] | None) -> str:
+    if row is None:
+        return "in the log; expected its row"
+    if entries is None:
+        return "a row that the log does not know; expected none"
+    for field, value in entries[-1].facts.items():
+        held = row[PACKED.get(field, field)]
+        if _plain(field, held) != _plain_logged(value):
+            return f"{field} is {held!r}; expected {value!r}, of turn {entries[-1].at.turn}"
+    return ""
+
+
+def _plain(field: str, held: Any) -> Any:
+    return from_float(held) if field in PRICES else held
+
+
+def _plain_logged(value: Any) -> Any:
+    return int(value) if isinstance(value, bool) else value
+
+
+def every_message_takes_effect_once(evidence: Evidence, _: Bounds) -> Finding:
+    """I23.  A case is one message id in the inbox of a cell.
+
+    The log recorded it once: the inbox row is written by the transaction of the effects, so a second row would be a
+    second effect.  A message that two cells took would stand in two journals.
+    """
+    found = Finding(name="I23", title="every message takes effect once")
+    for (event_id,), entries in evidence.journal.history["ProcessedEventRecord"].items():
+        if event_id.startswith(RECONCILED):
+            continue
+        found.cases += 1
+        if len(entries) > 1:
+            turns = ", ".join(f"cell {entry.cell} turn {entry.at.turn}" for entry in entries)
+            found.problems.append(f"{event_id}: taken in {turns}; expected once")
+    return found

@@ -1,0 +1,117 @@
+"""Checks of what is known of an order: it only grows (I13), an end stays one (I14), doubt ends by evidence (I15)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding
+from venue.audit.journal import Entry
+from venue.audit.layout import KNOWN_EXECUTIONS, REGISTERS
+from venue.audit.orders import Order
+
+ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
+SETTLED = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED", "REFUSED", "VOID"})  # of an intent
+
+
+def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
+    """I13.  A case is one record of an order's state that follows another one.
+
+    Each fact that the broker stamps (quantity, number, its own count, phase) is as new as before or newer, no execution
+    is forgotten, and the filled quantity falls only together with a bust or a correction that was not known before.
+    """
+    found = Finding(name="I13", title="an older snapshot never overwrites newer knowledge")
+    for (order_id,), entries in evidence.journal.history["ExecutionStateRecord"].items():
+        for before, after in pairwise(entries):
+            found.cases += 1
+            wrong = _forgotten(before.facts, after.facts)
+            if wrong:
+                found.problems.append(f"{order_id}: turn {after.at.turn} {wrong}")
+    return found
+
+
+def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
+    old, new = before["knowledge"], after["knowledge"]
+    for name, place in REGISTERS.items():
+        if tuple(new[place][:2]) < tuple(old[place][:2]):
+            return f"knows its {name} as of {new[place][0]}; expected {old[place][0]} or later"
+    known, lost = _executions(new), _executions(old).keys() - _executions(new).keys()
+    if lost:
+        return f"forgot {', '.join(sorted(lost))}; expected every execution kept"
+    amended = any(known[key] != "trade" for key in known.keys() - _executions(old).keys())
+    if after["cum_qty"] < before["cum_qty"] and not amended:
+        return f"has filled {after['cum_qty']} after {before['cum_qty']}; expected a bust or a correction with it"
+    return ""
+
+
+def _executions(knowledge: list[Any]) -> dict[str, str]:
+    return {execution[0]: execution[1] for execution in knowledge[KNOWN_EXECUTIONS]}
+
+
+def an_end_is_an_end(evidence: Evidence, _: Bounds) -> Finding:
+    """I14.  A case is one record of an order, or of its intent, after one in which it had ended.
+
+    An ended order stays ended, whatever is heard.  Its status changes to another end only with what has filled, and it,
+    or its intent, works again only when a bust or a correction of the same order took a fill from it.
+    """
+    found = Finding(name="I14", title="an ended order stays ended; only fills change it")
+    amended: dict[str, list[int]] = {}
+    for (order_id, _exec_id), entries in evidence.journal.history["ExecutionRecord"].items():
+        if entries[0].facts["exec_type"] != "trade":
+            amended.setdefault(order_id, []).append(entries[0].at.turn)
+    for name, field, ends in (("ExecutionStateRecord", "ord_status", ENDED), ("IntentRecord", "status", SETTLED)):
+        for (order_id,), entries in evidence.journal.history[name].items():
+            for before, after in pairwise(entries):
+                was, now = before.facts[field], after.facts[field]
+                if was not in ends:
+                    continue
+                found.cases += 1
+                taken = any(before.at.turn <= turn <= after.at.turn for turn in amended.get(order_id, ()))
+                if taken or now == was or (now in ends and _more_filled(before, after)):
+                    continue
+                found.problems.append(
+                    f"{order_id}: {field} went from {was} to {now} in turn {after.at.turn}; expected {was}"
+                )
+    return found
+
+
+def _more_filled(before: Entry, after: Entry) -> bool:
+    """Whether the change came with a fill; of an intent, which tells no fills, only FILLED says so."""
+    if "cum_qty" in after.facts:
+        return bool(after.facts["cum_qty"] > before.facts["cum_qty"])
+    return bool(after.facts["status"] == "FILLED")
+
+
+def doubt_ends_with_evidence(evidence: Evidence, bounds: Bounds) -> Finding:
+    """I15.  A case is one order whose fate was UNRESOLVED in the log, or that was declared VOID.
+
+    It was declared void only after the horizon, and the exchange never took it; any other end of the doubt is the
+    exchange's own: filled, canceled, rejected or expired there as well.
+    """
+    found = Finding(name="I15", title="an unknown fate ends with evidence from the exchange")
+    for (order_id,), entries in evidence.journal.history["IntentRecord"].items():
+        statuses = [entry.facts["status"] for entry in entries]
+        doubted = next((at for at, status in enumerate(statuses) if status in ("UNRESOLVED", "VOID")), None)
+        if doubted is None:
+            continue
+        found.cases += 1
+        end = next((entry for entry in entries[doubted:] if entry.facts["status"] in SETTLED), None)
+        if end is not None:
+            wrong = _without_evidence(end, evidence.latest.under(order_id), bounds)
+            if wrong:
+                found.problems.append(f"{order_id}: {end.facts['status']} in turn {end.at.turn}, {wrong}")
+    return found
+
+
+def _without_evidence(end: Entry, orders: list[Order], bounds: Bounds) -> str:
+    status = end.facts["status"]
+    taken = [order for order in orders if order.answer != "rejected"]
+    if status in ("VOID", "REFUSED"):
+        waited = end.committed_ns - end.facts["decided_ns"]
+        if taken:
+            return f"but the exchange took it at {taken[0].received_ns}; expected it to stay in doubt"
+        if status == "VOID" and waited < bounds.absence_s * SECOND_NS:
+            return f"{waited / SECOND_NS:.3f} s after its decision; expected {bounds.absence_s:g} s of absence"
+        return ""
+    reached = any(step.ended and step.ts_ns <= end.committed_ns for order in orders for step in order.steps)
+    return "" if reached else "but it had not ended at the exchange by then; expected it to stay in doubt"

@@ -1,0 +1,25 @@
+"""Invariants that no run's records can show: each says why, and which test shows it instead.  Never silently passed."""
+
+from __future__ import annotations
+
+from venue.audit.evidence import Bounds, Evidence, Finding
+
+
+def a_failed_commit_sends_nothing(_evidence: Evidence, _: Bounds) -> Finding:
+    """I16.  A journal cannot hold the commit that failed; that nothing left without a commit is I1."""
+    return Finding(
+        name="I16",
+        title="a commit that errored sends nothing until it is read again",
+        shown_by="a journal cannot hold a commit that failed (that nothing leaves without one is I1); shown by "
+        "tests/actors/test_crashes.py and tests/storage/test_sqlite.py",
+    )
+
+
+def recovery_is_idempotent(_evidence: Evidence, _: Bounds) -> Finding:
+    """I21.  One run recovers in one way; what another crash inside of it would have led to is not in its records."""
+    return Finding(
+        name="I21",
+        title="recovery is idempotent under crashes inside recovery",
+        shown_by="one run recovers in one way only; shown by tests/processes/test_kill_moments.py and "
+        "tests/actors/test_any_order_same_state.py",
+    )
