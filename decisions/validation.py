@@ -27,10 +27,11 @@ import msgspec
 from domain.coverage import protects, uncovered
 from domain.execution import Side
 from domain.groups import Group, Leg, Plan, PlanLeg, PlanStop, Role
-from domain.instruments import Instrument, canonical_symbol
+from domain.instruments import Instrument
 from domain.money import round_down, round_up, to_decimal
 from domain.plans import shape_problems
 from domain.slices import slicing_problem
+from domain.symbols import AmbiguousSymbol, resolve
 
 HEDGE, LONG, COVERED_SHORT, NAKED_SHORT = 50, 100, -50, -100
 WORKING_ORDER = (HEDGE, LONG, COVERED_SHORT, NAKED_SHORT)
@@ -51,10 +52,10 @@ def validate(plan: Plan, instruments: Mapping[str, Instrument], today: date) -> 
     with everything that is wrong at once.
     """
     shape = shape_problems(plan)
-    known = [(leg, instruments[symbol]) for leg in plan.legs if (symbol := canonical_symbol(leg.symbol)) in instruments]
+    known, unknown = _bound(plan, instruments)
     problems = [
         *shape,
-        *_unknown_symbols(plan, instruments),
+        *unknown,
         *(problem for leg, instrument in known for problem in _leg_problems(plan, leg, instrument, today)),
         *_lot_problems(plan, known),
         *_stop_problems(plan, known),
@@ -73,15 +74,23 @@ def validate(plan: Plan, instruments: Mapping[str, Instrument], today: date) -> 
 _Known = list[tuple[PlanLeg, Instrument]]
 
 
-def _unknown_symbols(plan: Plan, instruments: Mapping[str, Instrument]) -> list[str]:
+def _bound(plan: Plan, instruments: Mapping[str, Instrument]) -> tuple[_Known, list[str]]:
+    """The legs with the instruments that their symbols mean, and what is wrong with the other symbols."""
+    known: _Known = []
     problems = []
     for leg in plan.legs:
-        symbol = canonical_symbol(leg.symbol)
-        if symbol not in instruments:
-            near = get_close_matches(symbol, instruments.keys(), n=3, cutoff=0.7)
-            hint = f"nearest known: {', '.join(near)}" if near else f"the broker lists {len(instruments)} symbols"
-            problems.append(f"{leg.leg_id}: the broker does not know {symbol!r}; {hint}")
-    return problems
+        try:
+            symbol = resolve(leg.symbol, instruments)
+        except AmbiguousSymbol as ambiguous:
+            problems.append(f"{leg.leg_id}: {ambiguous}")
+            continue
+        if symbol in instruments:
+            known.append((leg, instruments[symbol]))
+            continue
+        near = get_close_matches(symbol, instruments.keys(), n=3, cutoff=0.7)
+        hint = f"nearest known: {', '.join(near)}" if near else f"the broker lists {len(instruments)} symbols"
+        problems.append(f"{leg.leg_id}: the broker does not know {symbol!r}; {hint}")
+    return known, problems
 
 
 def _leg_problems(plan: Plan, leg: PlanLeg, instrument: Instrument, today: date) -> list[str]:

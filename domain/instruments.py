@@ -11,6 +11,7 @@ import msgspec
 from domain.money import PRICE_SCALE
 
 _CENTURY: Final = 20  # OSI years have two digits
+_SETTLEMENT_BY_STYLE: Final = {"european": "cash", "american": "physical"}
 
 
 class Right(Enum):
@@ -38,6 +39,17 @@ class Instrument(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     freeze_qty: int | None  # largest order; None: not known, and then no order may be sent (R17)
     freeze_inclusive: bool = True  # may an order be exactly freeze_qty?
     style: str = "american"
+    settlement: str = ""  # "cash" or "physical"; "": European in cash and American in shares, as at the US exchanges
+
+    @property
+    def is_option(self) -> bool:
+        """Whether this is an option, and not an underlying."""
+        return self.right is not None
+
+    @property
+    def settles_in_cash(self) -> bool:
+        """Whether exercise moves money only; else the underlying itself changes hands."""
+        return (self.settlement or _SETTLEMENT_BY_STYLE.get(self.style, "physical")) == "cash"
 
     @property
     def max_order_qty(self) -> int:

@@ -415,7 +415,7 @@ class Exchange:
             self._expire_orders(self._books[option.symbol], "contract expired", now_ns)
             held, spot = self._account.net.get(option.symbol, 0), self._last_price(option.underlying)
             if held and spot:
-                self._move(settlement.at_expiry(option, held, spot), now_ns, f"expiry at {to_decimal(spot)}")
+                self._move(settlement.ended(option, held, spot), now_ns, f"expiry at {to_decimal(spot)}")
 
     def _last_price(self, symbol: str) -> int:
         return self._books[symbol].price if symbol in self._books else 0

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from domain.instruments import Instrument, Right
-from venue.settlement import intrinsic
+from domain.settlement import intrinsic
 
 Units = list[tuple[Instrument, int]]  # signed quantity x multiplier
 

@@ -1,17 +1,12 @@
-"""What becomes of an option position when it is exercised, assigned, or expires, as movements of the account.
-
-European contracts settle in cash and American ones in shares, which fits US index and share options.  At expiry
-whatever is at least a cent in the money is exercised by exception (OCC, since 2008).
-"""
+"""The end of an option position as movements of the account; the rules are those of :mod:`domain.settlement`."""
 
 from __future__ import annotations
 
 import msgspec
 
-from domain.instruments import Instrument, Right
+from domain.instruments import Instrument
+from domain.settlement import at_expiry, on_exercise
 from venue.truth import Kind
-
-EXERCISED_FROM = 100  # a cent
 
 
 class Movement(msgspec.Struct, frozen=True):
@@ -24,27 +19,22 @@ class Movement(msgspec.Struct, frozen=True):
     option: str = ""  # of shares that an option turned into: that option
 
 
-def intrinsic(option: Instrument, spot: int) -> int:
-    """What one unit of an option is worth when exercised at ``spot``; never negative."""
-    return max(0, spot - option.strike if option.right is Right.CALL else option.strike - spot)
-
-
-def at_expiry(option: Instrument, held: int, spot: int) -> list[Movement]:
+def ended(option: Instrument, held: int, spot: int) -> list[Movement]:
     """What ends the position ``held`` (signed) when the underlying closes at ``spot``."""
-    worth = intrinsic(option, spot)
-    if worth < EXERCISED_FROM:
+    end = at_expiry(option, held, spot)
+    if not end.exercised:
         return [Movement("expired", option.symbol, -held, 0)]
-    if option.style == "european":
-        return [Movement(_kind(held), option.symbol, -held, worth)]
+    if not end.underlying:
+        return [Movement(_kind(held), option.symbol, -held, end.cash_per_unit)]
     return in_shares(option, held)
 
 
 def in_shares(option: Instrument, held: int) -> list[Movement]:
-    """Exercise of ``held`` (signed) against shares at the strike: a call's holder receives them, a put's delivers."""
-    shares = held * option.multiplier * (1 if option.right is Right.CALL else -1)
+    """Exercise of ``held`` (signed) against shares at the strike."""
+    delivery = on_exercise(option, held)
     return [
         Movement(_kind(held), option.symbol, -held, 0),
-        Movement(_kind(held), option.underlying, shares, option.strike, option.symbol),
+        Movement(_kind(held), delivery.underlying, delivery.quantity, delivery.price, option.symbol),
     ]
 
 

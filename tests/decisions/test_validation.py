@@ -281,3 +281,20 @@ def test_a_plan_without_leave_is_refused_exactly_when_a_part_is_naked(some: Plan
 
 def test_the_chain_of_these_tests_is_spelled_as_the_exchange_spells_it() -> None:
     assert all(parse_osi(symbol)[3] == instrument.strike for symbol, instrument in CHAIN.items())
+
+
+def test_a_symbol_in_another_spelling_finds_the_brokers_contract() -> None:
+    kite = replace(option(100), symbol="ACME2611600100PE", lot_size=1)
+    listed = {**CHAIN, kite.symbol: kite}
+    del listed[option(100).symbol]
+    group = validate(plan(buy(95), sell(100)), listed, TODAY)
+    assert {leg.instrument.symbol for leg in group.legs} == {option(95).symbol, kite.symbol}
+
+
+def test_a_symbol_that_can_mean_two_contracts_is_refused_and_both_are_named() -> None:
+    early = replace(option(100), symbol="abc", underlying="ABC", expiry="2023-09-20", strike=38_000 * 10_000)
+    two = replace(early, symbol="abc2", underlying="ABC2", expiry="2039-02-03", strike=8_000 * 10_000)
+    leg = PlanLeg(leg_id="odd", symbol="ABC2392038000PE", side=Side.BUY)
+    assert validate(plan(leg), {two.symbol: two}, TODAY).legs[0].instrument is two
+    with pytest.raises(PlanRefused, match="odd: 'ABC2392038000PE' can mean abc, abc2; write the one that is meant"):
+        validate(plan(leg), {early.symbol: early, two.symbol: two}, TODAY)
