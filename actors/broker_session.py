@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import structlog
 
 from actors.fan_out import FanOut
-from actors.machine_clock import now_ms
+from actors.machine import machine, now_ms
 from brokers.port import BrokerAdapter, Heartbeat, LinkDown, LinkUp
 from config.schema import Config
 from decisions.effects import MS
@@ -118,7 +116,7 @@ class BrokerSession:
         self.instruments = found
         self.cells.tell_all(found)
         if not self.is_up and self.linked:
-            self.number = os.getpid() << 16 | self.linked
+            self.number = machine().pid() << 16 | self.linked
             self.log.info("broker session", session=self.number, instruments=len(found.instruments))
             self.polled_ns = self.clock_ns
             self.measures.add("broker_sessions_total")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from thespian.actors import ActorAddress
 
 from actors.cell_tree import CellTree, Released
-from actors.machine_clock import now_ms
-from actors.process import CannotStart, ProcessActor, die
+from actors.machine import machine, now_ms
+from actors.process import CannotStart, ProcessActor
 from actors.window import OutWindow
-from brokers.registry import make_adapter
 from config.paths import journal_path
 from messages import wire
 from messages.records import EscalationRecord
@@ -28,7 +26,6 @@ from messages.supervision import (
     Watch,
 )
 from storage.port import CommitUnknown, JournalError
-from storage.sqlite import open_journal
 
 RESEND_EVERY_MS = 500
 
@@ -54,10 +51,10 @@ class Cell(ProcessActor):
     def on_start(self) -> str:
         path = journal_path(self.config.system.journal_dir, self.index)
         try:
-            self.journal = open_journal(path)
+            self.journal = machine().open_journal(path)
         except JournalError as error:
             raise CannotStart(str(error)) from error
-        deduplicates = make_adapter(self.config.broker).capabilities.deduplicates_client_order_ids
+        deduplicates = machine().make_adapter(self.config.broker).capabilities.deduplicates_client_order_ids
         self.tree = CellTree(self.index, self.config, self.journal, deduplicates=deduplicates)
         self.measures = self.tree.measures
         self.turn(())
@@ -121,14 +118,14 @@ class Cell(ProcessActor):
 
     def turn(self, inputs: tuple[Any, ...]) -> None:
         """Run one turn and let its results out.  A commit that failed is *unknown*: die and read again (I16)."""
-        began = time.monotonic_ns()
+        began = machine().monotonic_ns()
         try:
             released = self.tree.run(inputs)
         except CommitUnknown as error:
             self.log.error("commit failed, its fate is unknown: the cell dies and reads again", error=str(error))
-            die()
+            machine().die()
             return
-        self.measures.observe("turn_seconds", (time.monotonic_ns() - began) / 1e9)
+        self.measures.observe("turn_seconds", (machine().monotonic_ns() - began) / 1e9)
         self.release(released)
 
     def release(self, released: Released) -> None:

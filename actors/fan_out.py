@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
+from actors.machine import machine
 from actors.window import OutWindow
 from domain.groups import cell_of
 from domain.quotes import Quote
@@ -46,7 +46,7 @@ class FanOut:
             return None
 
         def transmit(number: int, events: tuple[wire.Event, ...]) -> None:
-            self._send(sender, EventBatch(os.getpid(), number, wire.pack(events)))
+            self._send(sender, EventBatch(machine().pid(), number, wire.pack(events)))
 
         cell = self._cells[hello.cell] = CellLink(sender, hello.epoch, OutWindow(transmit))
         if known is not None:
@@ -130,7 +130,7 @@ class FanOut:
     def taken(self, taken: EventBatchTaken, sender: ActorAddress) -> None:
         """A batch is durable at its cell."""
         for cell in self._cells.values():
-            if cell.address == sender and taken.gateway == os.getpid():
+            if cell.address == sender and taken.gateway == machine().pid():
                 cell.window.taken(taken.number, self._now_ms())
 
     def flush(self) -> None:

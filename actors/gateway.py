@@ -8,13 +8,11 @@ from thespian.actors import ActorAddress, WatchMessage
 
 from actors.broker_session import BrokerSession
 from actors.fan_out import FanOut, home_of
-from actors.machine_clock import now_ms
+from actors.machine import machine, now_ms
 from actors.order_door import OrderDoor
 from actors.process import CannotStart, ProcessActor
 from actors.trading import Trading
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
-from brokers.registry import make_adapter
-from config.paths import kill_switch_path
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
@@ -50,7 +48,7 @@ class BrokerGateway(ProcessActor):
 
     def on_start(self) -> str:
         try:
-            adapter = make_adapter(self.config.broker)
+            adapter = machine().make_adapter(self.config.broker)
         except ValueError as error:
             raise CannotStart(str(error)) from None
         self.open(adapter)
@@ -63,8 +61,7 @@ class BrokerGateway(ProcessActor):
         """Take an adapter into service."""
         self.session = BrokerSession(adapter, self.config, self.cells, self.measures, self.log)
         self.door = OrderDoor(self.config.controls, self.session, self.cells, self.measures, self.log)
-        kill_file = kill_switch_path(self.config.system.journal_dir)
-        self.trading = Trading(kill_file, self.door, self.session, self.cells, self.log)
+        self.trading = Trading(machine().kill_switch(self.config), self.door, self.session, self.cells, self.log)
         self.is_open = True
 
     def watched(self) -> list[int]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from thespian.actors import ActorAddress
 
+from actors.machine import machine, now_ms
 from actors.process import ProcessActor
 from config.paths import journal_paths
 from messages import wire
@@ -57,7 +56,7 @@ class Metrics(ProcessActor):
             return
         began = now_ms()
         self.count_journals()
-        self.board.take(self.name, os.getpid(), self.measures.report(), now_ms())
+        self.board.take(self.name, machine().pid(), self.measures.report(), now_ms())
         self.wakeup(max(COUNT_MS, COUNT_SHARE * (now_ms() - began)), "count")
 
     def on_exit(self) -> None:
@@ -105,8 +104,3 @@ class Metrics(ProcessActor):
             self.measures.set("groups", count, outcome=outcome)
         for severity, count in unacknowledged.items():
             self.measures.set("alerts_unacknowledged", count, severity=severity)
-
-
-def now_ms() -> int:
-    """The machine's monotonic clock in milliseconds."""
-    return time.monotonic_ns() // 1_000_000

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 from thespian.actors import ActorAddress, WatchMessage
 
+from actors.machine import now_ms
 from actors.process import CannotStart, ProcessActor
 from config.paths import alert_log_path
 from decisions.delivery import Outbox
@@ -78,7 +78,7 @@ class Notifier(ProcessActor):
 
     def move(self) -> None:
         """Do everything that can be done now, and wait for nothing."""
-        now = time.monotonic_ns() // 1_000_000
+        now = now_ms()
         self.file_alerts()
         for answer in self.courier.answers():
             self.note(self.outbox.answered(answer.attempt, taken=not answer.problem, now_ms=now), answer.problem)

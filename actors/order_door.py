@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from actors.broker_session import BrokerSession
 from actors.fan_out import FanOut
-from actors.machine_clock import now_ms
+from actors.machine import now_ms
 from config.schema import ControlsConfig
 from decisions.controls import Controls
 from decisions.lanes import Lanes

@@ -6,8 +6,6 @@ instead; its supervisor hears of it within milliseconds and starts a clean one.
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -16,7 +14,7 @@ import msgspec
 import structlog
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch, WakeupMessage
 
-from actors.logs import open_log
+from actors.machine import machine
 from config.schema import Config
 from messages import wire
 from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild, Telemetry
@@ -79,7 +77,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
             watched = self.watched()
         except Exception:
             self.log.exception("process dies of a bug", message=type(message).__name__)
-            die()
+            machine().die()
         return ThespianWatch(watched) if watched else None
 
     def _handle(self, message: Any, sender: ActorAddress) -> None:
@@ -104,7 +102,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         if METRICS in self.peers:
             self.measure()
             report = wire.pack(self.measures.report())
-            self.send(self.peers[METRICS], Telemetry(self.name, os.getpid(), report))
+            self.send(self.peers[METRICS], Telemetry(self.name, machine().pid(), report))
 
     def _start(self, message: StartChild, sender: ActorAddress) -> None:
         self.parent, self.name, self.index = sender, message.name, message.index
@@ -113,20 +111,15 @@ class ProcessActor(Actor):  # type: ignore[misc]
             if message.version != PROTOCOL:
                 raise CannotStart(f"{self.name} speaks {PROTOCOL}, its supervisor {message.version}: restart all of it")
             self.config = msgspec.msgpack.decode(message.config, type=Config)
-            self.log = open_log(self.config, self.name)
+            self.log = machine().open_log(self.config, self.name)
             detail = self.on_start()
         except CannotStart as refusal:
             self.log.error("cannot start", reason=str(refusal))
             self.send(sender, ChildFailed(self.name, str(refusal), permanent=True))
             return
         self.log.info("started", detail=detail)
-        self.send(sender, ChildReady(self.name, os.getpid(), detail))
+        self.send(sender, ChildReady(self.name, machine().pid(), detail))
 
 
 class CannotStart(Exception):
     """Starting again would fail the same way: a person must do something first, and the message says what."""
-
-
-def die() -> None:
-    """End this process at once, without goodbyes: what is not durable never happened."""
-    os.kill(os.getpid(), signal.SIGKILL)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import structlog
 
 from actors.broker_session import BrokerSession
 from actors.fan_out import FanOut
+from actors.machine import Mark
 from actors.order_door import OrderDoor
 from messages.operator import KillSwitch
 
@@ -17,7 +16,7 @@ class Trading:
 
     def __init__(
         self,
-        kill_file: Path,
+        kill_file: Mark,
         door: OrderDoor,
         session: BrokerSession,
         cells: FanOut,

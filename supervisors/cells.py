@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import msgspec
 from thespian.actors import ActorAddress
 
-from actors.logs import open_log
+from actors.machine import machine
 from config.schema import Config
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
@@ -35,7 +34,7 @@ class CellSupervisor(Supervisor):
     def on_start(self, message: StartChild, sender: ActorAddress) -> None:
         self.root, self.encoded, self.peers = sender, message.config, dict(message.peers)
         self.config = msgspec.msgpack.decode(message.config, type=Config)
-        self.log = open_log(self.config, message.name)
+        self.log = machine().open_log(self.config, message.name)
         self.spec = cells_spec(self.config)
         self.start_children()
 
@@ -44,7 +43,7 @@ class CellSupervisor(Supervisor):
         self.log.info("cell ready", cell=child.spec.name, pid=child.pid)
         self.report()
         if self.root is not None and all(c.pid for c in self.children.values()):
-            self.send(self.root, ChildReady("cells", os.getpid(), f"{len(self.children)} cells"))
+            self.send(self.root, ChildReady("cells", machine().pid(), f"{len(self.children)} cells"))
 
     def report(self) -> None:
         if self.root is not None:

@@ -7,7 +7,6 @@ neighbour would stay dead, and nobody would know.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from thespian.system.multiprocCommon import MultiProcReplicator
@@ -20,12 +19,3 @@ def tell_of_every_death() -> None:
 
 def _send_what_is_owed(parent: Any, _address: Any) -> None:
     parent.childDied()
-
-
-def is_gone(pid: int) -> bool:
-    """Whether there is no such process any more, not even one that waits to be reaped."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False

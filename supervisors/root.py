@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest
 
-from actors.logs import open_log
-from config.paths import kill_switch_path
+from actors.machine import machine
 from config.schema import Config
 from decisions.supervision import ChildSpec
 from messages import wire
@@ -73,7 +71,7 @@ class RootSupervisor(Supervisor):
         assert message.version == PROTOCOL
         self.encoded = message.config
         self.config = msgspec.msgpack.decode(message.config, type=Config)
-        self.log = open_log(self.config, "root")
+        self.log = machine().open_log(self.config, "root")
         self.spec = root_spec(self.config)
         self.start_children()
         self.on_ask_directory(AskDirectory(), sender)
@@ -102,7 +100,7 @@ class RootSupervisor(Supervisor):
             for status in (*self.statuses(), *self.cells.statuses):
                 self.measures.set("process_up", bool(status.pid), child=status.name)
                 self.measures.set("process_restarts_total", status.restarts, child=status.name)
-            self.send(metrics.address, Telemetry("root", os.getpid(), wire.pack(self.measures.report())))
+            self.send(metrics.address, Telemetry("root", machine().pid(), wire.pack(self.measures.report())))
 
     def on_directory(self, message: CellDirectory, sender: ActorAddress) -> None:
         del sender
@@ -124,7 +122,7 @@ class RootSupervisor(Supervisor):
         del message
         gateway = self.children.get(GATEWAY)
         ready = gateway.address if gateway is not None and gateway.pid else None
-        self.send(sender, Directory(os.getpid(), ready, self.cells.addresses, self.halted))
+        self.send(sender, Directory(machine().pid(), ready, self.cells.addresses, self.halted))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
         if isinstance(wire.command(message.command), AskStatus):
@@ -134,7 +132,7 @@ class RootSupervisor(Supervisor):
     def give_up(self, reason: str) -> None:
         """Escalation ends in a safe halt: kill switch on, working entries canceled, a person called."""
         try:
-            kill_switch_path(self.config.system.journal_dir).touch()
+            machine().kill_switch(self.config).touch()
         except OSError as error:
             self.log.error("the kill switch could not be written to disk", error=str(error))
         gateway = self.children.get(GATEWAY)

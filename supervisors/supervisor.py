@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,12 +10,11 @@ from typing import Any
 import structlog
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 
-from actors.process import die
+from actors.machine import machine, now_ms
 from config.schema import Config
 from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
-from supervisors.deaths import is_gone
 
 
 @dataclass(slots=True)
@@ -73,7 +68,7 @@ class Supervisor(Actor):  # type: ignore[misc]
             self.handlers[type(message)](message, sender)
         except Exception:
             self.log.exception("supervisor dies of a bug", message=type(message).__name__)
-            die()
+            machine().die()
 
     def start_children(self) -> None:
         """Start all children, in the order of the spec."""
@@ -141,7 +136,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         """Kill a child that shares the fate of another (rest_for_one, one_for_all)."""
         child = self.children.pop(name, None)
         if child is not None:
-            kill(child.pid)
+            machine().kill(child.pid)
 
     def restart(self, names: tuple[str, ...]) -> None:
         """Start these children again, in order."""
@@ -165,11 +160,11 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.pings += 1
         for child in list(self.children.values()):
             late = child.pid and hung(child.heard_ms, now, config.heartbeat_timeout_ms)
-            if late and is_gone(child.pid):
+            if late and machine().is_gone(child.pid):
                 self.on_exited(ChildActorExited(child.address), self.myAddress)  # nobody has told us
             elif late:
                 self.log.error("child hangs: killed", child=child.spec.name, pid=child.pid)
-                kill(child.pid)
+                machine().kill(child.pid)
             else:
                 self.send(child.address, Ping(self.pings))
         self.wakeupAfter(_ms(config.heartbeat_ms), "heartbeat")
@@ -200,18 +195,6 @@ class Supervisor(Actor):  # type: ignore[misc]
         if child is None:
             return ProcessStatus(name=name, pid=0, state="down", restarts=restarts)
         return ProcessStatus(name=name, pid=child.pid, state=child.state, restarts=restarts, detail=child.detail)
-
-
-def kill(pid: int) -> None:
-    """SIGKILL, which ends a stopped process too; no error when it is gone."""
-    if pid > 0:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def now_ms() -> int:
-    """The machine's monotonic clock in milliseconds."""
-    return time.monotonic_ns() // 1_000_000
 
 
 def _ms(ms: int) -> timedelta:

@@ -1,0 +1,104 @@
+"""The machine that a process actor runs on: its clock, its processes, its files.  The simulator has one of its own.
+
+Actors ask :func:`machine` each time instead of keeping it, because a simulation hosts many "processes" in one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from actors.logs import open_log
+from brokers.port import BrokerAdapter
+from brokers.registry import make_adapter
+from config.paths import kill_switch_path
+from config.schema import BrokerConfig, Config
+from decisions.effects import MS
+from storage.port import Journal
+from storage.sqlite import open_journal
+
+
+class Mark(Protocol):
+    """A file whose existence is all that it says; a :class:`pathlib.Path` is one."""
+
+    def exists(self) -> bool: ...
+
+    def touch(self) -> None: ...
+
+    def unlink(self, missing_ok: bool = False) -> None: ...
+
+
+class Machine:
+    """The real one."""
+
+    def monotonic_ns(self) -> int:
+        """The machine's monotonic clock: for pacing and silence only, never for a deadline (S12)."""
+        return time.monotonic_ns()
+
+    def pid(self) -> int:
+        """Of this process; no two incarnations that can meet share one."""
+        return os.getpid()
+
+    def die(self) -> None:
+        """End this process at once, without goodbyes: what is not durable never happened."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL, which ends a stopped process too; no error when it is gone."""
+        if pid > 0:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def is_gone(self, pid: int) -> bool:
+        """Whether there is no such process any more, not even one that waits to be reaped."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def open_log(self, config: Config, process: str) -> structlog.typing.FilteringBoundLogger:
+        """The structured log of a process (actors/logs.py)."""
+        return open_log(config, process)
+
+    def open_journal(self, path: Path) -> Journal:
+        """Own the journal at ``path``.  Raises ``JournalError``."""
+        return open_journal(path)
+
+    def make_adapter(self, config: BrokerConfig) -> BrokerAdapter:
+        """The adapter for the configured broker.  Raises ``ValueError`` for one that there is not."""
+        return make_adapter(config)
+
+    def kill_switch(self, config: Config) -> Mark:
+        """Its existence is the kill switch: it works while every journal and the broker are down (E9)."""
+        return kill_switch_path(config.system.journal_dir)
+
+
+_machines: list[Machine] = [Machine()]
+
+
+def machine() -> Machine:
+    """The machine of the actor that is running right now."""
+    return _machines[-1]
+
+
+def now_ms() -> int:
+    """Milliseconds of the machine's monotonic clock."""
+    return machine().monotonic_ns() // MS
+
+
+@contextlib.contextmanager
+def running_on(other: Machine) -> Iterator[None]:
+    """Have :func:`machine` answer with another one; for simulations."""
+    _machines.append(other)
+    try:
+        yield
+    finally:
+        _machines.pop()
