@@ -53,6 +53,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     state: OrderState
     absences: int = 0
     absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
+    resent_ns: int = 0  # when it was last sent again: its time to work begins anew
     barred: bool = False  # the gateway would not send it again: only its absence can settle it
 
     @property
@@ -125,7 +126,7 @@ def on_report(order: ChildOrder, report: ExecutionReport, moment: Moment, effect
     if intent != order.intent:
         effects.records.append(intent)
     effects.records.append(_knowledge(intent, merged.state, moment))
-    return ChildOrder(intent, merged.state)
+    return ChildOrder(intent, merged.state, resent_ns=order.resent_ns)
 
 
 def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, moment: Moment) -> IntentRecord:
@@ -262,6 +263,7 @@ def on_absence(
         and (intent.role not in ENTRY_ROLES or (moment.may_open and wanted)),
     )
     if action is Action.RESEND:
+        order = replace(order, resent_ns=moment.at_ns)
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
         effects.requests.append(submit_request(current, moment, resend=True))
     elif action is Action.VOID:

@@ -329,7 +329,10 @@ def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects
         Severity.CRITICAL,
         "GROUP_HALTED",
         f"group {state.record.group_id} is halted: {state.record.reason}; held "
-        + ", ".join(f"{held.held(leg.leg_id)} of {leg.target_qty} {leg.leg_id}" for leg in state.group.legs),
+        + ", ".join(
+            f"{leg.side.value} {held.held(leg.leg_id)} of {leg.target_qty} {leg.instrument.symbol} ({leg.leg_id})"
+            for leg in state.group.legs
+        ),
         group_id=state.record.group_id,
         quantity=held.uncovered(state.group),
         subject=str(moment.at_ns),

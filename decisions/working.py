@@ -150,7 +150,7 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         return parent
     working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
     for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
-        deadline = order.intent.decided_ns + parent.timeout_ms * MS
+        deadline = max(order.intent.decided_ns, order.resent_ns) + parent.timeout_ms * MS
         surplus = excess > 0
         excess -= order.live if surplus else 0
         if parent.yielded or surplus or moment.at_ns >= deadline or order.intent.cancel_requests:

@@ -177,3 +177,16 @@ def test_pushed_events_that_are_lost_are_made_good_by_the_poll() -> None:
     world.snapshot()
     assert (world.position(LONG), world.position(SHORT)) == (10, -10)
     assert world.group().group.outcome is GroupOutcome.HEDGED
+
+
+def test_an_order_that_is_sent_again_has_its_time_to_work_again() -> None:
+    world = unsent()
+    world.sizes[LONG] = 0
+    world.show()
+    world.advance(60_000, step_ms=1_000)
+    world.link_up()
+    assert [order.resend for order in world.orders()] == [True]
+    world.advance(2_900)
+    assert not world.cancels(), "it was canceled for the time during which it was nowhere"
+    world.advance(200)
+    assert len(world.cancels()) == 1

@@ -115,7 +115,8 @@ class TestTheEnd:
         state, _ = heard(state, 3, *(progress(leg, entry_filled=3, entry_authorized=0) for leg in PAIR.legs))
         assert state.record.outcome is GroupOutcome.HALTED
         assert [alert.kind for alert in alerts(effects)] == ["GROUP_HALTED"]
-        assert f"buy 3 {LONG.instrument.symbol}, sell 3 {SHORT.instrument.symbol}" in alerts(effects)[0].text
+        bought, sold = f"buy 3 of 10 {LONG.instrument.symbol} (buy0)", f"sell 3 of 10 {SHORT.instrument.symbol} (sell1)"
+        assert f"held {bought}, {sold}" in alerts(effects)[0].text
         _, again = group_core.decide(state, Review(), at(4))
         assert not alerts(again)
 
