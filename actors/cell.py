@@ -54,8 +54,16 @@ class Cell(ProcessActor):
             self.journal = machine().open_journal(path)
         except JournalError as error:
             raise CannotStart(str(error)) from error
-        deduplicates = machine().make_adapter(self.config.broker).capabilities.deduplicates_client_order_ids
-        self.tree = CellTree(self.index, self.config, self.journal, deduplicates=deduplicates)
+        declared = machine().make_adapter(self.config.broker).capabilities
+        self.tree = CellTree(
+            self.index,
+            self.config,
+            self.journal,
+            deduplicates=declared.deduplicates_client_order_ids,
+            replaces=declared.replace_in_place,
+            rests=declared.market_orders_rest,
+            server_stops=declared.server_side_stops,
+        )
         self.measures = self.tree.measures
         self.turn(())
         self.on_peers()

@@ -44,21 +44,34 @@ class Released(msgspec.Struct, frozen=True):
 class CellTree:
     """One cell's groups and their memory.
 
-    ``deduplicates``: whether the broker refuses a repeated client order id (its declared capability).
+    The flags are what the broker's adapter declares: whether it refuses a repeated client order id, changes orders in
+    place, may let a market order rest as a limit, and watches stop orders itself.
     """
 
-    def __init__(self, index: int, config: Config, journal: Journal, *, deduplicates: bool) -> None:
+    def __init__(
+        self,
+        index: int,
+        config: Config,
+        journal: Journal,
+        *,
+        deduplicates: bool,
+        replaces: bool = False,
+        rests: bool = False,
+        server_stops: bool = True,
+    ) -> None:
         self.index, self.config, self.journal = index, config, journal
         self.gate = Gate()
         self.clock_ns = journal.clock_ns  # the maximum of broker time seen: it never runs backwards
         self._behind_ns = 0  # so far is the last tick behind that maximum
         self._quotes: dict[str, Quote] = {}
-        self._deduplicates = deduplicates
+        self._declared = {
+            "deduplicates": deduplicates, "replaces": replaces, "rests": rests, "server_stops": server_stops
+        }  # fmt: skip
         self._taken: set[str] = set()  # ids of this turn's inputs, which the journal does not hold yet
         self.measures = Measures()
         self.measures.begin(
-            "turn_seconds", "commit_seconds", "hedge_lag_seconds", "safeguard_actions_total", "reconciliations_total",
-            "reconciliation_divergences_total",
+            "turn_seconds", "commit_seconds", "hedge_lag_seconds", "stop_unprotected_seconds",
+            "safeguard_actions_total", "reconciliations_total", "reconciliation_divergences_total",
         )  # fmt: skip
         self._turn = Turn(self._moment("start"))
         self.system = InProcessSystem()
@@ -176,7 +189,7 @@ class CellTree:
             may_send=self.gate.may_send,
             may_open=self.gate.may_open,
             shut_by=self.gate.shut_by,
-            deduplicates=self._deduplicates,
             quotes=self._quotes,
             config=self.config,
+            **self._declared,
         )

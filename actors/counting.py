@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decisions.effects import Outgoing
 from domain.groups import Role
 from messages.orders import SubmitOrder
-from messages.records import ExposureRecord, IntentRecord, IntentStatus, Record, RejectedEventRecord
+from messages.records import ExposureRecord, IntentRecord, IntentStatus, Record, RejectedEventRecord, StopWindowRecord
 from monitoring.measures import Measures
 
 
@@ -19,6 +19,8 @@ def count_turn(measures: Measures, records: Iterable[Record], requests: Iterable
                 measures.add("safeguard_actions_total", safeguard="S2")
             case RejectedEventRecord(reason=reason) if not reason.startswith("parked:"):
                 measures.add("safeguard_actions_total", safeguard="S8")
+            case StopWindowRecord(opened_ns=opened_ns, closed_ns=closed_ns):
+                measures.observe("stop_unprotected_seconds", (closed_ns - opened_ns) / 1e9)
             case ExposureRecord(opened_ns=opened_ns, covered_ns=covered_ns) if covered_ns:
                 measures.observe("hedge_lag_seconds", (covered_ns - opened_ns) / 1e9)
     resent = sum(1 for request in requests if isinstance(request, SubmitOrder) and request.resend)

@@ -15,7 +15,16 @@ from decisions.controls import Controls
 from decisions.lanes import Lanes
 from decisions.ledger import KEPT_ORDERS, Ledger
 from messages import wire
-from messages.orders import CancelOrder, ForgetOrder, ModifyOrder, OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.orders import (
+    CancelOrder,
+    ForgetOrder,
+    ModifyOrder,
+    ModifyResult,
+    OrderSent,
+    Outcome,
+    SubmitOrder,
+    SubmitResult,
+)
 from monitoring.measures import Measures
 
 
@@ -60,7 +69,7 @@ class OrderDoor:
                 case CancelOrder():
                     self.adapter.cancel(request)
                 case ModifyOrder():
-                    self.adapter.modify(request)
+                    self.modify(request)
 
     def submit(self, order: SubmitOrder) -> None:
         """Judge an order, and write it to the broker or answer it."""
@@ -78,6 +87,18 @@ class OrderDoor:
         self.adapter.submit(order)
         sent = OrderSent(client_order_id=order.client_order_id, ts_ns=now_ns, checks=judged.checks)
         self.cells.pass_on(order.client_order_id, sent)
+
+    def modify(self, change: ModifyOrder) -> None:
+        """Judge a change in place like a new order with its terms, and ask the broker or answer it."""
+        judged = self.controls.judge_change(
+            change, self.cells.quotes, self.ledger, now_ns=self.session.clock_ns, killed=self.killed
+        )
+        if judged.allowed:
+            self.adapter.modify(change)
+            return
+        self.measures.add("orders_refused_total", control=judged.reason.partition(":")[0])
+        self.log.warning("change refused", client_order_id=change.client_order_id, reason=judged.reason)
+        self.answer_unsent(change, judged.reason)
 
     def drop_all(self, reason: str) -> None:
         """Nothing that waits may leave any more."""
@@ -115,6 +136,15 @@ class OrderDoor:
         Definitive means that no copy leaves later either: a batch may come twice, and its order may have been placed
         again under its next attempt by then.
         """
+        if isinstance(request, ModifyOrder):  # the cell gives the change up, and cancels the order
+            result = ModifyResult(
+                client_order_id=request.client_order_id,
+                request_id=request.request_id,
+                outcome=Outcome.REFUSED,
+                ts_ns=self.session.clock_ns,
+                reason=reason,
+            )
+            self.cells.pass_on(request.client_order_id, result)
         if not isinstance(request, SubmitOrder):
             return
         definitive = not request.resend and not self.ledger.knows(request.client_order_id)
@@ -122,11 +152,11 @@ class OrderDoor:
             self.unsent[request.client_order_id] = reason
             if len(self.unsent) > KEPT_ORDERS:
                 self.unsent.popitem(last=False)
-        result = SubmitResult(
+        answer = SubmitResult(
             client_order_id=request.client_order_id,
             outcome=Outcome.REFUSED if definitive else Outcome.UNKNOWN,
             ts_ns=self.session.clock_ns,
             reason=reason,
             left=False,
         )
-        self.cells.pass_on(request.client_order_id, result)
+        self.cells.pass_on(request.client_order_id, answer)

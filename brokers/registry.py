@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from brokers.embedded.adapter import EmbeddedAdapter
+from msgspec.structs import replace
+
+from brokers.embedded.adapter import DECLARED, EmbeddedAdapter
 from brokers.port import BrokerAdapter
 from config.schema import BrokerConfig
 
@@ -21,4 +23,10 @@ def make_adapter(config: BrokerConfig) -> BrokerAdapter:
         monotonic=time.monotonic,
         answer_timeout_s=config.answer_timeout_ms / 1000,
         silence_timeout_s=config.silence_timeout_ms / 1000,
+        declared=replace(
+            DECLARED,
+            replace_in_place=DECLARED.replace_in_place and config.replace_in_place,
+            server_side_stops=DECLARED.server_side_stops and config.server_side_stops,
+            market_orders_rest=DECLARED.market_orders_rest or config.market_orders_rest,
+        ),
     )

@@ -51,6 +51,8 @@ class Setting(msgspec.Struct, frozen=True):
             return "one of " + ", ".join(choices)
         if self.type == Texts:
             return "a list of texts, none empty"
+        if self.type is bool:
+            return "true or false"
         if self.type in (Changes, Factors):
             item = msgspec.inspect.type_info(self.type).item_type  # type: ignore[attr-defined]
             return f"a list of numbers from {item.ge:g} to {item.le:g}"

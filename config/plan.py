@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from config.errors import PlanError, nearest, read_text
 from domain.execution import Side
-from domain.groups import Plan, PlanLeg, PlanStop, Policy
+from domain.groups import Plan, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import canonical_symbol
 from domain.money import parse_price
 from domain.plans import shape_problems
@@ -142,7 +142,11 @@ _LEG = {
     "ratio": _Key(_count, 1),
     "limit_price": _Key(_price, 0),
 }
-_STOP = {"leg_id": _Key(_text), "trigger_price": _Key(_price)}
+_STOP = {
+    "leg_id": _Key(_text),
+    "trigger_price": _Key(_price),
+    "trigger_on": _Key(_one_of(TriggerOn), TriggerOn.LAST),
+}
 
 
 def _plan(document: Any, problems: list[str]) -> Plan:

@@ -41,6 +41,9 @@ class BrokerConfig(Section, frozen=True, kw_only=True):
     port: Port = 19471
     answer_timeout_ms: Positive = 2_000  # without an answer for so long, a request's fate is UNKNOWN
     silence_timeout_ms: Positive = 1_500  # without a byte for so long, the link is down
+    replace_in_place: bool = True  # false: orders are never changed in place, although this broker could
+    server_side_stops: bool = True  # false: stop-losses are watched here, although this broker could
+    market_orders_rest: bool = False  # true: this house's market orders may stay as resting limits (market protection)
 
 
 class OrdersConfig(Section, frozen=True, kw_only=True):
@@ -55,6 +58,10 @@ class OrdersConfig(Section, frozen=True, kw_only=True):
     max_cancels: Positive = 8  # a cancel that is stuck so often makes the order UNRESOLVED, with an alert
     quote_max_age_ms: Positive = 120_000  # an older quote blocks a release (R15)
     entry_step_pct: Percent = 0.5  # each further attempt concedes so much more of the price
+    market_patience_ms: Positive = 1_000  # a repair's market order that rests for so long is priced again as a limit
+    market_reprices: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5  # so often; then a person is called
+    market_reprice_pct: Percent = 2.0  # each time conceding so much more beyond the touch
+    market_band_pct: Percent = 15.0  # and never further than this from the mid; keep it below the gateway's collar
     absence_horizon_ms: Positive = 2_000  # an order missing from a snapshot is absent only when sent so long before it
 
 
@@ -71,7 +78,11 @@ class StopLossConfig(Section, frozen=True, kw_only=True):
     """``[stop_loss]`` (S2).  All times are broker time."""
 
     offset_pct: Percent = 0.5  # the execution price lies so far beyond the trigger
-    fallback_ms: Positive = 2_000  # triggered and not filled for so long: cancel, then market for the remainder
+    fallback_ms: Positive = 2_000  # triggered and not filled for so long: a market order, in place or after a cancel
+    max_unprotected_ms: Positive = 3_000  # no stop works at the broker for so long: CRITICAL, and it is watched here
+    blind_ms: Positive = 10_000  # a stop that is watched here without a quote to judge by for so long: CRITICAL
+    max_spread_pct: Percent = 50.0  # of the mid; a wider quote is not judged by, unless within max_spread_floor
+    max_spread_floor: Percent = 0.5  # currency units
 
 
 class ControlsConfig(Section, frozen=True, kw_only=True):

@@ -13,13 +13,14 @@ from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
 from domain.orders import OrderState, event_id, merge
-from messages.orders import ForgetOrder, OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.orders import ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
 from messages.records import (
     ExecutionRecord,
     ExecutionStateRecord,
     IntentRecord,
     IntentStatus,
     RejectedEventRecord,
+    ReplaceStatus,
     Severity,
 )
 
@@ -65,6 +66,17 @@ class ChildOrder(msgspec.Struct, frozen=True):
     def live(self) -> int:
         """Units that may still trade.  Unknown counts as live."""
         return 0 if self.fate is Fate.ENDED else self.state.live_qty
+
+    @property
+    def is_sound(self) -> bool:
+        """Working at the broker as we want it: acknowledged, and no cancel or change of it is under way or failed."""
+        return (
+            self.fate is Fate.LIVE
+            and self.state.is_acknowledged
+            and not self.intent.cancel_requests
+            and self.intent.replace_status not in (ReplaceStatus.REQUESTED, ReplaceStatus.FAILED)
+            and self.intent.status is not IntentStatus.UNRESOLVED
+        )
 
     @property
     def fate(self) -> Fate:
@@ -144,7 +156,37 @@ def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, mo
         sent_ns=intent.sent_ns or report.ts_ns,
         acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
         terminal_ns=(intent.terminal_ns or moment.at_ns) if state.is_settled else 0,
+        replace_status=_replace_status(intent, report),
     )
+
+
+# What a report says about the replace request that it names.
+REPLACE_ANSWERS: dict[ExecType, ReplaceStatus] = {
+    ExecType.REPLACED: ReplaceStatus.REPLACED,
+    ExecType.CANCEL_REJECT: ReplaceStatus.FAILED,
+}
+
+
+def replace_request_id(intent: IntentRecord) -> str:
+    """The id of the last request to change the order in place."""
+    return f"{intent.client_order_id}/m{intent.replace_requests}"
+
+
+def _replace_status(intent: IntentRecord, report: ExecutionReport) -> ReplaceStatus:
+    """The last request's standing; an earlier request's late answer says nothing about it."""
+    if not intent.replace_requests or report.request_id != replace_request_id(intent):
+        return intent.replace_status
+    return REPLACE_ANSWERS.get(report.exec_type, intent.replace_status)
+
+
+def on_modify_result(order: ChildOrder, result: ModifyResult, effects: Effects) -> ChildOrder:
+    """What came of a change in place.  "Taken" is no evidence, its report is; anything else makes it a failure."""
+    waits = order.intent.replace_status is ReplaceStatus.REQUESTED
+    if not waits or result.outcome is Outcome.ACCEPTED or result.request_id != replace_request_id(order.intent):
+        return order
+    intent = replace(order.intent, replace_status=ReplaceStatus.FAILED)
+    effects.records.append(intent)
+    return replace(order, intent=intent)
 
 
 def _knowledge(intent: IntentRecord, state: OrderState, moment: Moment) -> ExecutionStateRecord:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from config.schema import ControlsConfig
 from decisions.effects import MS
@@ -20,7 +21,7 @@ from domain.execution import OrdType
 from domain.instruments import Instrument
 from domain.money import PRICE_SCALE, to_decimal
 from domain.quotes import Quote
-from messages.orders import SubmitOrder
+from messages.orders import ModifyOrder, SubmitOrder
 
 PACED = "E7"  # applied by the lanes, through which every order has come (decisions/lanes.py)
 
@@ -98,6 +99,37 @@ class Controls:
             return Judgement(False, text, " ".join(checks))
         if ledger.knows(order.client_order_id) and not order.resend:
             return Judgement(False, checks=" ".join(checks), duplicate=True)
+        return self._walk(order, checks, quotes, ledger, now_ns=now_ns, killed=killed)
+
+    def judge_change(
+        self, change: ModifyOrder, quotes: Mapping[str, Quote], ledger: Ledger, *, now_ns: int, killed: bool
+    ) -> Judgement:
+        """Whether an order may be changed in place: its new terms pass what a new order with them would (E1 to E6).
+
+        An order whose first terms this incarnation does not know cannot be judged, and so is not changed.
+        """
+        order = ledger.payload(change.client_order_id)
+        if order is None:
+            return Judgement(False, f"E3: {change.client_order_id} was not sent by this gateway; cancel it instead")
+        order = replace(
+            order,
+            order_type=change.order_type,
+            quantity=change.quantity,
+            price=change.price,
+            trigger_price=change.trigger_price,
+        )
+        return self._walk(order, [PACED, "E3"], quotes, ledger, now_ns=now_ns, killed=killed)
+
+    def _walk(
+        self,
+        order: SubmitOrder,
+        checks: list[str],
+        quotes: Mapping[str, Quote],
+        ledger: Ledger,
+        *,
+        now_ns: int,
+        killed: bool,
+    ) -> Judgement:
         instrument = self._instruments.get(order.symbol)
         if instrument is None:
             text = f"E17: {order.symbol!r} is not an instrument of this broker; refresh the instrument list"

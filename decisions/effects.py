@@ -40,6 +40,9 @@ class Moment:
     quotes: Mapping[str, Quote]
     config: Config
     shut_by: str = ""  # why new risk is not allowed
+    replaces: bool = False  # whether the broker changes orders in place
+    rests: bool = False  # whether its market orders may stay as resting limits
+    server_stops: bool = True  # whether it watches stop orders itself
 
     def quote(self, symbol: str) -> Quote | None:
         """The last quote of ``symbol`` when it is usable and fresh, else ``None`` (R15)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from decisions.chasing import chase_terms
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.news import News, hear
 from decisions.prices import Pricing
@@ -69,6 +70,7 @@ def start(message: StartHedge, moment: Moment) -> tuple[HedgeState, Effects]:
             step_pct=config.concession_pct,
             attempts=1 if record.level >= config.depth else 2,
             last_is_market=record.level >= config.depth,
+            **(chase_terms(moment) if record.level >= config.depth else {}),
         ),
         timeout_ms=config.timeout_ms,
         authorized=record.needed_qty,

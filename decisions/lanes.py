@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from config.schema import ControlsConfig
 from decisions.effects import Request
 from decisions.ledger import same_payload
+from domain.execution import OrdType
 from domain.groups import ENTRY_ROLES, Role
 from messages.orders import CancelOrder, SubmitOrder
 
@@ -26,9 +27,9 @@ WINDOW_MS = 1_000  # after so long a spent token is back
 class Lane(IntEnum):
     """In the order in which they leave."""
 
-    REPAIR = 1  # hedges, closes and stop-loss market orders
+    REPAIR = 1  # hedges, closes and stop-loss market orders, and changes that turn an order into an exit
     CANCEL = 2
-    CHANGE = 3  # stop-limit orders, and modifications
+    CHANGE = 3  # stop-limit orders, and changes that leave them what they are
     QUERY = 4
     PROTECTION = 5
     RISK = 6
@@ -51,7 +52,9 @@ def lane_of(request: Request) -> Lane:
     """The lane that a request waits in."""
     if isinstance(request, SubmitOrder):
         return LANE_OF_ROLE[request.role]
-    return Lane.CANCEL if isinstance(request, CancelOrder) else Lane.CHANGE
+    if isinstance(request, CancelOrder):
+        return Lane.CANCEL
+    return Lane.CHANGE if request.order_type is OrdType.STOP_LIMIT else Lane.REPAIR
 
 
 class Lanes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec.structs import replace
 
+from decisions.chasing import chase_terms
 from decisions.effects import Effects, Moment, UnknownMessage
 from decisions.news import News, hear
 from decisions.prices import Pricing
@@ -29,7 +32,7 @@ def start(message: StartLeg, moment: Moment) -> tuple[LegState, Effects]:
     leg, orders = message.leg, moment.config.orders
     states = {state.client_order_id: state for state in message.execution_states}
 
-    def parent(kind: str, role: Role, *, limit_price: int) -> Parent:
+    def parent(kind: str, role: Role, *, limit_price: int, **chasing: Any) -> Parent:
         return Parent(
             parent_id=parent_tag(moment.cell, message.group_id, kind, leg.index, 0),
             group_id=message.group_id,
@@ -42,13 +45,14 @@ def start(message: StartLeg, moment: Moment) -> tuple[LegState, Effects]:
                 step_pct=orders.entry_step_pct,
                 attempts=orders.max_attempts,
                 last_is_market=not limit_price,
+                **chasing,
             ),
             timeout_ms=orders.working_timeout_ms,
             target_qty=leg.target_qty if kind == "E" else 0,
         )
 
     entry = parent("E", leg.role, limit_price=leg.limit_price)
-    close = parent("C", Role.CLOSE, limit_price=0)
+    close = parent("C", Role.CLOSE, limit_price=0, **chase_terms(moment))
     state = LegState(
         leg,
         restore(entry, message.intents, states),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decisions.child_order import on_absence, on_report, on_sent, on_submit_result
+from decisions.child_order import on_absence, on_modify_result, on_report, on_sent, on_submit_result
 from decisions.effects import Effects, Moment, UnknownMessage
 from decisions.working import Parent, with_order
 from domain.execution import ExecutionReport
@@ -14,9 +14,9 @@ News = ExecutionReport | OrderSent | SubmitResult | CancelResult | ModifyResult 
 def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent:
     """The parent after this piece of news about one of its child orders.
 
-    The answers to cancel and modify requests change nothing: neither "taken" nor "refused" is evidence of where the
-    order is; its reports are (R2, R4).  News of an order with our tag that this parent never placed is a bug or a
-    forgery and raises :class:`UnknownMessage`.
+    The answers to cancel requests change nothing: neither "taken" nor "refused" is evidence of where the order is; its
+    reports are (R2, R4).  A change in place that was not taken is given up, and its order canceled.  News of an order
+    with our tag that this parent never placed is a bug or a forgery and raises :class:`UnknownMessage`.
     """
     order = parent.orders.get(news.client_order_id)
     if order is None:
@@ -31,5 +31,7 @@ def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent
         case OrderAbsent():
             wanted = not parent.yielded and parent.filled + parent.live <= parent.authorized
             return with_order(parent, on_absence(order, news.as_of_ns, parent.quantity, moment, effects, wanted=wanted))
-        case CancelResult() | ModifyResult():
+        case ModifyResult():
+            return with_order(parent, on_modify_result(order, news, effects))
+        case CancelResult():
             return parent

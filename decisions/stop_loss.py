@@ -1,23 +1,36 @@
-"""A stop-loss (S2, S12): stop-limit at the broker; triggered and not filled for two seconds of broker time: cancel,
-cancel *confirmed*, market for the remainder only.  If a fill wins the race, the market order shrinks or never exists.
+"""A stop-loss (S2, S12): stop-limit at the broker; triggered and not filled for two seconds of broker time: changed to
+a market order in place, or, where the broker cannot, canceled, cancel *confirmed*, market for the remainder only.  If a
+fill wins the race, the market order shrinks or never exists.  Units that may still trade are never placed again, so
+that exits can never exceed the position (R2).
+
+A stop that the broker does not watch is watched here (decisions/stop_trigger.py): then limit orders at the execution
+price take the place of the triggered stop-limit.  How long the position stood bare: decisions/stop_window.py.
 """
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import msgspec
 from msgspec.structs import replace
 
-from decisions.child_order import Fate
+from decisions.chasing import chase, chase_terms, is_chased
+from decisions.child_order import ChildOrder, Fate
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.news import News, hear
-from decisions.prices import Pricing, concede
-from decisions.working import Parent, place, request_cancel, restore, slots, with_order, work
+from decisions.order_changes import may_replace, must_cancel, request_cancel, request_replace
+from decisions.prices import Pricing, concede, price
+from decisions.stop_trigger import at_broker, look
+from decisions.stop_window import measure
+from decisions.working import BLIND, RETRY_MS, Parent, Slot, place, restore, slots, with_order, work
 from domain.execution import OrdType, Side
 from domain.groups import Leg, Role, parent_of, parent_tag
 from domain.slices import slices
 from messages.group import ProtectPosition, Review, StartStop, StopProgressed
-from messages.records import Severity, StopRecord, StopStatus
+from messages.records import IntentStatus, ReplaceStatus, Severity, StopRecord, StopStatus
 
+TURNED_DOWN = frozenset({IntentStatus.REFUSED, IntentStatus.REJECTED, IntentStatus.VOID})
+REARM_MAX_MS = 60_000  # broker time; R14: a closed session is asked this seldom
 EXITING = frozenset({StopStatus.TRIGGERED, StopStatus.FALLBACK, StopStatus.MARKET})
 
 
@@ -62,6 +75,7 @@ def open_record(leg: Leg, *, group_id: str, quantity: int, moment: Moment) -> St
         armed_ns=moment.at_ns,
         triggered_ns=0,
         closed_ns=0,
+        trigger_on=leg.stop_trigger_on,
     )
 
 
@@ -78,7 +92,7 @@ def start(message: StartStop, moment: Moment) -> tuple[StopState, Effects]:
             role=role,
             instrument=leg.instrument,
             side=record.side,
-            pricing=Pricing(attempts=1, last_is_market=True),
+            pricing=Pricing(attempts=1, last_is_market=True, **chase_terms(moment)),
             timeout_ms=moment.config.orders.working_timeout_ms,
             reason=reason,
         )
@@ -106,11 +120,12 @@ def decide(state: StopState, message: ProtectPosition | Review | News, moment: M
         case _:
             raise UnknownMessage(f"stop {state.record.stop_id} has no rule for {message!r}")
     before = state.record
-    state = _trigger(state, moment)
+    state = replace(state, record=look(state.record, state.limit, moment, effects))
     if moment.may_send:
         state = _work_limit(state, moment, effects)
         state = _work_market(state, moment, effects)
     state = _conclude(state, moment, effects)
+    state = replace(state, record=measure(state.record, state.limit, state.market, moment, effects))
     if state.record != before or isinstance(message, ProtectPosition):
         effects.records.append(state.record)
     return _report(state, effects), effects
@@ -123,52 +138,131 @@ def _relevel(state: StopState, quantity: int, moment: Moment) -> StopState:
     return replace(state, record=record)
 
 
-def _trigger(state: StopState, moment: Moment) -> StopState:
-    """A trigger report, or a fill without one, starts the two seconds."""
-    triggered = state.limit.filled > 0 or any(order.state.triggered for order in state.limit.orders.values())
-    if triggered and state.record.status is StopStatus.ARMED:
-        record = replace(state.record, status=StopStatus.TRIGGERED, triggered_ns=moment.at_ns)
-        return replace(state, record=record)
-    return state
-
-
 def _work_limit(state: StopState, moment: Moment, effects: Effects) -> StopState:
-    """Keep one stop-limit slice set of the right size; cancel what is too much or, once triggered, too late."""
+    """Keep the stop-limit orders at their level; once triggered and too late, turn them into the exit."""
     record, parent = state.record, state.limit
     deadline = record.triggered_ns + moment.config.stop_loss.fallback_ms * MS
-    give_up = record.status in (StopStatus.FALLBACK, StopStatus.MARKET) or (
-        record.status is StopStatus.TRIGGERED and moment.at_ns >= deadline
-    )
-    if record.status is StopStatus.TRIGGERED and not give_up:
+    late = record.status is StopStatus.TRIGGERED and moment.at_ns >= deadline
+    if record.status is StopStatus.TRIGGERED and not late:
         effects.wake(deadline)
-    level = 0 if give_up else record.quantity
-    parent = replace(parent, authorized=max(record.quantity, parent.filled))
-    excess = parent.filled + parent.live - level
-    for order in parent.orders.values():
-        if order.fate is Fate.LIVE and (excess > 0 or order.intent.cancel_requests):
-            parent = with_order(parent, request_cancel(order, moment, effects))
-    missing = level - parent.filled - parent.live
-    lot = state.leg.instrument.lot_size
-    if record.status is StopStatus.ARMED and parent.live == 0 and missing >= lot:
-        parent = _arm(state, parent, missing - missing % lot, moment, effects)
-    if give_up and record.status is StopStatus.TRIGGERED:
+    if late:
         effects.acted("S12")
         record = replace(record, status=StopStatus.FALLBACK)
+    parent = replace(parent, authorized=max(record.quantity, parent.filled))
+    if record.status in (StopStatus.FALLBACK, StopStatus.MARKET):
+        parent = _give_up(parent, record, moment, effects)
+    else:
+        parent = _shrink(parent, record.quantity, moment, effects)
+        parent = _arm(parent, record, moment, effects)
     return replace(state, limit=parent, record=record)
 
 
-def _arm(state: StopState, parent: Parent, quantity: int, moment: Moment, effects: Effects) -> Parent:
-    """Place the stop-limit orders, one per freeze-quantity slice."""
+def _shrink(parent: Parent, level: int, moment: Moment, effects: Effects) -> Parent:
+    """Take what is too much off the newest orders, in place where the broker can: the rest never stands bare."""
+    excess = parent.filled + parent.live - level
+    for order in _newest_first(parent):
+        cut = max(0, min(excess, order.live))
+        excess -= cut
+        if must_cancel(order, moment, effects) or cut == order.live:
+            parent = with_order(parent, request_cancel(order, moment, effects))
+        elif cut and may_replace(order, moment):
+            parent = with_order(parent, _resized(order, order.state.order_qty - cut, moment, effects))
+        elif cut and order.intent.replace_status is not ReplaceStatus.REQUESTED:
+            parent = with_order(parent, request_cancel(order, moment, effects))
+    return parent
+
+
+def _newest_first(parent: Parent) -> list[ChildOrder]:
+    working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
+    return sorted(working, key=lambda order: order.intent.slice, reverse=True)
+
+
+def _resized(order: ChildOrder, quantity: int, moment: Moment, effects: Effects) -> ChildOrder:
+    intent = order.intent
+    return request_replace(
+        order, moment, effects,
+        order_type=intent.order_type, quantity=quantity, price=intent.price, trigger=intent.trigger_price,
+    )  # fmt: skip
+
+
+def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -> Parent:
+    """Place what is missing, one order per freeze-quantity slice: stop-limits before the trigger, limits after it."""
+    missing = record.quantity - parent.filled - parent.live
+    lot = parent.instrument.lot_size
+    before = record.status is StopStatus.ARMED and at_broker(record, moment)
+    if missing < lot or not (before or record.status is StopStatus.TRIGGERED):
+        return parent
     known = slots(parent)
+    due = _rearm_at(known)
+    if moment.at_ns < due:
+        effects.wake(due)
+        return parent
+    quote = moment.quote(record.symbol)
     first = known[-1].number + 1 if known else 0
-    quote = moment.quote(state.leg.instrument.symbol)
-    for number, size in enumerate(slices(quantity, state.leg.instrument), start=first):
+    for number, size in enumerate(slices(missing - missing % lot, parent.instrument), start=first):
         parent = place(
             parent, number, 1, size, moment, effects,
-            order_type=OrdType.STOP_LIMIT, limit=state.record.limit_price, trigger=state.record.trigger_price,
-            reference=quote.mid if quote else 0,
+            order_type=OrdType.STOP_LIMIT if before else OrdType.LIMIT, limit=record.limit_price,
+            trigger=record.trigger_price if before else 0, reference=quote.mid if quote else 0,
         )  # fmt: skip
     return parent
+
+
+def _rearm_at(known: list[Slot]) -> int:
+    """At once; but after each refusal in a row twice as long, because a broker that refuses is not to be stormed."""
+    row = list(takewhile(lambda slot: slot.last.intent.status in TURNED_DOWN, reversed(known)))
+    if not row:
+        return 0
+    return row[0].last.intent.terminal_ns + min(RETRY_MS << (len(row) - 1), REARM_MAX_MS) * MS
+
+
+def _give_up(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -> Parent:
+    """Turn every order that has not exited in time into a market order, or cancel it; a market order follows then."""
+    excess = parent.filled + parent.live - record.quantity
+    for order in _newest_first(parent):
+        cut = max(0, min(excess, order.live))
+        excess -= cut
+        asked = order.intent.replace_status is ReplaceStatus.REQUESTED
+        if must_cancel(order, moment, effects) or cut == order.live:
+            parent = with_order(parent, request_cancel(order, moment, effects))
+        elif asked:
+            continue  # answered soon, or canceled
+        elif is_exit(order):
+            parent = with_order(parent, _see_through(parent, order, moment, effects))
+        elif may_replace(order, moment):
+            quantity = order.state.order_qty - cut
+            parent = with_order(parent, _to_market(parent, order, quantity, moment, effects))
+        else:
+            parent = with_order(parent, request_cancel(order, moment, effects))
+    return parent
+
+
+def is_exit(order: ChildOrder) -> bool:
+    """Whether a stop-limit order has been turned into the exit that follows it."""
+    intent = order.intent
+    return intent.order_type is OrdType.MARKET or (intent.order_type is OrdType.LIMIT and intent.replace_requests > 0)
+
+
+def _to_market(parent: Parent, order: ChildOrder, quantity: int, moment: Moment, effects: Effects) -> ChildOrder:
+    """A market order; where that may rest, a limit at the touch, which says what it is (and is chased alike)."""
+    pricing = parent.pricing
+    quote = moment.quote(parent.instrument.symbol)
+    priced = price(pricing, pricing.attempts + 1, parent.side, parent.instrument, quote) if pricing.reprices else BLIND
+    priced = priced or BLIND
+    return request_replace(
+        order, moment, effects, order_type=priced.order_type, quantity=quantity, price=priced.price, trigger=0
+    )
+
+
+def _see_through(parent: Parent, order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
+    """An exit in place that does not fill is chased where market orders rest, else canceled after its time."""
+    if is_chased(order, parent.pricing):
+        return chase(parent, order, parent.pricing.attempts + order.intent.replace_requests, moment, effects)
+    deadline = order.intent.replace_requested_ns + parent.timeout_ms * MS
+    if moment.at_ns >= deadline:
+        return request_cancel(order, moment, effects)
+    effects.wake(deadline)
+    return order
 
 
 def _work_market(state: StopState, moment: Moment, effects: Effects) -> StopState:
@@ -203,15 +297,16 @@ def _conclude(state: StopState, moment: Moment, effects: Effects) -> StopState:
             quantity=state.market.abandoned,
             subject=record.stop_id,
         )
-    if status is StopStatus.DONE and record.status is StopStatus.MARKET:
+    exited = state.market.filled + sum(order.filled for order in state.limit.orders.values() if is_exit(order))
+    if status is StopStatus.DONE and record.status in (StopStatus.FALLBACK, StopStatus.MARKET) and exited:
         effects.alert(
             moment,
             Severity.INFO,
             "STOP_FELL_BACK",
-            f"the stop-loss on {record.symbol} exited {state.market.filled} at the market",
+            f"the stop-loss on {record.symbol} exited {exited} at the market",
             group_id=record.group_id,
             symbol=record.symbol,
-            quantity=state.market.filled,
+            quantity=exited,
             subject=record.stop_id,
         )
     closed = status in (StopStatus.DONE, StopStatus.RELEASED)

@@ -26,7 +26,7 @@ import msgspec
 
 from domain.coverage import protects, uncovered
 from domain.execution import Side
-from domain.groups import Group, Leg, Plan, PlanLeg, PlanStop, Role
+from domain.groups import Group, Leg, Plan, PlanLeg, PlanStop, Role, TriggerOn
 from domain.instruments import Instrument
 from domain.money import round_down, round_up, to_decimal
 from domain.plans import shape_problems
@@ -178,7 +178,7 @@ def _naked_problems(legs: tuple[Leg, ...]) -> list[str]:
 
 def _legs(plan: Plan, known: _Known) -> tuple[Leg, ...]:
     """The legs in working order; ``index`` is the place in it.  Legs of one score keep the plan's order."""
-    triggers = {stop.leg_id: stop.trigger_price for stop in plan.stops}
+    stops = {stop.leg_id: stop for stop in plan.stops}
     drafts = tuple(
         Leg(
             leg_id=leg.leg_id,
@@ -189,7 +189,8 @@ def _legs(plan: Plan, known: _Known) -> tuple[Leg, ...]:
             score=0,
             target_qty=plan.quantity * leg.ratio,
             limit_price=leg.limit_price,
-            stop_trigger=triggers.get(leg.leg_id, 0),
+            stop_trigger=stops[leg.leg_id].trigger_price if leg.leg_id in stops else 0,
+            stop_trigger_on=stops[leg.leg_id].trigger_on if leg.leg_id in stops else TriggerOn.LAST,
         )
         for index, (leg, instrument) in enumerate(known)
     )

@@ -13,15 +13,16 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from decisions.chasing import chase, is_chased
 from decisions.child_order import ChildOrder, Fate, new_child, submit_request
 from decisions.effects import MS, Effects, Moment
+from decisions.order_changes import must_cancel, request_cancel
 from decisions.prices import Price, Pricing, price
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
 from domain.instruments import Instrument
 from domain.slices import slices
-from messages.orders import CancelOrder
-from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, Severity
+from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus
 
 QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
 RETRY_MS = 250  # broker time before a refused or rejected slice is tried again, times the attempt
@@ -73,7 +74,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         """
         if slot.busted and self.role is Role.PROTECTION:
             return True
-        return slot.tried >= self.pricing.attempts or slot.attempts >= MAX_ATTEMPTS
+        return slot.tried >= self.pricing.attempts + self.pricing.reprices or slot.attempts >= MAX_ATTEMPTS
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     quantity: int
     attempts: int  # how many there were
-    tried: int  # how many of them left the gateway: only these count against the pricing's attempts
+    tried: int  # prices that were in the market, changes in place included: these count against the pricing's attempts
     filled: int
     busted: bool  # a correction or a bust changed what had filled
     last: ChildOrder
@@ -103,7 +104,7 @@ def slots(parent: Parent) -> list[Slot]:
             number=intent.slice,
             quantity=before.quantity if before else intent.quantity,
             attempts=intent.attempt,
-            tried=(before.tried if before else 0) + left,
+            tried=(before.tried if before else 0) + left + intent.replace_requests,
             filled=(before.filled if before else 0) + order.filled,
             busted=order.state.count.amended or (before is not None and before.busted),
             last=order,
@@ -149,56 +150,23 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     if not parent.live:
         return parent
     working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
+    chased = any(is_chased(order, parent.pricing) for order in working)
+    tried = {slot.number: slot.tried for slot in slots(parent)} if chased else {}
     for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
         deadline = max(order.intent.decided_ns, order.resent_ns) + parent.timeout_ms * MS
         surplus = excess > 0
         excess -= order.live if surplus else 0
-        if parent.yielded or surplus or moment.at_ns >= deadline or order.intent.cancel_requests:
-            if moment.at_ns >= deadline and not order.intent.cancel_requests:
+        chases = is_chased(order, parent.pricing)
+        late = moment.at_ns >= deadline and not chases
+        if parent.yielded or surplus or late or must_cancel(order, moment, effects):
+            if late and not order.intent.cancel_requests:
                 effects.acted("S12")
             parent = with_order(parent, request_cancel(order, moment, effects))
+        elif chases:
+            parent = with_order(parent, chase(parent, order, tried[order.intent.slice], moment, effects))
         else:
             effects.wake(deadline)
     return parent
-
-
-def request_cancel(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
-    """Ask the broker to cancel; ask again when it stays silent; after too often, call a person (R25)."""
-    intent, config = order.intent, moment.config.orders
-    again = intent.cancel_requested_ns + config.cancel_timeout_ms * MS * min(max(intent.cancel_requests, 1), 10)
-    if intent.cancel_requests and moment.at_ns < again:
-        effects.wake(again)
-        return order
-    requests = intent.cancel_requests + 1
-    if requests == config.max_cancels + 1:
-        effects.alert(
-            moment,
-            Severity.CRITICAL,
-            "CANCEL_STUCK",
-            f"{intent.client_order_id}: {config.max_cancels} cancels without an end; it counts as live",
-            group_id=intent.group_id,
-            symbol=intent.symbol,
-            quantity=order.live,
-            subject=intent.client_order_id,
-        )
-    stuck = requests > config.max_cancels
-    intent = replace(
-        intent,
-        cancel_requests=requests,
-        cancel_requested_ns=moment.at_ns,
-        status=IntentStatus.UNRESOLVED if stuck else intent.status,
-    )
-    effects.records.append(intent)
-    effects.requests.append(
-        CancelOrder(
-            client_order_id=intent.client_order_id,
-            venue_order_id=intent.broker_order_id,
-            request_id=f"{intent.client_order_id}/c{requests}",
-            epoch=moment.epoch,
-        )
-    )
-    effects.wake(moment.at_ns + config.cancel_timeout_ms * MS)
-    return replace(order, intent=intent)
 
 
 def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:

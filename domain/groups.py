@@ -75,11 +75,20 @@ class PlanLeg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limit_price: int = 0
 
 
+class TriggerOn(Enum):
+    """Which price of an option triggers its stop-loss."""
+
+    LAST = "last"  # the broker's own stop order decides, by its own rule
+    MID = "mid"  # halfway between bid and ask, watched here
+    MARK = "mark"  # what closing would cost now: the ask for a short, the bid for a long; watched here
+
+
 class PlanStop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stop-loss on one leg: the option price that triggers it."""
+    """A stop-loss on one leg: the option price that triggers it, and which price that is compared with."""
 
     leg_id: str
     trigger_price: int
+    trigger_on: TriggerOn = TriggerOn.LAST
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +115,7 @@ class Leg(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     target_qty: int
     limit_price: int
     stop_trigger: int = 0  # 0: no stop-loss on this leg
+    stop_trigger_on: TriggerOn = TriggerOn.LAST
 
 
 class Group(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

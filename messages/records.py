@@ -12,7 +12,7 @@ from enum import Enum
 import msgspec
 
 from domain.execution import OrdStatus, OrdType, Side, TimeInForce
-from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Role
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Role, TriggerOn
 from domain.orders import OrderState
 
 
@@ -29,6 +29,15 @@ class IntentStatus(Enum):
     EXPIRED = "EXPIRED"
     REFUSED = "REFUSED"  # it was definitively not taken: by our gateway, or by the broker's own answer
     VOID = "VOID"  # absent at the broker, proven twice
+
+
+class ReplaceStatus(Enum):
+    """How the last change of an order in place stands.  One that failed in any way ends in a cancel."""
+
+    NONE = ""
+    REQUESTED = "REQUESTED"  # not answered: the order stands as it was, or as it was asked to be
+    REPLACED = "REPLACED"  # the broker has reported it
+    FAILED = "FAILED"  # refused, or of unknown fate
 
 
 class HedgeStatus(Enum):
@@ -95,7 +104,10 @@ class LegRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=
 
 
 class IntentRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
-    """Table ``order_intents``: one child order, durable before its first byte leaves (S10)."""
+    """Table ``order_intents``: one child order, durable before its first byte leaves (S10).
+
+    Its terms are those that were asked for last: a change in place is a later record, durable before it leaves as well.
+    """
 
     client_order_id: str
     group_id: str
@@ -125,6 +137,9 @@ class IntentRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_on
     cancel_requested_ns: int
     cancel_requests: int
     terminal_ns: int
+    replace_requests: int = 0
+    replace_requested_ns: int = 0
+    replace_status: ReplaceStatus = ReplaceStatus.NONE
 
 
 class ExecutionStateRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
@@ -193,6 +208,20 @@ class StopRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only
     armed_ns: int
     triggered_ns: int
     closed_ns: int
+    trigger_on: TriggerOn = TriggerOn.LAST
+    unprotected_ns: int = 0  # since when less than its quantity is looked after; 0: it is
+    blind_ns: int = 0  # watched here: since when there is no quote to judge by; 0: there is
+
+
+class StopWindowRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Table ``stop_windows``: one time in which a position stood without its stop-loss (R3)."""
+
+    stop_id: str
+    opened_ns: int
+    group_id: str
+    symbol: str
+    quantity: int  # the stop's whole quantity
+    closed_ns: int
 
 
 class ExposureRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
@@ -252,6 +281,7 @@ Record = (
     | ExecutionRecord
     | HedgeRecord
     | StopRecord
+    | StopWindowRecord
     | ExposureRecord
     | RejectedEventRecord
     | EscalationRecord

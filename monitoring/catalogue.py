@@ -42,6 +42,7 @@ METRICS: Final = (
     # Exposure and hedging
     Metric("uncovered_units", Kind.GAUGE, "Short units that nothing protects, naked ones that a plan allows apart"),
     Metric("hedge_lag_seconds", Kind.HISTOGRAM, "Broker time from uncovered to covered; target 0.1", buckets=LAG),
+    Metric("stop_unprotected_seconds", Kind.HISTOGRAM, "Broker time without a stop that works; target 0", buckets=LAG),
     Metric("margin_use_ratio", Kind.GAUGE, "Share of the account's funds that margin ties up, 0 to 1"),
     # The broker and what it says
     Metric("broker_link_up", Kind.GAUGE, "1 while the broker session is complete and its clock is heard"),

@@ -22,7 +22,9 @@ from messages.records import (
     ProcessedEventRecord,
     Record,
     RejectedEventRecord,
+    ReplaceStatus,
     StopRecord,
+    StopWindowRecord,
 )
 from storage.reader import JournalReader
 
@@ -200,6 +202,16 @@ def _tell_intent(before: Any, record: Any) -> _Told:
         yield 0, "unresolved", "its fate at the broker is unknown", {}
     if _changed(before, record, "cancel_requested_ns"):
         yield record.cancel_requested_ns, "cancel requested", f"request {record.cancel_requests}", {}
+    if before is not None and record.replace_requests > before.replace_requests:
+        yield record.replace_requested_ns, "change requested", f"to {_order_title(record)}", {}
+    if record.replace_status is ReplaceStatus.REPLACED and (
+        before is None or before.replace_status is not record.replace_status
+    ):
+        yield 0, "changed", "the broker has changed it in place", {}
+    if record.replace_status is ReplaceStatus.FAILED and (
+        before is None or before.replace_status is not record.replace_status
+    ):
+        yield 0, "change failed", "refused or unanswered: it is canceled instead", {}
     if _changed(before, record, "terminal_ns"):
         yield record.terminal_ns, "terminal", record.status.value, {"status": record.status.value}
 
@@ -243,6 +255,11 @@ def _tell_stop(before: Any, record: Any) -> _Told:
     if before is None or (before.status, before.filled_qty) != (record.status, record.filled_qty):
         text = f"{record.status.value}, {record.filled_qty} of {record.quantity} filled"
         yield record.closed_ns, "stop", text, {"status": record.status.value, "filled_qty": record.filled_qty}
+
+
+def _tell_stop_window(_: Any, record: Any) -> _Told:
+    window_ms = (record.closed_ns - record.opened_ns) / 1e6
+    yield record.closed_ns, "protected again", f"after {window_ms:.1f} ms without a stop", {"window_ms": window_ms}
 
 
 def _tell_exposure(before: Any, record: Any) -> _Told:
@@ -292,6 +309,7 @@ _SUBJECTS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     ExecutionRecord: ("order", lambda record: record.client_order_id),
     HedgeRecord: ("hedge", lambda record: record.hedge_id),
     StopRecord: ("stop", lambda record: record.stop_id),
+    StopWindowRecord: ("stop", lambda record: record.stop_id),
     ExposureRecord: ("exposure", lambda record: f"{record.group_id}@{record.opened_ns}"),
     RejectedEventRecord: ("rejected event", lambda record: f"{record.event_id}/{record.client_order_id}"),
     EscalationRecord: ("escalation", lambda record: record.escalation_id),
@@ -303,6 +321,7 @@ _TELLERS: dict[type[Any], tuple[Callable[[Any], str], Callable[[Any, Any], _Told
     ExecutionRecord: (_no_title, _tell_execution),
     HedgeRecord: (lambda record: f"level {record.level} {_position_title(record)}", _tell_hedge),
     StopRecord: (_position_title, _tell_stop),
+    StopWindowRecord: (_no_title, _tell_stop_window),
     ExposureRecord: (lambda record: record.symbol.strip(), _tell_exposure),
     RejectedEventRecord: (_no_title, _tell_rejected),
     EscalationRecord: (lambda record: f"{record.severity.value} {record.kind}", _tell_escalation),

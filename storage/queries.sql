@@ -127,9 +127,10 @@ ON CONFLICT (group_id, leg_id, kind) DO UPDATE SET
 INSERT INTO order_intents (
     client_order_id, group_id, leg_id, parent_id, role, symbol, side, quantity, price, trigger_price, order_type,
     time_in_force, slice, attempt, status, broker_order_id, epoch, reference_price, parent_qty, cause, reason, checks,
-    decided_ns, sent_ns, acknowledged_ns, cancel_requested_ns, cancel_requests, terminal_ns
+    decided_ns, sent_ns, acknowledged_ns, cancel_requested_ns, cancel_requests, terminal_ns, replace_requests,
+    replace_requested_ns, replace_status
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (client_order_id) DO UPDATE SET
     group_id = excluded.group_id, leg_id = excluded.leg_id, parent_id = excluded.parent_id, role = excluded.role,
     symbol = excluded.symbol, side = excluded.side, quantity = excluded.quantity, price = excluded.price,
@@ -139,7 +140,8 @@ ON CONFLICT (client_order_id) DO UPDATE SET
     parent_qty = excluded.parent_qty, cause = excluded.cause, reason = excluded.reason, checks = excluded.checks,
     decided_ns = excluded.decided_ns, sent_ns = excluded.sent_ns, acknowledged_ns = excluded.acknowledged_ns,
     cancel_requested_ns = excluded.cancel_requested_ns, cancel_requests = excluded.cancel_requests,
-    terminal_ns = excluded.terminal_ns;
+    terminal_ns = excluded.terminal_ns, replace_requests = excluded.replace_requests,
+    replace_requested_ns = excluded.replace_requested_ns, replace_status = excluded.replace_status;
 
 -- name: upsert_execution_states
 INSERT INTO execution_states (
@@ -177,14 +179,24 @@ ON CONFLICT (hedge_id) DO UPDATE SET
 -- name: upsert_stop_tracking
 INSERT INTO stop_tracking (
     stop_id, group_id, leg_id, ordinal, symbol, side, quantity, filled_qty, trigger_price, limit_price, status,
-    armed_ns, triggered_ns, closed_ns
+    armed_ns, triggered_ns, closed_ns, trigger_on, unprotected_ns, blind_ns
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (stop_id) DO UPDATE SET
     group_id = excluded.group_id, leg_id = excluded.leg_id, ordinal = excluded.ordinal, symbol = excluded.symbol,
     side = excluded.side, quantity = excluded.quantity, filled_qty = excluded.filled_qty,
     trigger_price = excluded.trigger_price, limit_price = excluded.limit_price, status = excluded.status,
-    armed_ns = excluded.armed_ns, triggered_ns = excluded.triggered_ns, closed_ns = excluded.closed_ns;
+    armed_ns = excluded.armed_ns, triggered_ns = excluded.triggered_ns, closed_ns = excluded.closed_ns,
+    trigger_on = excluded.trigger_on, unprotected_ns = excluded.unprotected_ns, blind_ns = excluded.blind_ns;
+
+-- name: upsert_stop_windows
+INSERT INTO stop_windows (
+    stop_id, opened_ns, group_id, symbol, quantity, closed_ns
+)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (stop_id, opened_ns) DO UPDATE SET
+    group_id = excluded.group_id, symbol = excluded.symbol, quantity = excluded.quantity,
+    closed_ns = excluded.closed_ns;
 
 -- name: upsert_exposures
 INSERT INTO exposures (
@@ -243,6 +255,9 @@ SELECT * FROM hedge_tracking;
 
 -- name: select_stop_tracking
 SELECT * FROM stop_tracking;
+
+-- name: select_stop_windows
+SELECT * FROM stop_windows;
 
 -- name: select_exposures
 SELECT * FROM exposures;

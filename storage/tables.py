@@ -32,6 +32,7 @@ from messages.records import (
     Severity,
     StopRecord,
     StopStatus,
+    StopWindowRecord,
 )
 from storage.codec import decode_value, encode_value
 
@@ -121,6 +122,7 @@ EXECUTION_STATES = Table("execution_states", ExecutionStateRecord, "client_order
 EXECUTIONS = Table("executions", ExecutionRecord, "client_order_id", "exec_id")
 HEDGES = Table("hedge_tracking", HedgeRecord, "hedge_id")
 STOPS = Table("stop_tracking", StopRecord, "stop_id")
+STOP_WINDOWS = Table("stop_windows", StopWindowRecord, "stop_id", "opened_ns")
 EXPOSURES = Table("exposures", ExposureRecord, "group_id", "opened_ns")
 REJECTED_EVENTS = Table("rejected_events", RejectedEventRecord, "event_id", "group_id", "client_order_id")
 ESCALATIONS = Table("escalations", EscalationRecord, "escalation_id")
@@ -134,6 +136,7 @@ TABLES = (
     EXECUTIONS,
     HEDGES,
     STOPS,
+    STOP_WINDOWS,
     EXPOSURES,
     REJECTED_EVENTS,
     ESCALATIONS,

@@ -13,7 +13,7 @@ from decisions.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import ENTRY_ROLES, Group, Leg, Mode, group_part, tag_kind
-from messages.orders import CancelOrder, SubmitOrder
+from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
 from messages.records import IntentRecord
 from storage.port import GroupRows
 
@@ -50,6 +50,9 @@ class Edge:
         if isinstance(request, CancelOrder):
             assert intent.cancel_requests > 0, f"a cancel that the journal does not know: {request}"
             return
+        if isinstance(request, ModifyOrder):
+            self._change(request, intent)
+            return
         assert isinstance(request, SubmitOrder)
         for name in PAYLOAD:  # I1, I30
             assert getattr(request, name) == getattr(intent, name), f"{name} is not in the intent: {request}"
@@ -69,6 +72,12 @@ class Edge:
             assert not group.quarantined, f"new risk of a quarantined group: {request}"
             if leg.side is Side.SELL:
                 self._protected(group.group, leg, intent)
+
+    def _change(self, request: ModifyOrder, intent: IntentRecord) -> None:
+        """A change in place is in the journal first (I1, I30), and never leaves more at work than there was (R2)."""
+        for name in ("order_type", "quantity", "price", "trigger_price"):
+            assert getattr(request, name) == getattr(intent, name), f"{name} is not in the intent: {request}"
+        assert request.quantity <= self.reports[request.client_order_id].order_qty, f"more than before: {request}"
 
     # --- what is known ---
 

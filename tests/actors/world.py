@@ -20,6 +20,8 @@ from messages.orders import (
     CancelOrder,
     ForgetOrder,
     InstrumentList,
+    ModifyOrder,
+    ModifyResult,
     OrderSent,
     Outcome,
     Snapshot,
@@ -38,7 +40,7 @@ START_NS = 1_609_770_600 * 10**9  # 2021-01-04 14:30 UTC
 EXPIRY = "2021-01-15"
 DEEP_POCKETS = 10**15
 UNDERLYING, SPOT = "XYZ", (999_900, 100, 1_000_100, 100)  # it is quoted, and nobody can trade it
-BROKER_SAYS = (ExecutionReport, OrderSent, SubmitResult, Snapshot)
+BROKER_SAYS = (ExecutionReport, OrderSent, SubmitResult, ModifyResult, Snapshot)
 LIVE = frozenset({"INTENT_PERSISTED", "SENT", "LIVE", "UNRESOLVED"})
 
 
@@ -102,20 +104,25 @@ class World:
         size: int = 100,
         chain: Sequence[Instrument] = CHAIN,
         deduplicates: bool = True,
+        replaces: bool = False,
+        rests: bool = False,
+        server_stops: bool = True,
         watch: Callable[[Request], None] | None = None,
     ) -> None:
         self.truth: list[TruthEvent] = []
         self.exchange = Exchange(chain, rules or Rules(cash=DEEP_POCKETS), self.truth.append)
         self.config = config or Config()
         self.journal = MemoryJournal()
-        self.deduplicates = deduplicates
+        self.declared = {
+            "deduplicates": deduplicates, "replaces": replaces, "rests": rests, "server_stops": server_stops
+        }  # fmt: skip
         self.watch = watch
         self.now_ns = START_NS
         self.session = 0
         self.alerts: list[EscalationRecord] = []  # as released
         self.replies: list[tuple[str, msgspec.Struct]] = []
         self.heard: list[ExecutionReport] = []  # all that the exchange said to the cell, snapshots taken apart
-        self.received: list[SubmitOrder | CancelOrder] = []  # all that the exchange was asked for
+        self.received: list[Request] = []  # all that the exchange was asked for
         self.lost: list[Request] = []
         self.mute = False  # while true, nothing that the cell releases reaches the exchange
         self.deaf = False  # while true, nothing that the exchange says of orders reaches the cell; time goes on
@@ -128,7 +135,7 @@ class World:
     # --- the cell's life ---
 
     def new_cell(self) -> CellTree:
-        return CellTree(0, self.config, self.journal, deduplicates=self.deduplicates)
+        return CellTree(0, self.config, self.journal, **self.declared)
 
     def restart(self) -> None:
         """The cell's process dies and comes back."""
@@ -233,12 +240,33 @@ class World:
         if isinstance(request, SubmitOrder):
             self.received.append(request)
             return self._submit(request)
-        assert isinstance(request, CancelOrder), "nobody modifies orders in this world"
         self.received.append(request)
+        if isinstance(request, ModifyOrder):
+            return self._modify(request)
         reply = self.exchange.cancel(
             client_order_id=request.client_order_id, request_id=request.request_id, now_ns=self.now_ns
         )
         return list(reply.reports)
+
+    def _modify(self, request: ModifyOrder) -> list[msgspec.Struct]:
+        assert self.declared["replaces"], "this broker cannot change orders in place"
+        reply = self.exchange.modify(
+            client_order_id=request.client_order_id,
+            request_id=request.request_id,
+            order_type=request.order_type,
+            quantity=request.quantity,
+            price=request.price,
+            trigger_price=request.trigger_price,
+            now_ns=self.now_ns,
+        )
+        result = ModifyResult(
+            client_order_id=request.client_order_id,
+            request_id=request.request_id,
+            outcome=Outcome.ACCEPTED if reply.accepted else Outcome.REFUSED,
+            ts_ns=self.now_ns,
+            reason=reply.reason,
+        )
+        return [result, *reply.reports]
 
     def send_late(self, request: Request) -> list[msgspec.Struct]:
         """A request of a cell that is dead by now reaches the exchange after all."""
@@ -303,6 +331,10 @@ class World:
         """How often this incarnation of the cell counted a safeguard."""
         samples = self.cell.measures.report().samples
         return sum(int(s.value) for s in samples if s.name == "safeguard_actions_total" and s.labels == (safeguard,))
+
+    def changes(self) -> list[ModifyOrder]:
+        """The changes in place that the exchange was asked for."""
+        return [request for request in self.received if isinstance(request, ModifyOrder)]
 
     def kinds(self) -> list[str]:
         """The kinds of the alerts that were released, in order, repeats included."""

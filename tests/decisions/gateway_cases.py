@@ -112,9 +112,9 @@ def a_modification(order: SubmitOrder) -> ModifyOrder:
         client_order_id=order.client_order_id,
         venue_order_id="",
         request_id=f"{order.client_order_id}/m1",
-        order_type=OrdType.LIMIT,
+        order_type=OrdType.STOP_LIMIT,
         quantity=10,
         price=100_500,
-        trigger_price=0,
+        trigger_price=100_000,
         epoch=1,
     )

@@ -5,6 +5,8 @@ The price collar (E2) has a file of its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from controls_cases import (
     CONFIG,
@@ -42,7 +44,7 @@ from decisions.ledger import Ledger
 from domain.execution import OrdType, Side
 from domain.groups import Role
 from domain.quotes import Quote
-from messages.orders import Outcome, SubmitOrder
+from messages.orders import ModifyOrder, Outcome, SubmitOrder
 
 
 def test_a_good_order_passes_every_control_that_applies_to_it_and_the_checks_say_which() -> None:
@@ -316,3 +318,46 @@ def test_absurd_orders_are_judged_not_crashed_on(order: SubmitOrder, seen: Quote
     if judgement.allowed:
         assert 0 < order.quantity <= order.parent_qty
         assert (order.price > 0) is (order.order_type is not OrdType.MARKET)
+
+
+# Changes in place
+
+
+def change(**terms: Any) -> Judgement:
+    """Judge a change of a stop that was sent, to other terms."""
+    order = replace(an_order(**STOP), **terms)
+    request = ModifyOrder(
+        client_order_id=order.client_order_id,
+        venue_order_id="",
+        request_id="m1",
+        order_type=order.order_type,
+        quantity=order.quantity,
+        price=order.price,
+        trigger_price=order.trigger_price,
+        epoch=1,
+    )
+    controls = Controls(CONFIG)
+    controls.learn([INSTRUMENT])
+    return controls.judge_change(request, {SYMBOL: QUOTE}, ledger_of(an_order(**STOP)), now_ns=NOW, killed=True)
+
+
+def test_a_change_in_place_passes_what_a_new_order_with_its_terms_would() -> None:
+    assert change(quantity=5).allowed
+    assert change(**MARKET, trigger_price=0).allowed
+    assert change(order_type=OrdType.LIMIT, price=120_000, trigger_price=0).allowed
+    assert refused_by("E2", change(order_type=OrdType.LIMIT, price=120_500, trigger_price=0))
+    assert refused_by("E2", change(**MARKET))
+    assert refused_by("E17", change(quantity=7))
+    assert refused_by("E6", change(quantity=105, price=50_000, trigger_price=50_000))
+
+
+def test_a_change_of_an_order_that_this_gateway_did_not_send_is_refused() -> None:
+    request = ModifyOrder(
+        client_order_id="LK0JPRGHQVMH001001", venue_order_id="", request_id="m1", order_type=OrdType.MARKET, quantity=5,
+        price=0, trigger_price=0, epoch=1,
+    )  # fmt: skip
+    controls = Controls(CONFIG)
+    controls.learn([INSTRUMENT])
+    judged = controls.judge_change(request, {SYMBOL: QUOTE}, Ledger(), now_ns=NOW, killed=False)
+    assert not judged.allowed
+    assert judged.reason.startswith("E3: ")

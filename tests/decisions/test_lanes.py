@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from config.schema import ControlsConfig
 from decisions.effects import Request
 from decisions.lanes import ENTRY_LANES, LANE_OF_ROLE, Lane, Lanes, lane_of
+from domain.execution import OrdType
 from domain.groups import Role, parent_tag
 from messages.orders import SubmitOrder
 
@@ -42,7 +43,9 @@ def test_every_role_has_its_lane_and_only_new_risk_is_in_the_entry_lanes() -> No
         Role.RISK: 6,
     }
     assert {lane.value for lane in ENTRY_LANES} == {5, 6}
-    assert (lane_of(a_cancel(an_order())), lane_of(a_modification(an_order()))) == (Lane.CANCEL, Lane.CHANGE)
+    assert lane_of(a_cancel(an_order())) == Lane.CANCEL
+    stop = a_modification(an_order())
+    assert (lane_of(stop), lane_of(replace(stop, order_type=OrdType.MARKET))) == (Lane.CHANGE, Lane.REPAIR)
 
 
 def test_the_most_urgent_leaves_first_and_a_lane_is_first_in_first_out() -> None:

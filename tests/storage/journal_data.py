@@ -27,6 +27,7 @@ from messages.records import (
     Severity,
     StopRecord,
     StopStatus,
+    StopWindowRecord,
 )
 from storage.port import Journal, Turn
 
@@ -197,6 +198,17 @@ def stop_record(group_id: str = "g1") -> StopRecord:
     )
 
 
+def stop_window_record(group_id: str = "g1") -> StopWindowRecord:
+    return StopWindowRecord(
+        stop_id=parent_tag(0, group_id, "S", 0, 0),
+        opened_ns=T0 + 5_200,
+        group_id=group_id,
+        symbol=SYMBOL,
+        quantity=10,
+        closed_ns=T0 + 5_300,
+    )
+
+
 def exposure_record(group_id: str = "g1") -> ExposureRecord:
     return ExposureRecord(group_id=group_id, opened_ns=T0 + 5_500, symbol=SYMBOL, quantity=10, covered_ns=T0 + 6_500)
 
@@ -245,6 +257,7 @@ def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
         execution_record(group_id),
         hedge_record(group_id),
         stop_record(group_id),
+        stop_window_record(group_id),
         exposure_record(group_id),
         rejected_record(group_id),
         escalation_record(group_id, f"a-{group_id}"),
