@@ -26,6 +26,7 @@ from decisions.validation import PlanRefused, validate
 from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument
+from messages.controls import ControlAlert, TradingStateChanged
 from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
 from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.operator import (
@@ -97,6 +98,8 @@ class Desk(Actor):  # type: ignore[misc]
             Snapshot: self.on_snapshot,
             Tick: self.on_tick,
             BrokerUp: lambda _: None,
+            TradingStateChanged: lambda _: None,  # the gate sees to it
+            ControlAlert: self.on_control_alert,
             BrokerSilent: self.on_silence,
             Review: self.on_gate_opened,
             StepEnded: self.on_step_ended,
@@ -222,6 +225,13 @@ class Desk(Actor):  # type: ignore[misc]
         """Whether an intent explains this order."""
         group_id = self.nursery.find(group_part(order_id))
         return group_id is not None and self.nursery.index.knows(group_id, order_id)
+
+    def on_control_alert(self, news: ControlAlert) -> None:
+        """The gateway has no journal for alerts: this cell keeps them until a person has seen them."""
+        self.alert(
+            news.severity, news.kind, news.text,
+            group_id=news.group_id, symbol=news.symbol, quantity=news.quantity, subject=news.subject,
+        )  # fmt: skip
 
     def on_silence(self, silence: BrokerSilent) -> None:
         """No new risk until the next snapshot (the gate sees to that); a person is told."""

@@ -12,6 +12,7 @@ from actors.window import OutWindow
 from domain.groups import cell_of
 from domain.quotes import Quote
 from messages import wire
+from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.orders import InstrumentList, Snapshot
 from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
@@ -19,7 +20,7 @@ from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
 BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
 
 # What a new incarnation is told anew: the old one's copy would only be stale.
-LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds)
+LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds, TradingStateChanged)
 
 
 class CellLink:
@@ -38,6 +39,7 @@ class FanOut:
         self._send, self._now_ms = send, now_ms
         self._cells: dict[int, CellLink] = {}
         self._quotes: dict[str, Quote] = {}
+        self._unannounced: list[ControlAlert] = []  # alerts that no cell was there to take
 
     def hello(self, hello: Hello, sender: ActorAddress) -> CellLink | None:
         """A cell's new incarnation; ``None`` for a zombie of an older epoch (I17).  What it was owed is kept."""
@@ -54,6 +56,8 @@ class FanOut:
             known.window.retarget(transmit)
             cell.window = known.window
         self._want(cell, hello.symbols)
+        cell.window.put(*self._unannounced)
+        self._unannounced.clear()
         return cell
 
     def watch(self, watch: Watch) -> None:
@@ -120,6 +124,13 @@ class FanOut:
         """The same to every cell."""
         for cell in self._cells.values():
             cell.window.put(event)
+
+    def announce(self, alert: ControlAlert) -> None:
+        """To one cell, which keeps it until a person has seen it: the first that is known, or that comes."""
+        if self._cells:
+            self._cells[min(self._cells)].window.put(alert)
+        else:
+            self._unannounced.append(alert)
 
     def pass_on(self, client_order_id: str, event: wire.Event) -> None:
         """To the cell that owns the order; one that is not there finds it in the snapshot that follows its Hello."""

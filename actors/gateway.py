@@ -7,18 +7,22 @@ from typing import Any, ClassVar
 from thespian.actors import ActorAddress, WatchMessage
 
 from actors.broker_session import BrokerSession
+from actors.control_log import ControlLog
 from actors.fan_out import FanOut, home_of
 from actors.machine import machine, now_ms
+from actors.operating import Operator
 from actors.order_door import OrderDoor
 from actors.process import CannotStart, ProcessActor
 from actors.trading import Trading
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
+from config.paths import gateway_journal_path
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
+from domain.trading import TradingState
 from messages import wire
 from messages.market import BrokerUp, Funds
-from messages.operator import CommandDone, KillSwitch
+from messages.operator import KillSwitch
 from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot, SubmitResult
 from messages.supervision import EventBatchTaken, Hello, Operate, Operated, OrderBatch, OrderBatchTaken, Watch
 
@@ -29,14 +33,17 @@ class BrokerGateway(ProcessActor):
     """One per system; restarting it loses nothing but its tokens: the broker and the cells' journals know the rest."""
 
     role: ClassVar[str] = "gateway"
-    session: BrokerSession  # these three from :meth:`open` on
+    session: BrokerSession  # these from :meth:`open` on
     door: OrderDoor
     trading: Trading
+    memory: ControlLog
+    operator: Operator
 
     def __init__(self) -> None:
         super().__init__()
         self.cells = FanOut(self.send, now_ms)
         self.is_open = False
+        self.where = ""
         self.handlers = {
             WatchMessage: lambda _message, _sender: self.pump(),
             Hello: self.on_hello,
@@ -55,18 +62,25 @@ class BrokerGateway(ProcessActor):
         self.measures.begin("broker_sessions_total")
         adapter.connect()
         self.wakeup(PUMP_MS, "pump")
-        return f"{adapter.capabilities.name} at {self.config.broker.host}:{self.config.broker.port}"
+        self.where = f"{adapter.capabilities.name} at {self.config.broker.host}:{self.config.broker.port}"
+        return self.where
 
     def open(self, adapter: BrokerAdapter) -> None:
         """Take an adapter into service."""
         self.session = BrokerSession(adapter, self.config, self.cells, self.measures, self.log)
-        self.door = OrderDoor(self.config.controls, self.session, self.cells, self.measures, self.log)
-        self.trading = Trading(machine().kill_switch(self.config), self.door, self.session, self.cells, self.log)
+        self.memory = ControlLog(gateway_journal_path(self.config.system.journal_dir), self.log)
+        self.door = OrderDoor(self.config.controls, self.memory, self.session, self.cells, self.measures, self.log)
+        kill_file = machine().kill_switch(self.config)
+        self.trading = Trading(kill_file, self.memory, self.door, self.session, self.cells, self.log)
+        self.operator = Operator(self.config.controls, self.memory, self.trading)
         self.is_open = True
 
     def watched(self) -> list[int]:
         descriptor = self.session.adapter.fileno() if self.is_open else -1
         return [descriptor] if descriptor >= 0 else []
+
+    def detail(self) -> str:
+        return (self.is_open and self.trading.told.reason) or self.where
 
     def state(self) -> str:
         return self.trading.state() or ("running" if self.session.is_running else "silent")
@@ -74,6 +88,8 @@ class BrokerGateway(ProcessActor):
     def measure(self) -> None:
         self.measures.set("broker_link_up", self.session.is_running)
         self.measures.set("kill_switch", self.trading.killed)
+        for state in TradingState:
+            self.measures.set("trading_state", self.trading.told.state is state, state=state.value)
         self.measures.set("mailbox_depth", len(self.door.lanes), to="broker")
         for index, depth in self.cells.depths().items():
             self.measures.set("mailbox_depth", depth, to=f"cell-{index}")
@@ -81,11 +97,13 @@ class BrokerGateway(ProcessActor):
     def on_exit(self) -> None:
         if self.is_open:
             self.session.adapter.close()
+            self.memory.close()
 
     def on_wakeup(self, payload: Any) -> None:
         del payload
         self.wakeup(PUMP_MS, "pump")
         self.session.look()
+        self.memory.look()
         self.trading.look()
         self.pump()
         self.cells.resend()
@@ -97,6 +115,7 @@ class BrokerGateway(ProcessActor):
         for event in self.session.adapter.pump():
             self.on_broker_event(event)
         self.door.let_out()
+        self.memory.flush()
         self.cells.flush()
 
     def on_broker_event(self, event: BrokerEvent) -> None:
@@ -141,7 +160,7 @@ class BrokerGateway(ProcessActor):
             lambda request: home_of(request.client_order_id) == hello.cell and request.epoch < hello.epoch
         )
         self.session.subscribe()
-        cell.window.put(KillSwitch(self.trading.killed), self.session.instruments)
+        cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.session.instruments)
         if self.session.is_up:
             cell.window.put(BrokerUp(self.session.number))
             self.cells.tick_one(cell, self.session.clock_ns)
@@ -165,14 +184,7 @@ class BrokerGateway(ProcessActor):
     # From the operator
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
-        command = wire.command(message.command)
-        if isinstance(command, KillSwitch):
-            count = self.set_kill_switch(on=command.on)
-            text = f"kill switch on; {count} working entries are being canceled" if command.on else "kill switch off"
-            self.send(sender, Operated(message.command_id, wire.pack(CommandDone(text))))
-
-    def set_kill_switch(self, *, on: bool) -> int:
-        """Turn it, and let the cancels out at once; returns how many entries are being canceled."""
-        count = self.trading.set_kill_switch(on=on)
+        """Carry it out, let the cancels out at once, and answer when it is durable, or why it is not."""
+        answer = self.operator.carry_out(wire.command(message.command))
         self.pump()
-        return count
+        self.send(sender, Operated(message.command_id, wire.pack(answer)))

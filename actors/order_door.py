@@ -8,13 +8,16 @@ import structlog
 from msgspec.structs import replace
 
 from actors.broker_session import BrokerSession
+from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from actors.machine import now_ms
 from config.schema import ControlsConfig
 from decisions.controls import Controls
 from decisions.lanes import Lanes
 from decisions.ledger import KEPT_ORDERS, Ledger
+from domain.trading import TradingState
 from messages import wire
+from messages.controls import TradingStateChanged
 from messages.orders import (
     CancelOrder,
     ForgetOrder,
@@ -25,6 +28,7 @@ from messages.orders import (
     SubmitOrder,
     SubmitResult,
 )
+from messages.records import ControlAction, ControlRecord
 from monitoring.measures import Measures
 
 
@@ -34,15 +38,17 @@ class OrderDoor:
     def __init__(
         self,
         config: ControlsConfig,
+        memory: ControlLog,
         session: BrokerSession,
         cells: FanOut,
         measures: Measures,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
-        self.session, self.cells, self.measures, self.log = session, cells, measures, log
+        self.memory, self.session, self.cells, self.measures, self.log = memory, session, cells, measures, log
         self.adapter = session.adapter
         self.ledger, self.lanes, self.controls = Ledger(), Lanes(config), Controls(config)
         self.killed = False
+        self.trading = TradingStateChanged(TradingState.ACTIVE, "")
         self.unsent: OrderedDict[str, str] = OrderedDict()  # orders that were answered "it did not leave", and why
 
     def take(self, requests: tuple[wire.Request, ...]) -> None:
@@ -78,9 +84,10 @@ class OrderDoor:
         if judged.duplicate:
             return
         if not judged.allowed:
-            self.measures.add("orders_refused_total", control=judged.reason.partition(":")[0])
-            self.log.warning("order refused", client_order_id=order.client_order_id, reason=judged.reason)
-            self.answer_unsent(order, judged.reason)
+            self.refuse(order, judged.reason)
+            return
+        if self.trading.state is not TradingState.ACTIVE and not order.reduce_only:
+            self.refuse(order, self.trading.reason)
             return
         self.measures.add("orders_sent_total", role=order.role.value)
         self.ledger.sent(order)
@@ -95,10 +102,29 @@ class OrderDoor:
         )
         if judged.allowed:
             self.adapter.modify(change)
-            return
-        self.measures.add("orders_refused_total", control=judged.reason.partition(":")[0])
-        self.log.warning("change refused", client_order_id=change.client_order_id, reason=judged.reason)
-        self.answer_unsent(change, judged.reason)
+        else:
+            self.refuse(change, judged.reason)
+
+    def refuse(self, request: SubmitOrder | ModifyOrder, reason: str) -> None:
+        """A control does not let this leave: counted, journaled, answered.  ``reason`` begins with its name."""
+        control = reason.partition(":")[0]
+        self.measures.add("orders_refused_total", control=control)
+        self.log.warning("request refused", client_order_id=request.client_order_id, reason=reason)
+        meant = request if isinstance(request, SubmitOrder) else self.ledger.payload(request.client_order_id)
+        self.memory.record(
+            ControlRecord(
+                subject=f"order/{request.client_order_id}",
+                control=control,
+                action=ControlAction.REFUSED,
+                group_id=meant.group_id if meant else "",
+                symbol=meant.symbol if meant else "",
+                quantity=request.quantity,
+                amount=request.price,
+                text=reason,
+                at_ns=self.session.clock_ns,
+            )
+        )
+        self.answer_unsent(request, reason)
 
     def drop_all(self, reason: str) -> None:
         """Nothing that waits may leave any more."""
@@ -108,8 +134,8 @@ class OrderDoor:
     def drop_entries(self, reason: str) -> None:
         """New risk that waits may not leave any more."""
         for request in self.lanes.drop_entries():
-            self.measures.add("orders_refused_total", control=reason.partition(":")[0])
-            self.answer_unsent(request, reason)
+            if isinstance(request, SubmitOrder):
+                self.refuse(request, reason)
 
     def cancel_entries(self) -> int:
         """Ask the broker to cancel every working entry of ours; how many there are."""

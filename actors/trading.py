@@ -1,56 +1,115 @@
-"""Whether new risk may leave at all: the kill switch, its file, and the proof that no entry works any more."""
+"""Whether new risk may leave at all: the kill switch, the trading state, and the proof that no entry works any more."""
 
 from __future__ import annotations
 
 import structlog
 
 from actors.broker_session import BrokerSession
+from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from actors.machine import Mark
 from actors.order_door import OrderDoor
+from decisions.standing import ACTION_OF, OPERATOR
+from domain.trading import TradingState
+from messages.controls import SetTradingState, TradingStateChanged
 from messages.operator import KillSwitch
+from messages.records import ControlAction, ControlRecord
+
+FOREIGN_SHOWN = 5
 
 
 class Trading:
-    """The kill switch.  ``kill_file``: its existence is the switch, so it works while every journal is down (E9)."""
+    """What the system may do now.  ``kill_file``: its existence is the kill switch, which needs no journal (E9).
+
+    The state is a level, made anew from all who ask for one; the cells are told whenever it has changed.
+    """
 
     def __init__(
         self,
         kill_file: Mark,
+        memory: ControlLog,
         door: OrderDoor,
         session: BrokerSession,
         cells: FanOut,
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
-        self.kill_file, self.door, self.session, self.cells, self.log = kill_file, door, session, cells, log
-        self.entries_left = -1  # working entries at the last snapshot since the kill switch went on; -1: none seen yet
+        self.kill_file, self.memory, self.door, self.session = kill_file, memory, door, session
+        self.cells, self.log = cells, log
+        self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: none seen yet
+        self.told = TradingStateChanged(TradingState.ACTIVE, "")
         door.killed = kill_file.exists()
+        self.review()
 
     @property
     def killed(self) -> bool:
         """Whether the kill switch is on."""
         return self.door.killed
 
+    def asked(self) -> TradingStateChanged:
+        """The strictest state that anybody asks for now."""
+        state, reason = self.memory.standing.trading(self.now_ns())
+        if state is TradingState.ACTIVE and self.killed:
+            state, reason = TradingState.REDUCING, "E9: the kill switch is on"
+        if state is TradingState.ACTIVE and self.memory.problem:
+            state, reason = TradingState.REDUCING, f"E15: the gateway's journal: {self.memory.problem}"
+        return TradingStateChanged(state, reason)
+
+    def now_ns(self) -> int:
+        """The broker's clock, or the latest time that was journaled while there is none."""
+        return max(self.session.clock_ns, self.memory.clock_ns)
+
+    @property
+    def stops_entries(self) -> bool:
+        """Whether working entries are to go too.  A disk that fails only keeps new ones from leaving."""
+        return self.told.state is not TradingState.ACTIVE and not self.told.reason.startswith("E15")
+
     def state(self) -> str:
         """For the status page; "" while there is nothing to say."""
-        if not self.killed:
+        if self.told.state is TradingState.ACTIVE:
             return ""
+        word = "killed" if self.killed else self.told.state.value
+        if not self.stops_entries:
+            return word
         left = {-1: "not verified yet", 0: "verified: no entry works"}
-        return f"killed, {left.get(self.entries_left, f'{self.entries_left} entries still work')}"
+        return f"{word}, {left.get(self.entries_left, f'{self.entries_left} entries still work')}"
 
     def look(self) -> None:
-        """Somebody may have made or removed the file."""
+        """Somebody may have made or removed the file; an override may have ended; the disk may work again."""
         if self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
+        self.review()
 
     def on_snapshot(self) -> None:
-        """What works at the broker, now that it is known: repeated with every snapshot while killed (R24)."""
-        if self.killed:
+        """What works at the broker, now that it is known: repeated with every snapshot while stopped (R24, E13)."""
+        if self.stops_entries:
             self.entries_left = self.door.cancel_entries()
+
+    def review(self) -> int:
+        """Put the state in force that is asked for; returns how many entries are being canceled."""
+        asked = self.asked()
+        if asked == self.told:
+            return 0
+        stricter, self.told = asked.state is not self.told.state, asked
+        self.door.trading = asked
+        self.cells.tell_all(asked)
+        self.log.warning("trading state", state=asked.state.value, reason=asked.reason)
+        if not stricter or not self.stops_entries:
+            return 0
+        return self.stop_entries()
+
+    def stop_entries(self) -> int:
+        """No waiting entry leaves, and no working one stays; returns how many are being canceled."""
+        self.entries_left = -1
+        self.door.drop_entries(self.told.reason)
+        count = self.door.cancel_entries()
+        if count:
+            self.record("canceled/entries", self.told.reason, ControlAction.CANCELED, quantity=count)
+        self.session.adapter.request_snapshot()  # its answer verifies that no entry works any more (R24)
+        return count
 
     def set_kill_switch(self, *, on: bool) -> int:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""
-        self.door.killed, self.entries_left = on, -1
+        self.door.killed = on
         self.log.warning("kill switch", on=on)
         try:
             if on:
@@ -60,9 +119,48 @@ class Trading:
         except OSError as error:
             self.log.error("the kill switch could not be written to disk", error=str(error))
         self.cells.tell_all(KillSwitch(on))
-        if not on:
-            return 0
-        self.door.drop_entries("E9: the kill switch is on")
-        count = self.door.cancel_entries()
-        self.session.adapter.request_snapshot()  # its answer verifies that no entry works any more (R24)
+        was_active = self.told.state is TradingState.ACTIVE
+        count = self.review()
+        if on and not was_active:  # stopped before for another reason: still, nothing may be left
+            count = self.stop_entries()
+        text = f"the kill switch was turned {'on' if on else 'off'}"
+        self.record("kill-switch", text, ControlAction.REDUCING if on else ControlAction.ACTIVE, control="E9")
         return count
+
+    def set_state(self, command: SetTradingState) -> int:
+        """An operator asks for a state; returns how many entries are being canceled."""
+        text = f"trading-state: {command.reason} ({command.by})"
+        self.record(OPERATOR, text, ACTION_OF[command.state], by=command.by)
+        return self.review()
+
+    def foreign(self) -> str:
+        """The orders at the broker that are not ours and were not touched, in words; "" when there are none (R24)."""
+        found = self.door.ledger.foreign_orders()
+        if not found:
+            return ""
+        names = ", ".join(order.client_order_id or order.venue_order_id for order in found[:FOREIGN_SHOWN])
+        more = ", …" if len(found) > FOREIGN_SHOWN else ""
+        return f"; not ours and not touched: {len(found)} orders ({names}{more})"
+
+    def record(
+        self,
+        subject: str,
+        text: str,
+        action: ControlAction,
+        *,
+        control: str = "trading",
+        by: str = "",
+        quantity: int = 0,
+    ) -> None:
+        """Remember what was done."""
+        self.memory.record(
+            ControlRecord(
+                subject=subject,
+                control=control,
+                action=action,
+                text=text,
+                by=by,
+                quantity=quantity,
+                at_ns=self.now_ns(),
+            )
+        )

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import typer
 
-from cli import groups, journal, plans, settings, start, venue
+from cli import controls, groups, journal, plans, settings, start, venue
 from cli.demo import command as demo
 from cli.problems import BAD_INPUT, FAILED, exit_status
 
@@ -18,6 +18,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     start,
     venue,
     plans,
+    controls,
     groups,
     journal,
     settings,

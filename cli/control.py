@@ -16,6 +16,7 @@ import msgspec
 from cli.problems import CommandFailed
 from config.paths import control_path
 from domain.groups import Plan
+from domain.trading import TradingState
 
 ANSWER_TIMEOUT_S = 15.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -50,6 +51,27 @@ def acknowledge(escalation_id: str, by: str) -> Request:
 def status() -> Request:
     """How is the system?"""
     return {"command": "status"}
+
+
+def trading_state(state: TradingState, reason: str, by: str) -> Request:
+    """This trading state from now on."""
+    return {"command": "trading_state", "state": state.value, "reason": reason, "by": by}
+
+
+def controls() -> Request:
+    """What is in force?"""
+    return {"command": "controls"}
+
+
+def enable(subject: str, reason: str, by: str) -> Request:
+    """What is disabled may be traded again."""
+    return {"command": "enable", "subject": subject, "reason": reason, "by": by}
+
+
+def override(name: str, symbol: str, reason: str, by: str, for_ms: int) -> Request:
+    """Let a soft control pass for a while."""
+    fields = {"control": name, "symbol": symbol, "reason": reason, "by": by, "for_ms": for_ms}
+    return {"command": "override"} | fields
 
 
 def ask(journal_dir: str | Path, request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> dict[str, Any]:

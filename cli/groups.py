@@ -156,10 +156,14 @@ def _system(settings: Config) -> tuple[dict[str, Any] | None, str]:
         return None, f"not answering: {reason}"
 
 
-def _killed(system: dict[str, Any]) -> str:
-    """The kill switch in words, read off the gateway's state."""
-    states = [str(process.get("state", "")) for process in system.get("processes", [])]
-    return "the kill switch is on" if any(state.startswith("killed") for state in states) else ""
+def _stopped(system: dict[str, Any]) -> str:
+    """Kill switch and trading state in words, read off the gateway; "" while new risk may be taken."""
+    found = {process.get("name"): process for process in system.get("processes", [])}
+    gateway: dict[str, Any] = found.get("gateway", {})
+    word = str(gateway.get("state", "")).partition(",")[0]
+    if word == "killed":
+        return "the kill switch is on"
+    return f"the trading state is {word} ({gateway.get('detail', '')})" if word in ("reducing", "halted") else ""
 
 
 def _cell(path: Path) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def _show_status(system: dict[str, Any] | None, remark: str, cells: list[dict[st
     if system is None:
         print_lines([remark])
     else:
-        halted = system.get("halted") or _killed(system)
+        halted = system.get("halted") or _stopped(system)
         print_lines([f"running, but no new risk is taken: {halted}" if halted else "running"])
         processes = system.get("processes", [])
         columns = list(dict.fromkeys(name for process in processes for name in process))

@@ -14,6 +14,7 @@ from cli import journals
 from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.render import print_json, print_lines
+from config.paths import gateway_journal_path
 from storage import explain as story
 from storage.export import export as write_lines
 from storage.port import JournalError
@@ -40,7 +41,7 @@ def verify(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
       python run_system.py journal verify
     """
     settings = configuration(config)
-    reports = [_checked(path) for path in journals.paths(settings)]
+    reports = [_checked(path) for path in journals.audited(settings)]
     reports += [_unreadable(path, problem) for path, problem in journals.missing(settings)]
     if as_json_document:
         print_json([msgspec.structs.asdict(report) | {"ok": report.ok} for report in reports])
@@ -76,9 +77,13 @@ def explain(
     Example:
       python run_system.py journal explain bull-put-1
     """
-    with journals.holding(configuration(config), group) as reader:
+    settings = configuration(config)
+    with journals.holding(settings, group) as reader:
         path = reader.path
     chapters = story.explain(path, group)
+    refusals = gateway_journal_path(settings.system.journal_dir)
+    if refusals.exists():
+        chapters = story.in_order([*chapters, *story.explain(refusals, group)])
     if as_json_document:
         print_json(chapters)
     else:
@@ -101,7 +106,7 @@ def export(
     Example:
       python run_system.py journal export -o audit.jsonl
     """
-    paths = journals.paths(configuration(config))
+    paths = journals.audited(configuration(config))
     if output is None:
         _write(paths, sys.stdout, as_json_document)
         return

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cli.problems import BadInput, CommandFailed
-from config.paths import journal_paths, vanished_journals
+from config.paths import gateway_journal_path, journal_paths, vanished_journals
 from config.schema import Config
 from messages.records import GroupRecord
 from storage.reader import JournalReader
@@ -23,6 +23,12 @@ def paths(config: Config) -> list[Path]:
             "with --config"
         )
     return found
+
+
+def audited(config: Config) -> list[Path]:
+    """The journals of the cells and the gateway's own (E15)."""
+    own = gateway_journal_path(config.system.journal_dir)
+    return [*paths(config), *([own] if own.exists() else [])]
 
 
 def missing(config: Config) -> list[tuple[Path, str]]:

@@ -8,6 +8,8 @@ import msgspec
 
 from domain.groups import Plan
 from domain.plans import shape_problems
+from domain.trading import TradingState
+from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import Acknowledge, AskStatus, CancelGroup, KillSwitch, OperatorCommand, SubmitGroup
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -42,7 +44,31 @@ class _Status(_Request, frozen=True, tag="status"):
     pass
 
 
-_AnyRequest = _Submit | _Cancel | _KillSwitch | _Acknowledge | _Status
+class _TradingState(_Request, frozen=True, tag="trading_state"):
+    state: TradingState
+    reason: Name
+    by: Name
+
+
+class _Controls(_Request, frozen=True, tag="controls"):
+    pass
+
+
+class _Enable(_Request, frozen=True, tag="enable"):
+    subject: Name
+    reason: Name
+    by: Name
+
+
+class _Override(_Request, frozen=True, tag="override"):
+    control: Name
+    symbol: Annotated[str, msgspec.Meta(max_length=200)]
+    reason: Name
+    by: Name
+    for_ms: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
+_AnyRequest = _Submit | _Cancel | _KillSwitch | _Acknowledge | _Status | _TradingState | _Controls | _Enable | _Override
 _DECODER: msgspec.json.Decoder[_AnyRequest] = msgspec.json.Decoder(_AnyRequest)
 
 
@@ -63,6 +89,14 @@ def read(line: bytes) -> OperatorCommand:
             return Acknowledge(request.escalation_id, request.by)
         case _Status():
             return AskStatus()
+        case _TradingState():
+            return SetTradingState(request.state, request.reason, request.by)
+        case _Controls():
+            return AskControls()
+        case _Enable():
+            return EnableControl(request.subject, request.reason, request.by)
+        case _Override():
+            return OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
 
 
 def _workable(plan: Plan) -> Plan:

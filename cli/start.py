@@ -17,6 +17,7 @@ from cli.door import Door
 from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
 from config.paths import control_path
+from messages.controls import ControlsInForce
 from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, SystemStatus
 from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
 
@@ -131,6 +132,13 @@ def _told(answered: OperatorAnswer) -> dict[str, Any]:
             return {"ok": True, "text": answered.text}
         case CommandRefused():
             return _refused("; ".join(answered.problems))
+        case ControlsInForce():
+            return {
+                "ok": True,
+                "state": answered.state.value,
+                "reason": answered.reason,
+                "lines": list(answered.lines),
+            }
         case SystemStatus():
             processes = [msgspec.structs.asdict(process) for process in answered.processes]
             return {"ok": True, "halted": answered.halted, "processes": processes}

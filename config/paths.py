@@ -26,11 +26,18 @@ def journal_paths(journal_dir: str | Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def gateway_journal_path(journal_dir: str | Path) -> Path:
+    """The gateway's own journal: what its controls decided, and what operators told them (E15)."""
+    return Path(journal_dir) / "gateway.db"
+
+
 def vanished_journals(journal_dir: str | Path) -> list[Path]:
     """The journal files whose lock file is there and they are not: somebody took them away."""
-    locks = Path(journal_dir).glob("cell-*.db.lock")
-    found = (path for lock in locks if _JOURNAL.fullmatch((path := lock.with_suffix("")).name) and not path.exists())
-    return sorted(found)
+    directory = Path(journal_dir)
+    locks = [*directory.glob("cell-*.db.lock"), *directory.glob("gateway.db.lock")]
+    paths = (lock.with_suffix("") for lock in locks)
+    ours = (path for path in paths if path.name == "gateway.db" or _JOURNAL.fullmatch(path.name))
+    return sorted(path for path in ours if not path.exists())
 
 
 def control_path(journal_dir: str | Path) -> Path:

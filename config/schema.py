@@ -96,6 +96,8 @@ class ControlsConfig(Section, frozen=True, kw_only=True):
     orders_per_second: Positive = 200
     reserved_tokens: NotNegative = 40  # of them, never used by new risk
     max_open_orders: Positive = 20_000
+    authorized: Texts = ()  # who may override a soft limit (E10); nobody by default
+    max_override_ms: Positive = 3_600_000  # the longest override (broker time)
 
 
 class MarginConfig(Section, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from domain.trading import TradingState
+from messages.controls import TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp
 from messages.operator import KillSwitch
 from messages.orders import Snapshot
@@ -19,6 +21,8 @@ class Gate(msgspec.Struct, frozen=True):
     killed: bool = False
     frozen: bool = False  # a CRITICAL alert has gone unacknowledged past its deadline
     storage_low: bool = False
+    trading: TradingState = TradingState.ACTIVE  # of the whole system, as the gateway last said
+    trading_reason: str = ""
     behind: bool = False  # the broker's clock is far behind the journal's: nothing that waits for a time would happen
 
     @property
@@ -38,6 +42,10 @@ class Gate(msgspec.Struct, frozen=True):
             (not self.session, "there is no session with the broker"),
             (self.reconciled != self.session, "the journal has not been compared with the broker's snapshot yet"),
             (self.killed, "the kill switch is on; 'kill-switch off' ends that"),
+            (
+                self.trading is not TradingState.ACTIVE,
+                f"the trading state is {self.trading.value} ({self.trading_reason}); 'trading-state active' ends that",
+            ),
             (self.frozen, "a CRITICAL alert has waited too long for a person; 'alerts' lists it, and 'ack' ends that"),
             (self.storage_low, "the disk is full, or was; make room and start the system again"),
             (self.silent, "the broker is silent"),
@@ -57,5 +65,7 @@ def turn(gate: Gate, message: object) -> Gate:
             return replace(gate, reconciled=message.session, session=message.session, silent=False)
         case KillSwitch():
             return replace(gate, killed=message.on)
+        case TradingStateChanged():
+            return replace(gate, trading=message.state, trading_reason=message.reason)
         case _:
             return gate

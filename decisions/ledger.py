@@ -193,6 +193,10 @@ class Ledger:
         """Those of :meth:`open_orders` that are new risk of ours: what a kill switch cancels."""
         return [order for order in self._open() if order.is_entry]
 
+    def foreign_orders(self) -> list[OpenOrder]:
+        """Those of :meth:`open_orders` that are not ours: they are listed and never touched."""
+        return [order for order in self._open() if cell_of(order.client_order_id) is None]
+
     def _open(self) -> Iterator[OpenOrder]:
         for client_order_id, known in self._live.items():
             if known.state.leaves_qty > 0:

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from domain.orders import event_id
+from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.operator import Acknowledge, CancelGroup, KillSwitch, SubmitGroup
 from messages.orders import InstrumentList, Snapshot
@@ -25,6 +26,8 @@ def input_id(message: msgspec.Struct) -> str:
             return event_id(message)
         case Tick() | Snapshot() | InstrumentList() | Funds() | BrokerUp() | BrokerSilent() | KillSwitch():
             return ""
+        case TradingStateChanged() | ControlAlert():
+            return ""  # a level; and an alert that has an id of its own
         case CancelGroup() | Acknowledge():
             return ""
         case SubmitGroup():

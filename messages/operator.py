@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.groups import Plan
+from messages.controls import AskControls, ControlsInForce, EnableControl, OverrideControl, SetTradingState
 
 
 class SubmitGroup(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -72,5 +73,6 @@ class SystemStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
     halted: str  # "" or why
 
 
-OperatorCommand = SubmitGroup | CancelGroup | Acknowledge | KillSwitch | AskStatus
-OperatorAnswer = GroupAccepted | CommandRefused | CommandDone | SystemStatus
+GatewayCommand = KillSwitch | SetTradingState | EnableControl | OverrideControl | AskControls
+OperatorCommand = SubmitGroup | CancelGroup | Acknowledge | AskStatus | GatewayCommand
+OperatorAnswer = GroupAccepted | CommandRefused | CommandDone | SystemStatus | ControlsInForce

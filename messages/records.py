@@ -264,6 +264,42 @@ class EscalationRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, k
     acknowledged_by: str
 
 
+class ControlAction(Enum):
+    """What was decided about the subject of a :class:`ControlRecord`."""
+
+    REFUSED = "refused"  # an order did not leave
+    SENT_BACK = "sent back"  # an order waits until it may leave
+    CANCELED = "canceled"  # working orders are being canceled
+    ACTIVE = "active"  # the trading state
+    REDUCING = "reducing"
+    HALTED = "halted"
+    DISABLED = "disabled"
+    ENABLED = "enabled"
+    GRANTED = "granted"  # an override
+    USED = "used"  # an override let an order pass
+    MARKED = "marked"  # a value to compare with later
+
+
+class ControlRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Table ``control_decisions`` of the gateway's journal: the last decision about one subject (E15).
+
+    ``subject`` begins with what it is: ``order/`` and its id, ``trading/`` and who asks for the state, ``repeat/``,
+    ``override/``, ``use/``, ``mark/``.
+    """
+
+    subject: str
+    control: str  # E1 to E20, or "trading"
+    action: ControlAction
+    group_id: str = ""
+    symbol: str = ""
+    quantity: int = 0
+    amount: int = 0
+    text: str
+    by: str = ""  # the person who asked for it
+    at_ns: int
+    until_ns: int = 0  # 0: until it is changed
+
+
 class ProcessedEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Table ``processed_events``: the inbox, written in the transaction of its effects (S9)."""
 
@@ -285,5 +321,6 @@ Record = (
     | ExposureRecord
     | RejectedEventRecord
     | EscalationRecord
+    | ControlRecord
     | ProcessedEventRecord
 )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from domain.execution import ExecutionReport
+from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, Tick
 from messages.operator import KillSwitch, OperatorAnswer, OperatorCommand
 from messages.orders import (
@@ -38,6 +39,8 @@ Event = (
     | BrokerSilent
     | Funds
     | KillSwitch
+    | TradingStateChanged
+    | ControlAlert
 )
 Request = SubmitOrder | CancelOrder | ModifyOrder | ForgetOrder
 

@@ -64,6 +64,7 @@ METRICS: Final = (
     Metric("orders_sent_total", Kind.COUNTER, "Orders written to the broker", ("role",)),
     Metric("orders_refused_total", Kind.COUNTER, "Orders that the gateway did not let out", ("control",)),
     Metric("kill_switch", Kind.GAUGE, "1 while the kill switch is on"),
+    Metric("trading_state", Kind.GAUGE, "1 for the state that the system is in", ("state",)),
     Metric("safeguard_actions_total", Kind.COUNTER, "How often a safeguard acted", ("safeguard",), always=SAFEGUARDS),
     # Alerts
     Metric("alerts_total", Kind.COUNTER, "Alerts that reached the notifier", ("severity",), always=SEVERITIES),

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.money import to_decimal, to_float
 from messages.records import (
+    ControlRecord,
     EscalationRecord,
     ExecutionRecord,
     ExposureRecord,
@@ -84,7 +85,11 @@ def explain(path: Path, group_id: str) -> list[Chapter]:
                     subject, name = _SUBJECTS[type(record)]
                     draft = drafts.setdefault((subject, name(record)), _Draft(subject, name(record)))
                     draft.add(record, turn.turn, turn.at_ns)
-    chapters = [draft.chapter(events) for draft in drafts.values()]
+    return in_order(draft.chapter(events) for draft in drafts.values())
+
+
+def in_order(chapters: Iterable[Chapter]) -> list[Chapter]:
+    """The chapters by when each begins."""
     return sorted(chapters, key=lambda chapter: (chapter.steps[0].at_ns, chapter.steps[0].turn))
 
 
@@ -286,6 +291,11 @@ def _tell_escalation(before: Any, record: Any) -> _Told:
         yield record.acknowledged_ns, "acknowledged", f"by {record.acknowledged_by}", {"by": record.acknowledged_by}
 
 
+def _tell_control(_: Any, record: Any) -> _Told:
+    facts = {"control": record.control, "action": record.action.value, "by": record.by}
+    yield record.at_ns, record.action.value, record.text, facts
+
+
 def _order_title(record: Any) -> str:
     price = "" if not record.price else f" at {to_decimal(record.price)}"
     stop = "" if not record.trigger_price else f" stop {to_decimal(record.trigger_price)}"
@@ -312,6 +322,7 @@ _SUBJECTS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     StopWindowRecord: ("stop", lambda record: record.stop_id),
     ExposureRecord: ("exposure", lambda record: f"{record.group_id}@{record.opened_ns}"),
     RejectedEventRecord: ("rejected event", lambda record: f"{record.event_id}/{record.client_order_id}"),
+    ControlRecord: ("control", lambda record: record.subject),
     EscalationRecord: ("escalation", lambda record: record.escalation_id),
 }
 _TELLERS: dict[type[Any], tuple[Callable[[Any], str], Callable[[Any, Any], _Told]]] = {
@@ -324,5 +335,6 @@ _TELLERS: dict[type[Any], tuple[Callable[[Any], str], Callable[[Any, Any], _Told
     StopWindowRecord: (_no_title, _tell_stop_window),
     ExposureRecord: (lambda record: record.symbol.strip(), _tell_exposure),
     RejectedEventRecord: (_no_title, _tell_rejected),
+    ControlRecord: (lambda record: f"{record.control} {record.symbol.strip()}", _tell_control),
     EscalationRecord: (lambda record: f"{record.severity.value} {record.kind}", _tell_escalation),
 }

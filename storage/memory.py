@@ -12,11 +12,12 @@ from operator import attrgetter
 from typing import Any
 
 from domain.groups import group_tag
-from messages.records import EscalationRecord, GroupRecord, Record
+from messages.records import ControlRecord, EscalationRecord, GroupRecord, Record
 from storage.codec import decode_value, encode_value
 from storage.log import EMPTY, Head, StoredTurn, stored
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalLocked, Turn
 from storage.tables import (
+    CONTROLS,
     ESCALATIONS,
     EXECUTION_STATES,
     EXPOSURES,
@@ -187,6 +188,11 @@ class MemoryJournal:
         self._refuse_if_closed()
         alerts = [self._disk.read(ESCALATIONS, key) for key in self._disk.alerts]
         return sorted(alerts, key=attrgetter("raised_ns", "escalation_id"))
+
+    def standing_controls(self) -> list[ControlRecord]:
+        self._refuse_if_closed()
+        found = [record for record in self.rows(CONTROLS) if not record.subject.startswith("order/")]
+        return sorted(found, key=attrgetter("at_ns", "subject"))
 
     def close(self) -> None:
         if self._disk.owner is self:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from messages.records import (
+    ControlRecord,
     EscalationRecord,
     ExecutionStateRecord,
     ExposureRecord,
@@ -96,6 +97,9 @@ class Journal(Protocol):
 
     def open_escalations(self) -> list[EscalationRecord]:
         """CRITICAL alerts that nobody has acknowledged, and any alert that was not delivered; oldest first."""
+
+    def standing_controls(self) -> list[ControlRecord]:
+        """What the gateway has decided and is not about a single order, oldest first."""
 
     def close(self) -> None:
         """Give up the lock.  Safe to call twice."""

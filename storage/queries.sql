@@ -53,6 +53,9 @@ SELECT * FROM escalations
 WHERE delivered_ns = 0 OR (severity = 'CRITICAL' AND acknowledged_ns = 0)
 ORDER BY raised_ns, escalation_id;
 
+-- name: standing_controls
+SELECT * FROM control_decisions WHERE subject NOT GLOB 'order/*' ORDER BY at_ns, subject;
+
 -- name: count_intents
 SELECT status, count(*) FROM order_intents GROUP BY status;
 
@@ -96,6 +99,9 @@ SELECT * FROM exposures WHERE group_id = ? ORDER BY opened_ns;
 
 -- name: group_rejected_events
 SELECT * FROM rejected_events WHERE group_id = ? ORDER BY ts_ns, event_id, client_order_id;
+
+-- name: group_control_decisions
+SELECT * FROM control_decisions WHERE group_id = ? ORDER BY at_ns, subject;
 
 -- name: group_escalations
 SELECT * FROM escalations WHERE group_id = ? ORDER BY raised_ns, escalation_id;
@@ -227,6 +233,16 @@ ON CONFLICT (escalation_id) DO UPDATE SET
     delivered_ns = excluded.delivered_ns, acknowledged_ns = excluded.acknowledged_ns,
     acknowledged_by = excluded.acknowledged_by;
 
+-- name: upsert_control_decisions
+INSERT INTO control_decisions (
+    subject, control, "action", group_id, symbol, quantity, amount, text, by, at_ns, until_ns
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (subject) DO UPDATE SET
+    control = excluded.control, "action" = excluded."action", group_id = excluded.group_id, symbol = excluded.symbol,
+    quantity = excluded.quantity, amount = excluded.amount, text = excluded.text, by = excluded.by,
+    at_ns = excluded.at_ns, until_ns = excluded.until_ns;
+
 -- name: upsert_processed_events
 INSERT INTO processed_events (
     event_id, kind, group_id, ts_ns
@@ -267,6 +283,9 @@ SELECT * FROM rejected_events;
 
 -- name: select_escalations
 SELECT * FROM escalations;
+
+-- name: select_control_decisions
+SELECT * FROM control_decisions;
 
 -- name: select_processed_events
 SELECT * FROM processed_events;

@@ -16,6 +16,7 @@ import msgspec
 from domain.groups import GroupOutcome, group_tag
 from domain.money import from_float, to_float
 from messages.records import (
+    ControlRecord,
     EscalationRecord,
     ExecutionRecord,
     ExecutionStateRecord,
@@ -126,6 +127,7 @@ STOP_WINDOWS = Table("stop_windows", StopWindowRecord, "stop_id", "opened_ns")
 EXPOSURES = Table("exposures", ExposureRecord, "group_id", "opened_ns")
 REJECTED_EVENTS = Table("rejected_events", RejectedEventRecord, "event_id", "group_id", "client_order_id")
 ESCALATIONS = Table("escalations", EscalationRecord, "escalation_id")
+CONTROLS = Table("control_decisions", ControlRecord, "subject")
 PROCESSED_EVENTS = Table("processed_events", ProcessedEventRecord, "event_id")
 
 TABLES = (
@@ -140,6 +142,7 @@ TABLES = (
     EXPOSURES,
     REJECTED_EVENTS,
     ESCALATIONS,
+    CONTROLS,
     PROCESSED_EVENTS,
 )
 TABLE_OF: dict[type[Any], Table] = {table.record: table for table in TABLES}

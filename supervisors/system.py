@@ -19,11 +19,14 @@ from config.paths import journal_paths
 from config.schema import Config
 from domain.plans import home_cell
 from messages import wire
+from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
     Acknowledge,
     AskStatus,
     CancelGroup,
     CommandDone,
+    CommandRefused,
+    GatewayCommand,
     KillSwitch,
     OperatorAnswer,
     OperatorCommand,
@@ -102,10 +105,8 @@ class RunningSystem:
                 name, cells = f"cancel:{command.group_id}", [home_cell(command.group_id, self._cells)]
             case Acknowledge():
                 name, cells = f"acknowledge:{command.escalation_id}", list(range(self._cells))
-            case KillSwitch():
-                return self._ask(
-                    lambda: self._directory(deadline).gateway, f"kill-switch/{next(self._numbers)}", command, deadline
-                )
+            case KillSwitch() | SetTradingState() | EnableControl() | OverrideControl() | AskControls():
+                return self._ask_gateway(command, deadline)
             case AskStatus():
                 return self._ask(lambda: self._root, f"status/{next(self._numbers)}", command, deadline)
         for cell in cells:
@@ -113,6 +114,15 @@ class RunningSystem:
             if isinstance(answer, CommandDone):
                 break
         return answer
+
+    def _ask_gateway(self, command: GatewayCommand, deadline: float) -> OperatorAnswer:
+        """A halt is not ended by the kill switch that it has turned on: what is down would stay down (R25)."""
+        halted = self._directory(deadline).failure
+        if halted and isinstance(command, KillSwitch) and not command.on:
+            problem = f"the system is halted ({halted}): mend that, stop it and start it again, then turn it off"
+            return CommandRefused((problem,))
+        name = f"{type(command).__name__}/{next(self._numbers)}"
+        return self._ask(lambda: self._directory(deadline).gateway, name, command, deadline)
 
     @property
     def _cells(self) -> int:

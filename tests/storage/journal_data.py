@@ -11,6 +11,8 @@ from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy, R
 from domain.instruments import Instrument, Right
 from domain.orders import OrderState
 from messages.records import (
+    ControlAction,
+    ControlRecord,
     EscalationRecord,
     ExecutionRecord,
     ExecutionStateRecord,
@@ -247,6 +249,22 @@ def event_record(event_id: str = "e1", group_id: str = "g1") -> ProcessedEventRe
     return ProcessedEventRecord(event_id=event_id, kind="trade", group_id=group_id, ts_ns=T0)
 
 
+def control_record(group_id: str = "g1", subject: str = "") -> ControlRecord:
+    return ControlRecord(
+        subject=subject or f"order/{group_id}",
+        control="E2",
+        action=ControlAction.REFUSED,
+        group_id=group_id,
+        symbol=SYMBOL,
+        quantity=10,
+        amount=12_550,
+        text="E2: buy price 1.255 is more than 0.2 beyond the mid 1",
+        by="",
+        at_ns=T0,
+        until_ns=0,
+    )
+
+
 def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
     return (
         event_record(f"e-{group_id}", group_id),
@@ -261,6 +279,7 @@ def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
         exposure_record(group_id),
         rejected_record(group_id),
         escalation_record(group_id, f"a-{group_id}"),
+        control_record(group_id),
     )
 
 

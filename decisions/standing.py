@@ -1,0 +1,80 @@
+"""What of the gateway's own decisions is in force: the fold of its records (E8, E10, E11, E15).
+
+Rebuilding it from the journal and having lived through it are the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from domain.trading import STRICTNESS, TradingState
+from messages.records import ControlAction, ControlRecord
+
+OPERATOR: Final = "trading/operator"
+LOSS: Final = "trading/E11"
+STATE_OF: Final = {
+    ControlAction.ACTIVE: TradingState.ACTIVE,
+    ControlAction.REDUCING: TradingState.REDUCING,
+    ControlAction.HALTED: TradingState.HALTED,
+}
+ACTION_OF: Final = {state: action for action, state in STATE_OF.items()}
+SOFT: Final = ("E1", "E2", "E5", "E11", "E12", "E20")  # these may be overridden; E3, E6, E9 and E17 never
+EVERY_SYMBOL: Final = "*"
+
+
+class Standing:
+    """The last record of every subject that is not a single order."""
+
+    def __init__(self, records: Iterable[ControlRecord] = ()) -> None:
+        self._last: dict[str, ControlRecord] = {}
+        for record in records:
+            self.follow(record)
+
+    def follow(self, record: ControlRecord) -> None:
+        """Take note of a decision."""
+        if not record.subject.startswith("order/"):
+            self._last[record.subject] = record
+
+    def last(self, subject: str) -> ControlRecord | None:
+        """The last decision about this subject."""
+        return self._last.get(subject)
+
+    def trading(self, now_ns: int) -> tuple[TradingState, str]:
+        """The strictest state that anybody asks for, and why.  A loss limit that is overridden asks for nothing."""
+        state, reason = TradingState.ACTIVE, ""
+        for subject in (OPERATOR, LOSS):
+            record = self._last.get(subject)
+            if record is None or (subject == LOSS and self.override("E11", "", now_ns)):
+                continue
+            asked = STATE_OF[record.action]
+            if STRICTNESS[asked] > STRICTNESS[state]:
+                state, reason = asked, record.text
+        return state, reason
+
+    def override(self, control: str, symbol: str, now_ns: int) -> ControlRecord | None:
+        """The override that lets this control pass for this symbol now (E10)."""
+        for scope in (symbol, EVERY_SYMBOL):
+            record = self._last.get(f"override/{control}/{scope or EVERY_SYMBOL}")
+            if record is not None and now_ns < record.until_ns:
+                return record
+        return None
+
+    def disabled(self, subject: str) -> ControlRecord | None:
+        """Why this may not be traded until a person enables it again (E8)."""
+        record = self._last.get(subject)
+        return record if record is not None and record.action is ControlAction.DISABLED else None
+
+    def enabled_ns(self, subject: str) -> int:
+        """When a person enabled it last; what was executed before does not count again."""
+        record = self._last.get(subject)
+        return record.at_ns if record is not None and record.action is ControlAction.ENABLED else 0
+
+    def all_disabled(self) -> list[ControlRecord]:
+        """Everything that waits for a person."""
+        return [record for record in self._last.values() if record.action is ControlAction.DISABLED]
+
+    def overrides(self, now_ns: int) -> list[ControlRecord]:
+        """Every override that is in force."""
+        granted = (record for record in self._last.values() if record.action is ControlAction.GRANTED)
+        return [record for record in granted if now_ns < record.until_ns]

@@ -1,0 +1,92 @@
+"""The trading state, the kill switch and the gateway's own journal, judged by what the broker sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway_door import LONG, SHORT, door, order
+
+from domain.execution import Side
+from domain.groups import Role
+from domain.trading import TradingState
+from messages.controls import AskControls, OverrideControl, SetTradingState
+from messages.operator import CommandDone, CommandRefused, KillSwitch
+from messages.records import ControlAction
+from storage.verify import verify
+
+REDUCING = SetTradingState(TradingState.REDUCING, "odd quotes", "maria")
+ACTIVE = SetTradingState(TradingState.ACTIVE, "quotes are fine", "maria")
+ENTRY = order(LONG, Side.BUY)
+HEDGE = order(LONG, Side.BUY, role=Role.HEDGE, ordinal=1)
+
+
+def test_reducing_cancels_working_entries_lets_repairs_out_and_refuses_new_risk(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        working = order(SHORT, Side.SELL)
+        gateway.hear(working)
+        gateway.works(working)
+        answer = gateway.told(REDUCING)
+        assert isinstance(answer, CommandDone) and "1 working entries" in answer.text
+        assert gateway.canceled == [working.client_order_id]
+        assert gateway.refusals(ENTRY) == ["trading-state: odd quotes (maria)"]
+        gateway.hear(HEDGE)
+        assert gateway.sent == [working, HEDGE]
+        assert gateway.states[-1].state is TradingState.REDUCING
+
+
+def test_the_trading_state_survives_the_gateway(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        gateway.told(REDUCING)
+    with door(tmp_path) as gateway:
+        assert gateway.state().startswith("reducing")
+        assert "odd quotes" in gateway.detail()
+        assert gateway.refusals(ENTRY) == ["trading-state: odd quotes (maria)"]
+        gateway.told(ACTIVE)
+    with door(tmp_path) as gateway:
+        gateway.hear(ENTRY)
+        assert gateway.sent == [ENTRY]
+        assert gateway.told(AskControls()).state is TradingState.ACTIVE
+
+
+def test_an_operator_cannot_talk_the_kill_switch_away(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        gateway.told(KillSwitch(on=True))
+        answer = gateway.told(ACTIVE)
+        assert isinstance(answer, CommandDone) and "still reducing: E9" in answer.text
+        assert gateway.refusals(ENTRY) == ["E9: the kill switch is on"]
+
+
+def test_every_refusal_is_in_a_journal_that_verifies_and_exports(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        gateway.told(KillSwitch(on=True))
+        gateway.hear(ENTRY)
+        refused = [r for r in gateway.journaled() if r.action is ControlAction.REFUSED]
+        assert [(r.subject, r.control, r.group_id) for r in refused] == [(f"order/{ENTRY.client_order_id}", "E9", "g")]
+        assert verify(gateway.memory.path).ok
+    assert verify(tmp_path / "gateway.db").ok
+
+
+def test_a_broken_audit_disk_freezes_new_risk_and_stops_neither_hedges_nor_the_kill_switch(tmp_path: Path) -> None:
+    (tmp_path / "gateway.db").write_bytes(b"this is not a journal" * 100)
+    with door(tmp_path) as gateway:
+        assert gateway.refusals(ENTRY)[0].startswith("E15: the gateway's journal")
+        gateway.hear(HEDGE)
+        assert gateway.sent == [HEDGE]
+        assert "kill switch on" in gateway.told(KillSwitch(on=True)).text
+        assert (tmp_path / "KILL").exists()
+        (tmp_path / "gateway.db").unlink()
+        (tmp_path / "gateway.db.lock").unlink()
+        gateway.told(KillSwitch(on=False))
+        gateway.memory._again_ms = 0
+        gateway.passes(100)
+        again = order(LONG, Side.BUY, attempt=2)
+        gateway.hear(again)
+        assert gateway.sent == [HEDGE, again], "the disk works again, and so does the gateway"
+        assert [r.control for r in gateway.journaled() if r.action is ControlAction.REFUSED] == ["E15"]
+
+
+def test_what_loosens_a_control_is_refused_while_it_cannot_be_written_down(tmp_path: Path) -> None:
+    (tmp_path / "gateway.db").write_bytes(b"this is not a journal" * 100)
+    with door(tmp_path, authorized=("maria",)) as gateway:
+        answer = gateway.told(OverrideControl("E2", "", "wide market", "maria", 60_000))
+        assert isinstance(answer, CommandRefused) and "cannot be written down" in answer.problems[0]
