@@ -20,6 +20,7 @@ from config.schema import Config
 from decisions import gate
 from decisions.effects import Moment, Outgoing
 from decisions.gate import Gate
+from decisions.session import MarketHours, repair_refusal
 from decisions.snapshots import contradicted
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
@@ -63,6 +64,8 @@ class CellTree:
         self.gate = Gate()
         self.clock_ns = journal.clock_ns  # the maximum of broker time seen: it never runs backwards
         self._behind_ns = 0  # so far is the last tick behind that maximum
+        self._hours = MarketHours(config.broker.calendar)
+        self._phase_ends_ns = 0
         self._quotes: dict[str, Quote] = {}
         self._declared = {
             "deduplicates": deduplicates, "replaces": replaces, "rests": rests, "server_stops": server_stops
@@ -119,8 +122,9 @@ class CellTree:
         if cause and (cause in self._taken or self.journal.seen([cause])):
             self._turn.safeguards["S9"] += 1
             return
-        self._note_time(message)
         before = self.gate
+        self._note_time(message)
+        self._note_market()
         if not isinstance(message, Snapshot):
             self.gate = gate.turn(self.gate, message)
         records = self._step(message, cause or f"{type(message).__name__}@{self.clock_ns}")
@@ -140,7 +144,8 @@ class CellTree:
         )
         if self.gate.behind and not before.behind:
             self._step(ClockBehind(behind_ms // 1_000), "broker clock")
-        if (self.gate.may_send and not before.may_send) or (self.gate.may_open and not before.may_open):
+        resumed = bool(before.waits) and not self.gate.waits
+        if resumed or (self.gate.may_send and not before.may_send) or (self.gate.may_open and not before.may_open):
             self._step(Review(), "gate opened")
 
     def _step(self, message: msgspec.Struct, cause: str) -> list[tuple[str, Record]]:
@@ -179,6 +184,13 @@ class CellTree:
                 self.clock_ns = max(self.clock_ns, message.ts_ns)
             case Snapshot():
                 self.clock_ns = max(self.clock_ns, message.as_of_ns)
+            case market.MarketStatus():
+                self._hours.status = message
+
+    def _note_market(self) -> None:
+        standing = self._hours.at(self.clock_ns)
+        self.gate = replace(self.gate, market=standing.text, waits=repair_refusal(standing))
+        self._phase_ends_ns = standing.until_ns
 
     def _moment(self, cause: str) -> Moment:
         return Moment(
@@ -189,6 +201,8 @@ class CellTree:
             may_send=self.gate.may_send,
             may_open=self.gate.may_open,
             shut_by=self.gate.shut_by,
+            waits=self.gate.waits,
+            phase_ends_ns=self._phase_ends_ns,
             quotes=self._quotes,
             config=self.config,
             **self._declared,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -20,15 +19,17 @@ from actors.turn import SYSTEM, Standing, Turn
 from decisions import alerts
 from decisions.effects import MS, Effects
 from decisions.news import News
+from decisions.session import restricted_legs
 from decisions.snapshots import sort_out
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from decisions.validation import PlanRefused, validate
+from domain.calendar import calendar
 from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
-from messages.market import BrokerSilent, BrokerUp, Funds, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.operator import (
     Acknowledge,
     CancelGroup,
@@ -101,6 +102,7 @@ class Desk(Actor):  # type: ignore[misc]
             TradingStateChanged: lambda _: None,  # the gate sees to it
             ControlAlert: self.on_control_alert,
             BrokerSilent: self.on_silence,
+            MarketStatus: self.on_market_status,
             Review: self.on_gate_opened,
             StepEnded: self.on_step_ended,
             SnapshotTaken: self.on_snapshot_taken,
@@ -237,6 +239,13 @@ class Desk(Actor):  # type: ignore[misc]
         """No new risk until the next snapshot (the gate sees to that); a person is told."""
         self.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=str(self.turn.moment.at_ns))
 
+    def on_market_status(self, status: MarketStatus) -> None:
+        """A halt holds orders up (the gate sees to that); a person should know."""
+        if status.halted:
+            why = status.reason or "no reason given"
+            text = f"the exchange has halted trading: {why}; no order leaves until it resumes"
+            self.alert(Severity.WARNING, "TRADING_HALTED", text, subject=str(self.turn.moment.at_ns))
+
     def on_clock_behind(self, news: ClockBehind) -> None:
         """No deadline would come due and no quote would be fresh: no new risk (the gate sees to that), and a person."""
         self.alert(
@@ -269,11 +278,15 @@ class Desk(Actor):  # type: ignore[misc]
             why = self.turn.moment.shut_by or "the broker has not listed its instruments yet"
             self.reply(reply_to, CommandRefused((f"new risk is not allowed at the moment: {why}",)))
             return
-        today = datetime.fromtimestamp(self.turn.moment.at_ns / 1e9, UTC).date()
+        today = calendar(self.turn.moment.config.broker.calendar).day(self.turn.moment.at_ns)
         try:
             group = validate(plan, self.instruments, today)
         except PlanRefused as refusal:
             self.reply(reply_to, CommandRefused(tuple(refusal.problems)))
+            return
+        restricted = restricted_legs(group, self.turn.moment.config)
+        if restricted:
+            self.reply(reply_to, CommandRefused(restricted))
             return
         missing = self.admission.missing(group, since_ns, self.turn.moment, self.instruments)
         if missing:
@@ -307,7 +320,8 @@ class Desk(Actor):  # type: ignore[misc]
             self.reply(reply_to, CommandRefused((problem,)))
             return
         self.nursery.give(command.group_id, CloseGroup("canceled by the operator", flatten=True))
-        self.reply(reply_to, CommandDone(f"group {command.group_id} is being closed"))
+        waits = f", once orders may leave: {self.turn.moment.waits}" if self.turn.moment.waits else ""
+        self.reply(reply_to, CommandDone(f"group {command.group_id} is being closed{waits}"))
 
     def on_kill_switch(self, command: KillSwitch) -> None:
         """Entries of groups that have not ended are canceled; what is uncovered is closed (R13, I26)."""

@@ -13,14 +13,14 @@ from domain.groups import cell_of
 from domain.quotes import Quote
 from messages import wire
 from messages.controls import ControlAlert, TradingStateChanged
-from messages.market import BrokerSilent, BrokerUp, Funds, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.orders import InstrumentList, Snapshot
 from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
 
 BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
 
 # What a new incarnation is told anew: the old one's copy would only be stale.
-LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds, TradingStateChanged)
+LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds, MarketStatus, TradingStateChanged)
 
 
 class CellLink:

@@ -21,7 +21,7 @@ from domain.execution import ExecutionReport
 from domain.quotes import Quote
 from domain.trading import TradingState
 from messages import wire
-from messages.market import BrokerUp, Funds
+from messages.market import BrokerUp, Funds, MarketStatus
 from messages.operator import KillSwitch
 from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot, SubmitResult
 from messages.supervision import EventBatchTaken, Hello, Operate, Operated, OrderBatch, OrderBatchTaken, Watch
@@ -140,6 +140,9 @@ class BrokerGateway(ProcessActor):
             case InstrumentList():
                 self.door.controls.learn(event.instruments)
                 self.session.on_instruments(event)
+            case MarketStatus():
+                self.door.controls.hours.status = event
+                self.cells.tell_all(event)
             case Funds():
                 self.measures.set("margin_use_ratio", margin_use(event))
                 self.cells.tell_all(event)
@@ -161,6 +164,7 @@ class BrokerGateway(ProcessActor):
         )
         self.session.subscribe()
         cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.session.instruments)
+        cell.window.put(self.door.controls.hours.status)
         if self.session.is_up:
             cell.window.put(BrokerUp(self.session.number))
             self.cells.tick_one(cell, self.session.clock_ns)

@@ -46,7 +46,8 @@ class OrderDoor:
     ) -> None:
         self.memory, self.session, self.cells, self.measures, self.log = memory, session, cells, measures, log
         self.adapter = session.adapter
-        self.ledger, self.lanes, self.controls = Ledger(), Lanes(config), Controls(config)
+        self.ledger, self.lanes = Ledger(), Lanes(config)
+        self.controls = Controls(config, session.config.broker.calendar)
         self.killed = False
         self.trading = TradingStateChanged(TradingState.ACTIVE, "")
         self.unsent: OrderedDict[str, str] = OrderedDict()  # orders that were answered "it did not leave", and why

@@ -14,7 +14,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
-from messages.market import Funds
+from messages.market import Funds, MarketStatus
 from messages.orders import (
     CancelOrder,
     CancelResult,
@@ -76,6 +76,7 @@ BrokerEvent = (
     | Snapshot
     | InstrumentList
     | Funds
+    | MarketStatus
 )
 
 

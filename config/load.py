@@ -22,6 +22,7 @@ NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for refer
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("system", "log_level"): ("debug", "info", "warning", "error"),
     ("broker", "kind"): ("embedded",),
+    ("broker", "calendar"): ("always", "us_options", "nse"),
 }
 
 

@@ -39,6 +39,7 @@ class BrokerConfig(Section, frozen=True, kw_only=True):
     kind: str = "embedded"  # the only adapter that ships today
     host: str = "127.0.0.1"
     port: Port = 19471
+    calendar: str = "always"  # when it trades; closed: no order leaves
     answer_timeout_ms: Positive = 2_000  # without an answer for so long, a request's fate is UNKNOWN
     silence_timeout_ms: Positive = 1_500  # without a byte for so long, the link is down
     replace_in_place: bool = True  # false: orders are never changed in place, although this broker could
@@ -98,6 +99,7 @@ class ControlsConfig(Section, frozen=True, kw_only=True):
     max_open_orders: Positive = 20_000
     authorized: Texts = ()  # who may override a soft limit (E10); nobody by default
     max_override_ms: Positive = 3_600_000  # the longest override (broker time)
+    restricted: Texts = ()  # symbols and underlyings in which nothing may be opened, only reduced
 
 
 class MarginConfig(Section, frozen=True, kw_only=True):

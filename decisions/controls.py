@@ -1,4 +1,4 @@
-"""The gateway's hard limits on every single order, whatever the caller says (E1, E2, E3, E5, E6, E9, E17).
+"""The gateway's hard limits on every single order, whatever the caller says (E1, E2, E3, E4, E5, E6, E9, E17).
 
 One table, walked from the top; the first control that refuses ends it.  An order is judged when it leaves its lane, not
 when it comes in, and the ledger is told at once, so that two orders can never both use what only one may.
@@ -7,7 +7,6 @@ when it comes in, and the ledger is told at once, so that two orders can never b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -17,6 +16,8 @@ from msgspec.structs import replace
 from config.schema import ControlsConfig
 from decisions.effects import MS
 from decisions.ledger import Ledger
+from decisions.session import MarketHours, entry_refusal, repair_refusal, restriction
+from domain.calendar import Calendar, Phase, Standing, has_expired
 from domain.execution import OrdType
 from domain.instruments import Instrument
 from domain.money import PRICE_SCALE, to_decimal
@@ -59,6 +60,8 @@ class Case(NamedTuple):
     limits: Limits
     now_ns: int
     killed: bool
+    market: Standing
+    calendar: Calendar
 
 
 class Limits:
@@ -68,6 +71,7 @@ class Limits:
         self.max_order_qty = config.max_order_qty
         self.max_notional = config.max_order_notional * PRICE_SCALE
         self.max_open_orders = config.max_open_orders
+        self.restricted = config.restricted
         self.reference_max_age_ns = config.reference_max_age_ms * MS
         self._pct = Fraction(str(config.price_collar_pct)) / 100  # exact: float dust must not move a limit
         self._floor = int(Fraction(str(config.price_collar_floor)) * PRICE_SCALE)
@@ -80,7 +84,8 @@ class Limits:
 class Controls:
     """Judges orders one by one; it remembers the limits and the instruments, and nothing else."""
 
-    def __init__(self, config: ControlsConfig) -> None:
+    def __init__(self, config: ControlsConfig, calendar: str = "always") -> None:
+        self.hours = MarketHours(calendar)
         self._limits = Limits(config)
         self._instruments: dict[str, Instrument] = {}
 
@@ -135,7 +140,8 @@ class Controls:
             text = f"E17: {order.symbol!r} is not an instrument of this broker; refresh the instrument list"
             return Judgement(False, text, " ".join([*checks, "E17"]))
         reference = self._reference(quotes.get(order.symbol), now_ns)
-        case = Case(order, instrument, reference, ledger, self._limits, now_ns, killed)
+        market, dates = self.hours.at(now_ns), self.hours.calendar
+        case = Case(order, instrument, reference, ledger, self._limits, now_ns, killed, market, dates)
         for control in CONTROLS:
             if control.spares_repairs and order.reduce_only:
                 continue
@@ -155,6 +161,13 @@ def _kill_switch(case: Case) -> Finding:
     return Finding(False, "the kill switch is on") if case.killed else PASSED
 
 
+def _session(case: Case) -> Finding:
+    refusal = (repair_refusal if case.order.reduce_only else entry_refusal)(case.market)
+    if refusal:
+        return Finding(False, refusal)
+    return Finding(True, "session unknown") if case.market.phase is Phase.UNKNOWN else PASSED
+
+
 def _tradable(case: Case) -> Finding:
     order, instrument = case.order, case.instrument
     symbol, lot, tick, quantity = instrument.symbol, instrument.lot_size, instrument.tick_size, order.quantity
@@ -162,8 +175,11 @@ def _tradable(case: Case) -> Finding:
         return Finding(
             False, f"{symbol}: lot {lot}, tick {tick} and multiplier {instrument.multiplier} must be positive"
         )
-    if instrument.expired(datetime.fromtimestamp(case.now_ns // 10**9, UTC).date()):
+    if has_expired(case.calendar, instrument.expiry, case.now_ns):
         return Finding(False, f"{symbol} expired on {instrument.expiry}")
+    barred = "" if order.reduce_only else restriction(instrument, case.limits.restricted)
+    if barred:
+        return Finding(False, barred)
     if quantity <= 0:
         return Finding(False, f"a quantity of {quantity} is nothing to order")
     if quantity % lot:
@@ -261,6 +277,7 @@ class Control(NamedTuple):
 
 CONTROLS: Final = (  # E3 comes before them all: a copy of a live order must never be answered as refused
     Control("E9", _kill_switch, "it stops new risk, and a repair ends risk"),
+    Control("E4", _session),
     Control("E17", _tradable),
     Control("E2", _collar),
     Control("E1", _size),

@@ -43,6 +43,8 @@ class Moment:
     replaces: bool = False  # whether the broker changes orders in place
     rests: bool = False  # whether its market orders may stay as resting limits
     server_stops: bool = True  # whether it watches stop orders itself
+    waits: str = ""  # why even repairs have to wait: the session is closed or halted
+    phase_ends_ns: int = 0  # broker time until which that is known
 
     def quote(self, symbol: str) -> Quote | None:
         """The last quote of ``symbol`` when it is usable and fresh, else ``None`` (R15)."""

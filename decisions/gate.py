@@ -24,6 +24,8 @@ class Gate(msgspec.Struct, frozen=True):
     trading: TradingState = TradingState.ACTIVE  # of the whole system, as the gateway last said
     trading_reason: str = ""
     behind: bool = False  # the broker's clock is far behind the journal's: nothing that waits for a time would happen
+    market: str = ""  # why the market takes no new risk: closed, halted, or not known
+    waits: str = ""  # why it takes no order at all
 
     @property
     def may_send(self) -> bool:
@@ -50,6 +52,7 @@ class Gate(msgspec.Struct, frozen=True):
             (self.storage_low, "the disk is full, or was; make room and start the system again"),
             (self.silent, "the broker is silent"),
             (self.behind, "the broker's clock is far behind the journal's; another broker needs another journal_dir"),
+            (bool(self.market), self.market),
         )
         return next((text for shut, text in reasons if shut), "")
 

@@ -21,6 +21,7 @@ from decisions.group_levels import Levels, Tally, levels, tally
 from decisions.group_routes import child_of, hedge_name, leg_name, stop_name
 from decisions.group_status import RANK, advance, outcome_of
 from decisions.news import News
+from decisions.session import Waiting, tell_waiting
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
 from messages.group import (
@@ -284,7 +285,10 @@ def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) 
         due = state.opened_ns.get(leg.instrument.symbol, -(10**18)) + moment.config.hedge.window_ms * MS
         if missing <= 0:
             continue
-        if moment.at_ns < due:
+        if moment.waits:
+            wanted_by = Waiting(state.record.group_id, leg_id, side.value, missing, leg.instrument.symbol)
+            tell_waiting(wanted_by, moment, effects)
+        elif moment.at_ns < due:
             effects.acted("S7")
             effects.wake(due)
         elif working and working[0].level == 1:

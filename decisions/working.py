@@ -232,7 +232,10 @@ def place(
     trigger: int,
     reference: int,
 ) -> Parent:
-    """Record an intent and ask for it to be sent after the commit (S10)."""
+    """Record an intent and ask for it to be sent after the commit (S10); in a closed session, wait (R14)."""
+    if moment.waits:
+        effects.wake(moment.phase_ends_ns)
+        return parent
     intent = IntentRecord(
         client_order_id=client_order_id(parent.parent_id, number, attempt),
         group_id=parent.group_id,

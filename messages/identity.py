@@ -9,7 +9,7 @@ import msgspec
 from domain.execution import ExecutionReport
 from domain.orders import event_id
 from messages.controls import ControlAlert, TradingStateChanged
-from messages.market import BrokerSilent, BrokerUp, Funds, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.operator import Acknowledge, CancelGroup, KillSwitch, SubmitGroup
 from messages.orders import InstrumentList, Snapshot
 
@@ -28,7 +28,7 @@ def input_id(message: msgspec.Struct) -> str:
             return ""
         case TradingStateChanged() | ControlAlert():
             return ""  # a level; and an alert that has an id of its own
-        case CancelGroup() | Acknowledge():
+        case CancelGroup() | Acknowledge() | MarketStatus():
             return ""
         case SubmitGroup():
             return ""  # a group id is accepted once; the Desk says so with a clear refusal

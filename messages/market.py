@@ -27,6 +27,13 @@ class BrokerSilent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     link_down: bool = False
 
 
+class MarketStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The exchange's word on whether it trades beyond what a calendar knows; told at every login and change."""
+
+    halted: bool
+    reason: str = ""
+
+
 class Funds(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The broker's account at ``ts_ns`` of its clock: funds that are free, and those that margin ties up (amounts)."""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from domain.execution import ExecutionReport
 from messages.controls import ControlAlert, TradingStateChanged
-from messages.market import BrokerSilent, BrokerUp, Funds, Tick
+from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.operator import KillSwitch, OperatorAnswer, OperatorCommand
 from messages.orders import (
     CancelOrder,
@@ -38,6 +38,7 @@ Event = (
     | BrokerUp
     | BrokerSilent
     | Funds
+    | MarketStatus
     | KillSwitch
     | TradingStateChanged
     | ControlAlert

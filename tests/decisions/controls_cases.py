@@ -37,8 +37,8 @@ STOP: dict[str, Any] = {
     "trigger_price": 100_000,
     "price": 100_500,
 }
-ENTRY_CHECKS = "E7 E3 E9 E17 E2 E1 E6 E5"
-REPAIR_CHECKS = "E7 E3 E17 E2 E1 E6"
+ENTRY_CHECKS = "E7 E3 E9 E4 E17 E2 E1 E6 E5"
+REPAIR_CHECKS = "E7 E3 E4 E17 E2 E1 E6"
 
 
 def judge(

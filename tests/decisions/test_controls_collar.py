@@ -84,7 +84,7 @@ def test_e2_without_a_usable_reference_new_risk_is_refused_and_a_repair_passes_w
     seen: Quote | None, prices: dict[str, Any]
 ) -> None:
     assert refused_by("E2", judge(an_entry(**prices), quote=seen))
-    noted = "E7 E3 E17 E2 no reference E1 no reference E6" if prices else "E7 E3 E17 E2 no reference E1 E6"
+    noted = "E7 E3 E4 E17 E2 no reference E1 no reference E6" if prices else "E7 E3 E4 E17 E2 no reference E1 E6"
     assert judge(an_order(**prices), quote=seen) == Judgement(True, "", noted)
 
 
