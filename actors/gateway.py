@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
 from thespian.actors import ActorAddress, WatchMessage
 
 from actors.broker_session import BrokerSession
@@ -15,6 +16,7 @@ from actors.order_door import OrderDoor
 from actors.process import CannotStart, ProcessActor
 from actors.trading import Trading
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
+from brokers.wire_record import RecordedAdapter
 from config.paths import gateway_journal_path
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
@@ -60,18 +62,23 @@ class BrokerGateway(ProcessActor):
             raise CannotStart(str(error)) from None
         self.open(adapter)
         self.measures.begin("broker_sessions_total")
-        adapter.connect()
+        self.session.adapter.connect()
         self.wakeup(PUMP_MS, "pump")
         self.where = f"{adapter.capabilities.name} at {self.config.broker.host}:{self.config.broker.port}"
         return self.where
 
     def open(self, adapter: BrokerAdapter) -> None:
         """Take an adapter into service."""
-        self.session = BrokerSession(adapter, self.config, self.cells, self.measures, self.log)
+        wire_record = machine().wire_record(self.config, self.log)
+        recorded = RecordedAdapter(adapter, wire_record)
+        self.session = BrokerSession(recorded, self.config, self.cells, self.measures, self.log)
         self.memory = ControlLog(gateway_journal_path(self.config.system.journal_dir), self.log)
         self.door = OrderDoor(self.config.controls, self.memory, self.session, self.cells, self.measures, self.log)
         kill_file = machine().kill_switch(self.config)
-        self.trading = Trading(kill_file, self.memory, self.door, self.session, self.cells, self.log)
+        self.trading = Trading(kill_file, self.memory, self.door, self.session, self.cells, self.log, wire_record)
+        limits = msgspec.to_builtins(self.config.controls)
+        fallback_ms = self.config.stop_loss.fallback_ms
+        wire_record.note("start", killed=self.trading.killed, controls=limits, stop_fallback_ms=fallback_ms)
         self.operator = Operator(self.config.controls, self.memory, self.trading)
         self.is_open = True
 

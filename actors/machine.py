@@ -18,7 +18,8 @@ import structlog
 from actors.logs import open_log
 from brokers.port import BrokerAdapter
 from brokers.registry import make_adapter
-from config.paths import kill_switch_path
+from brokers.wire_record import WireRecord
+from config.paths import kill_switch_path, wire_record_path
 from config.schema import BrokerConfig, Config
 from decisions.effects import MS
 from storage.port import Journal
@@ -75,6 +76,10 @@ class Machine:
     def make_adapter(self, config: BrokerConfig) -> BrokerAdapter:
         """The adapter for the configured broker.  Raises ``ValueError`` for one that there is not."""
         return make_adapter(config)
+
+    def wire_record(self, config: Config, log: structlog.typing.FilteringBoundLogger) -> WireRecord:
+        """Where the gateway notes what leaves for the broker."""
+        return WireRecord(wire_record_path(config.system.journal_dir), log, self.monotonic_ns, self.pid())
 
     def kill_switch(self, config: Config) -> Mark:
         """Its existence is the kill switch: it works while every journal and the broker are down (E9)."""

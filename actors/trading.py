@@ -9,6 +9,7 @@ from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from actors.machine import Mark
 from actors.order_door import OrderDoor
+from brokers.wire_record import WireRecord
 from decisions.standing import ACTION_OF, OPERATOR
 from domain.trading import TradingState
 from messages.controls import SetTradingState, TradingStateChanged
@@ -32,9 +33,10 @@ class Trading:
         session: BrokerSession,
         cells: FanOut,
         log: structlog.typing.FilteringBoundLogger,
+        wire_record: WireRecord,
     ) -> None:
         self.kill_file, self.memory, self.door, self.session = kill_file, memory, door, session
-        self.cells, self.log = cells, log
+        self.cells, self.log, self.wire_record = cells, log, wire_record
         self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: none seen yet
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
         door.killed = kill_file.exists()
@@ -110,6 +112,7 @@ class Trading:
     def set_kill_switch(self, *, on: bool) -> int:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""
         self.door.killed = on
+        self.wire_record.note("kill", on=on)
         self.log.warning("kill switch", on=on)
         try:
             if on:

@@ -70,6 +70,11 @@ def kill_switch_path(journal_dir: str | Path) -> Path:
     return Path(journal_dir) / "KILL"
 
 
+def wire_record_path(journal_dir: str | Path) -> Path:
+    """Where the gateway writes what leaves for the broker, one JSON object a line."""
+    return Path(journal_dir) / "wire.jsonl"
+
+
 def alert_log_path(journal_dir: str | Path) -> Path:
     """Where the notifier writes every alert, one JSON object a line."""
     return Path(journal_dir) / "alerts.jsonl"

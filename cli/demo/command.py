@@ -25,9 +25,9 @@ from venue.audit import report as audit_report
 
 # Hedges, shorts that wait for protection, and exits: a demonstration of the usual size always has them, and one that
 # has none has not shown what it is for.  A smaller one may lack occasion.
-BY_CHANCE = ("I5", "I6", "I7", "I9")
+BY_CHANCE = ("I5", "I6", "I7", "I8", "I9")
 USUAL_GROUPS = 20
-RARE = ("I15",)  # an answer must be lost for good; no size makes sure of it
+RARE = ("I15", "I26", "I27")  # an answer lost for good, a kill, a deadline: no size makes sure of them
 
 
 def register(app: typer.Typer) -> None:

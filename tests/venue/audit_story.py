@@ -27,6 +27,8 @@ from messages.records import (
     ProcessedEventRecord,
     Record,
     Severity,
+    StopRecord,
+    StopStatus,
 )
 from storage.port import Turn
 from storage.sqlite import open_journal
@@ -38,7 +40,8 @@ T0 = 1_767_000_000 * SECOND
 EXPIRY = date(2026, 1, 9)
 ROLES = {"C": Role.CLOSE, "H": Role.HEDGE, "S": Role.STOP_MARKET}
 
-UNEVENTFUL = {"I5", "I9", "I10", "I13", "I14", "I15"}  # checks of which a plain, whole story has no case
+# Checks of which a plain, whole story has no case.
+UNEVENTFUL = {"I5", "I8", "I9", "I10", "I13", "I14", "I15", "I26", "I27"}
 UNSHOWN = {"I16", "I21"}  # those that no run's records can show
 
 
@@ -56,7 +59,7 @@ def put(strike: int) -> Instrument:
     )
 
 
-def leg(leg_id: str, index: int, strike: int, side: Side, target: int) -> Leg:
+def leg(leg_id: str, index: int, strike: int, side: Side, target: int, stop_trigger: int = 0) -> Leg:
     return Leg(
         leg_id=leg_id,
         index=index,
@@ -66,6 +69,7 @@ def leg(leg_id: str, index: int, strike: int, side: Side, target: int) -> Leg:
         score=100 if side is Side.BUY else -50,
         target_qty=target,
         limit_price=0,
+        stop_trigger=stop_trigger,
     )
 
 
@@ -85,14 +89,45 @@ class Story:
         self.known: dict[str, list[Execution]] = {}
         self.groups: dict[str, GroupRecord] = {}
         self._numbers = 0
+        limits = {
+            "max_order_qty": 100, "max_order_notional": 50_000, "price_collar_pct": 20.0, "price_collar_floor": 1.0,
+            "orders_per_second": 20, "reserved_tokens": 5,
+        }  # fmt: skip
+        self.wire: list[dict[str, Any]] = []
+        self.under_way: set[str] = set()  # what has left and not arrived
+        self.line("start", killed=False, controls=limits, stop_fallback_ms=2_000)
+
+    def line(self, kind: str, **facts: Any) -> None:
+        """One line of the wire record."""
+        self.wire.append({"kind": kind, "ts_ns": self.now, "host_ns": self.now, "pid": 1, **facts})
+
+    def leave(self, order: str, **changes: Any) -> None:
+        """The gateway sends the order."""
+        intent = self.intents[order]
+        facts = {
+            "client_order_id": order, "role": intent.role.value, "symbol": intent.symbol, "side": intent.side.value,
+            "quantity": intent.quantity, "order_type": intent.order_type.value, "price": intent.price,
+            "trigger_price": intent.trigger_price, "parent_id": intent.parent_id, "parent_qty": 1_000, "epoch": 1,
+            "resend": any(line.get("client_order_id") == order for line in self.wire),
+        }  # fmt: skip
+        self.line("submit", **{**facts, **changes})
+        self.under_way.add(order)
 
     # --- the plan ---
 
-    def plan(self, group_id: str = "g1", target: int = 10, *, allow_naked: bool = False, long: bool = True) -> None:
-        """A bull put: buy the 95, sell the 100; without ``long`` the short alone."""
+    def plan(
+        self,
+        group_id: str = "g1",
+        target: int = 10,
+        *,
+        allow_naked: bool = False,
+        long: bool = True,
+        stop_trigger: int = 0,
+    ) -> None:
+        """A bull put: buy the 95, sell the 100, perhaps with a stop-loss; without ``long`` the short alone."""
         if not self.groups:
             self.reconciled()
-        both = (leg("long", 0, 95, Side.BUY, target), leg("short", 1, 100, Side.SELL, target))
+        both = (leg("long", 0, 95, Side.BUY, target), leg("short", 1, 100, Side.SELL, target, stop_trigger))
         legs = both if long else both[1:]
         group = Group(group_id=group_id, strategy="custom", policy=Policy.COMPLETE, allow_naked=allow_naked, legs=legs)
         self._group(
@@ -110,6 +145,23 @@ class Story:
     def taken(self, event_id: str, kind: str = "ExecutionReport") -> None:
         """A message takes effect."""
         self.commit(ProcessedEventRecord(event_id=event_id, kind=kind, group_id="", ts_ns=self.now))
+
+    def stop_loss(self, status: StopStatus, quantity: int = 10, triggered_ns: int = 0, group_id: str = "g1") -> None:
+        """Record where the stop-loss on the short leg is."""
+        own = self.groups[group_id].group.leg("short")
+        self.commit(
+            StopRecord(
+                stop_id=parent_tag(0, group_id, "S", own.index, 0), group_id=group_id, leg_id=own.leg_id, ordinal=0,
+                symbol=own.instrument.symbol, side=own.side.opposite, quantity=quantity, filled_qty=0,
+                trigger_price=own.stop_trigger, limit_price=own.stop_trigger, status=status, armed_ns=self.now,
+                triggered_ns=triggered_ns, closed_ns=0,
+            )
+        )  # fmt: skip
+
+    def kill(self, *, on: bool = True) -> None:
+        """The operator turns the kill switch."""
+        self.wait(0.001)
+        self.line("kill", on=on)
 
     def outcome(self, outcome: GroupOutcome, group_id: str = "g1") -> None:
         self._group(replace(self.groups[group_id], outcome=outcome))
@@ -251,6 +303,11 @@ class Story:
 
     def event(self, kind: Any, order: str, **changes: Any) -> None:
         self.wait(0.001)
+        if kind == "order_received":
+            if order not in self.under_way:
+                self.leave(order)
+            self.under_way.remove(order)
+            changes = {"bid": 1.2, "ask": 1.3, **changes}
         intent = self.intents[order]
         facts: dict[str, Any] = {
             "client_order_id": order,
@@ -276,6 +333,8 @@ class Story:
         with TruthFile(self.truth) as file:
             for event in self.events:
                 file.write(event)
+        lines = [msgspec.json.encode(line) + b"\n" for line in self.wire]
+        (self.directory / "wire.jsonl").write_bytes(b"".join(lines))
 
     def findings(self, *, at_rest: bool = True, empty: bool = True, bounds: Bounds | None = None) -> dict[str, Finding]:
         """What the audit finds, by name; ``empty``: whether checks may find no case."""
@@ -299,6 +358,16 @@ def enter(story: Story, group_id: str = "g1", quantity: int = 10) -> None:
     story.trade("E", "long", quantity, group_id=group_id)
     story.trade("E", "short", quantity, group_id=group_id)
     story.outcome(GroupOutcome.HEDGED, group_id)
+
+
+def guard(story: Story, group_id: str = "g1", quantity: int = 10) -> str:
+    """The short leg gets its stop-loss; the order."""
+    return story.send(
+        story.decide(
+            "S", "short", quantity, group_id=group_id, role=Role.STOP_LIMIT, order_type=OrdType.STOP_LIMIT,
+            price=20_100, trigger_price=20_000,
+        )
+    )  # fmt: skip
 
 
 def eventful(story: Story) -> None:
@@ -333,3 +402,7 @@ def eventful(story: Story) -> None:
     story.trade("E", "long", 10, group_id="g3")
     story.alert("g3")
     story.outcome(GroupOutcome.HALTED, "g3")
+    story.plan("g4", stop_trigger=20_000)
+    enter(story, "g4")
+    guard(story, "g4")
+    story.kill()

@@ -11,6 +11,7 @@ from domain.execution import Side
 from domain.groups import Leg, cell_of, group_part, tag_kind, tag_leg_index
 from venue.audit.journal import EvidenceError, GroupRow, Intent, Journal, Position, read_journals
 from venue.audit.orders import ExchangeRecord, Order, State, is_ours
+from venue.audit.wire import Wire, WireError, read_wire
 from venue.truth import TruthEvent, read_truth
 
 SECOND_NS = 1_000_000_000
@@ -26,6 +27,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     )
     uncovered_qty: int | None = None  # None: any quantity, as long as the time is kept
     in_flight_s: float = 5.0  # I10: an order that was on its way when its group was halted
+    unguarded_s: float = 30.0  # I8: a position of a certified group without its whole stop
+    late_s: float = 60.0  # I27: an act after its deadline; a killed process takes its time to come back
+    killed_s: float = 30.0  # I26: for an entry that worked when the kill switch was turned
     absence_s: float = 2.0  # I15: the horizon before which an absent order is not void
     restarts: int = 10  # I24: of one child, within the period
     restart_period_s: float = 30.0  # of the machine's clock
@@ -127,10 +131,13 @@ class Evidence:
     was read after the journal and holds everything that the journal can have *heard*.  At rest the two are one.
     """
 
-    def __init__(self, record: ExchangeRecord, latest: ExchangeRecord, journal: Journal, *, at_rest: bool) -> None:
+    def __init__(
+        self, record: ExchangeRecord, latest: ExchangeRecord, journal: Journal, wire: Wire, *, at_rest: bool
+    ) -> None:
         self.record = record
         self.latest = latest
         self.journal = journal
+        self.wire = wire
         self.at_rest = at_rest
         self.ours = [order for order in record.orders if is_ours(order.client_order_id)]
         self.foreign = len(record.orders) - len(self.ours)
@@ -206,8 +213,12 @@ def load(truth: Path, directory: Path, *, at_rest: bool = True) -> Evidence:
     """
     before = None if at_rest else ExchangeRecord(_events(truth))
     journal = read_journals(directory)
+    try:
+        wire = read_wire(directory)
+    except WireError as error:
+        raise EvidenceError(str(error)) from error
     latest = ExchangeRecord(_events(truth))
-    return Evidence(before or latest, latest, journal, at_rest=at_rest)
+    return Evidence(before or latest, latest, journal, wire, at_rest=at_rest)
 
 
 def _events(truth: Path) -> list[TruthEvent]:

@@ -73,6 +73,7 @@ class Order:
     """One order at the exchange, from its receipt on."""
 
     def __init__(self, seq: int, received: TruthEvent) -> None:
+        self.received = received
         self.client_order_id = received.client_order_id
         self.venue_order_id = ""
         self.seq = seq
@@ -94,6 +95,10 @@ class Order:
     def last(self) -> Step:
         """How the order is in the end."""
         return self.steps[-1]
+
+    def ended_by(self, ts_ns: int) -> bool:
+        """Whether the order had ended by this time."""
+        return any(step.ended and step.ts_ns <= ts_ns for step in self.steps)
 
     def peak_filled(self, until_ns: int) -> int:
         """The most that had ever filled, up to this time."""

@@ -25,6 +25,8 @@ def every_send_has_an_earlier_intent(evidence: Evidence, _: Bounds) -> Finding:
                 f"{send.client_order_id}: received at {send.ts_ns}, decided at {intent.decided_ns}, committed by turn "
                 f"{intent.position.turn} at {intent.committed_ns}; expected the intent first"
             )
+        if evidence.wire.present and send.client_order_id not in evidence.wire.submits:
+            found.problems.append(f"{send.client_order_id}: received at {send.ts_ns}; expected it in the wire record")
     return found
 
 

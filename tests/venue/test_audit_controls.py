@@ -1,0 +1,113 @@
+"""I25: one planted violation of every control that the records can judge, and that a correct story passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audit_story import SECOND, Story, enter, eventful, guard
+
+from domain.execution import OrdType
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    told = Story(tmp_path)
+    yield told
+    told.journal.close()
+
+
+def test_a_clean_run_has_cases_of_every_control(story: Story) -> None:
+    eventful(story)
+    story.resend(next(order for order in story.intents if order[11] == "H"))
+    found = story.findings()["I25"]
+    assert found.problems == []
+    counts = dict(pair.split() for pair in found.notes[0].partition(";")[0].split(", "))
+    assert {name for name, count in counts.items() if int(count)} == {"E1", "E2", "E3", "E6", "E7", "E9", "E17"}
+
+
+def entry(**terms: Any) -> Callable[[Story], object]:
+    return lambda story: story.send(story.decide("E", "long", **{"quantity": 10, **terms}))
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (entry(quantity=101), "E1: 101 units; expected at most 100"),
+        (entry(quantity=50, price=150_000), "E1: worth 75000; expected at most 50000"),
+        (entry(price=0), "E2: price 0; expected one above 0"),
+        (entry(price=33_000), "E2: 20500 beyond 12500; expected at most 20000"),
+        (entry(order_type=OrdType.MARKET), "E2: a market order with price 12500"),
+        (entry(quantity=51), "E17: 51 units; expected at most the freeze quantity 50"),
+        (entry(price=12_550), "E17: price 12550, trigger 0; expected ticks of 100"),
+    ],
+)
+def test_an_order_that_breaks_a_limit(story: Story, plant: Callable[[Story], object], said: str) -> None:
+    story.plan()
+    plant(story)
+    assert any(said in problem for problem in story.findings()["I25"].problems)
+
+
+def test_E2_a_stop_is_measured_by_its_trigger(story: Story) -> None:
+    story.plan(stop_trigger=20_000)
+    enter(story)
+    order = guard(story)
+    assert story.findings()["I25"].problems == []
+    story.events = [
+        event if event.client_order_id != order else type(event)(**{**facts(event), "price": 3.1})
+        for event in story.events
+    ]
+    assert "E2: 11000 beyond 20000; expected at most 10000" in story.findings()["I25"].problems[0]
+
+
+def facts(event: Any) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in event.__struct_fields__}
+
+
+def test_E2_only_a_repair_may_leave_without_any_quote(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 5)
+    story.send(story.decide("E", "long", 5, slice_no=1), bid=None, ask=None)
+    story.hedge("long", 5)
+    story.send(story.decide("H", "long", 5, ordinal=1), bid=None, ask=None)
+    assert [p.partition(": ")[2][:22] for p in story.findings()["I25"].problems] == ["E2: nothing was quoted"]
+
+
+def test_E17_a_contract_that_has_expired(story: Story) -> None:
+    story.plan()
+    story.wait(30 * 86_400)
+    story.send(story.decide("E", "long", 10))
+    assert "E17: expired on 2026-01-09" in story.findings()["I25"].problems[0]
+
+
+def test_E3_the_same_id_twice_as_a_new_order(story: Story) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    story.resend(order)
+    assert story.findings()["I25"].problems == []
+    story.wire[-1]["resend"] = False
+    assert "E3: left twice as a new order" in story.findings()["I25"].problems[0]
+    story.wire[-1] |= {"resend": True, "quantity": 9}
+    assert "E3: left with 2 different contents" in story.findings()["I25"].problems[0]
+
+
+def test_E6_children_that_exceed_their_parent(story: Story) -> None:
+    story.plan()
+    story.send(story.decide("E", "long", 6))
+    second = story.decide("E", "long", 5, slice_no=1)
+    story.leave(second, parent_qty=10)
+    story.send(second)
+    assert f"{second}: E6: 11 filled and open of its parent; expected 10" in story.findings()["I25"].problems
+
+
+@pytest.mark.parametrize(("role", "most"), [("PROTECTION", 15), ("CLOSE", 20)])
+def test_E7_more_requests_in_a_second_than_allowed_with_the_reserve_kept(story: Story, role: str, most: int) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    for number in range(most):
+        story.now += SECOND // 100
+        story.line("submit", client_order_id=order, role=role, epoch=1, resend=True, quantity=number)
+    problems = [problem for problem in story.findings()["I25"].problems if "E7" in problem]
+    assert problems == [f"{order}: E7: request {most + 1} of a second; expected {most}"]

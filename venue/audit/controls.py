@@ -1,0 +1,179 @@
+"""I25: the pre-trade controls hold on what arrived, judged anew from the records.
+
+The limits are those that the gateway said it had when it started; what is judged by them is what the exchange received,
+at the exchange's own quotes, and the plan's instruments.  Controls that the records cannot judge are named in the note.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from domain.groups import Leg, group_part, parent_of
+from domain.instruments import Instrument
+from domain.money import PRICE_SCALE, from_float
+from venue.audit.authority import is_entry
+from venue.audit.door import NO_RECORD
+from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, Seen, well_formed
+from venue.audit.orders import Order, State, moments
+from venue.audit.quantities import committed
+from venue.audit.wire import Line
+
+PACE_NS = SECOND_NS * 9 // 10  # a request is noted a little after it was paced
+UNJUDGED = "not judged from records: E4, E8, E10, E11, E13, E14, E18, E19, E20"
+
+
+class Case(NamedTuple):
+    """An order that arrived, what left for it, and what it is judged by."""
+
+    order: Order
+    left: Line
+    limits: dict[str, Any]
+    instrument: Instrument
+    bid: int
+    ask: int
+
+    @property
+    def reference(self) -> int:
+        """The middle of the exchange's quote when the order arrived; 0 when a side is missing."""
+        return (self.bid + self.ask) // 2 if self.bid and self.ask else 0
+
+    @property
+    def price(self) -> int:
+        """What the order may cost at most: its limit, or the touch."""
+        return self.order.terms.price or (self.ask if self.order.terms.side == "buy" else self.bid)
+
+
+def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
+    """I25.  A case is one order that arrived, under one control.
+
+    E1 size and notional, E2 collar (twice as wide: the gateway's reference may be older than the exchange's quote), E3
+    no id twice unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a second with the
+    reserve kept for repairs, E9 nothing new while killed, E17 lots, ticks, freeze quantity, expiry.
+    """
+    found = Finding(name="I25", title="the pre-trade controls hold on what arrived")
+    judged: Counter[str] = Counter()
+    for order in evidence.ours:
+        left = evidence.wire.submits.get(order.client_order_id)
+        leg = _leg(evidence, order)
+        if left is None or leg is None:
+            continue  # I1, I2
+        bid, ask = (from_float(price or 0) for price in (order.received.bid, order.received.ask))
+        case = Case(order, left[0], evidence.wire.limits[order.client_order_id], leg.instrument, bid, ask)
+        for name, check in _ORDERLY.items():
+            judged[name] += 1
+            wrong = check(case)
+            if wrong:
+                found.problems.append(f"{order.client_order_id}: {name}: {wrong}, at {order.received_ns}")
+    for name, whole in (("E3", _twice), ("E6", _parents), ("E7", _pace), ("E9", _killed)):
+        judged[name] += whole(found, evidence)
+    found.cases = judged.total()
+    found.notes.append(", ".join(f"{name} {count}" for name, count in sorted(judged.items())) + f"; {UNJUDGED}")
+    if not evidence.wire.present:
+        found.notes.append(NO_RECORD)
+    return found
+
+
+def _leg(evidence: Evidence, order: Order) -> Leg | None:
+    row = evidence.journal.groups.get(group_part(order.client_order_id)) if well_formed(order.client_order_id) else None
+    return next((leg for leg in row.group.legs if leg.instrument.symbol == order.terms.symbol), None) if row else None
+
+
+def _size(case: Case) -> str:
+    most, quantity = case.limits["max_order_qty"], case.order.terms.quantity
+    if quantity > most:
+        return f"{quantity} units; expected at most {most}"
+    worth, allowed = case.price * quantity * case.instrument.multiplier, case.limits["max_order_notional"] * PRICE_SCALE
+    return f"worth {worth // PRICE_SCALE}; expected at most {allowed // PRICE_SCALE}" if worth > allowed else ""
+
+
+def _collar(case: Case) -> str:
+    terms = case.order.terms
+    if terms.order_type == "market":
+        return f"a market order with price {terms.price}" if terms.price else ""
+    if terms.price <= 0:
+        return f"price {terms.price}; expected one above 0"
+    sign = 1 if terms.side == "buy" else -1
+    reference, times = (terms.trigger_price, 1) if terms.trigger_price else (case.reference, 2)
+    if not reference:
+        return "" if case.left.role not in ("PROTECTION", "RISK") or case.ask or case.bid else "nothing was quoted"
+    width = max(round(reference * case.limits["price_collar_pct"] / 100), from_float(case.limits["price_collar_floor"]))
+    beyond = sign * (terms.price - reference)
+    return f"{beyond} beyond {reference}; expected at most {times * width}" if beyond > times * width else ""
+
+
+def _tradable(case: Case) -> str:
+    terms, instrument = case.order.terms, case.instrument
+    if terms.quantity <= 0 or terms.quantity % instrument.lot_size:
+        return f"{terms.quantity} units; expected whole lots of {instrument.lot_size}"
+    if instrument.freeze_qty is None or terms.quantity > instrument.max_order_qty:
+        return f"{terms.quantity} units; expected at most the freeze quantity {instrument.freeze_qty}"
+    if terms.price % instrument.tick_size or terms.trigger_price % instrument.tick_size:
+        return f"price {terms.price}, trigger {terms.trigger_price}; expected ticks of {instrument.tick_size}"
+    today = datetime.fromtimestamp(case.order.received_ns // SECOND_NS, UTC).date()
+    return f"expired on {instrument.expiry}" if instrument.expired(today) else ""
+
+
+_ORDERLY: dict[str, Callable[[Case], str]] = {"E1": _size, "E2": _collar, "E17": _tradable}
+
+
+def _twice(found: Finding, evidence: Evidence) -> int:
+    for order_id, lines in evidence.wire.submits.items():
+        terms = {(x.symbol, x.side, x.quantity, x.order_type, x.price, x.trigger_price) for x in lines}
+        pids = {line.pid for line in lines if not line.resend}
+        if len(terms) > 1:
+            found.problems.append(f"{order_id}: E3: left with {len(terms)} different contents; expected one")
+        if sum(not line.resend for line in lines) > len(pids):
+            found.problems.append(f"{order_id}: E3: left twice as a new order; expected a repetition to say so")
+    return len(evidence.wire.submits)
+
+
+def _parents(found: Finding, evidence: Evidence) -> int:
+    cases = 0
+    parents: dict[str, list[Order]] = {}
+    for order in evidence.ours:
+        parents.setdefault(parent_of(order.client_order_id), []).append(order)
+    for orders in parents.values():
+        for order, step, state in moments(orders):
+            lines = evidence.wire.submits.get(order.client_order_id)
+            if step.kind == "order_received" and lines:
+                cases += 1
+                _check_parent(found, evidence, order, state, max(line.parent_qty for line in lines))
+    return cases
+
+
+def _check_parent(found: Finding, evidence: Evidence, order: Order, state: State, most: int) -> None:
+    total, seen = committed(state), evidence.seen_by(order)
+    if total > most and not (isinstance(seen, Seen) and committed(state, seen) <= most):
+        found.problems.append(f"{order.client_order_id}: E6: {total} filled and open of its parent; expected {most}")
+
+
+def _pace(found: Finding, evidence: Evidence) -> int:
+    recent: deque[int] = deque()
+    cases, pid, limits = 0, 0, dict[str, Any]()
+    for line in evidence.wire.lines:
+        if line.kind == "start":
+            pid, limits = line.pid, line.controls
+            recent.clear()
+        if line.kind not in ("submit", "cancel", "modify") or not line.epoch or line.pid != pid:
+            continue  # the kill switch's own cancels do not wait for a turn
+        cases += 1
+        recent.append(line.host_ns)
+        while recent[0] <= line.host_ns - PACE_NS:
+            recent.popleft()
+        most = limits["orders_per_second"] - (limits["reserved_tokens"] if line.new_risk else 0)
+        if len(recent) > most:
+            found.problems.append(f"{line.client_order_id}: E7: request {len(recent)} of a second; expected {most}")
+    return cases
+
+
+def _killed(found: Finding, evidence: Evidence) -> int:
+    cases = 0
+    for killed in evidence.wire.kills():
+        for line in killed.within:
+            cases += line.kind == "submit"
+            if line.kind == "submit" and is_entry(line.client_order_id):
+                found.problems.append(f"{line.client_order_id}: E9: an entry left while killed; expected none")
+    return cases

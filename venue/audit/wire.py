@@ -1,0 +1,120 @@
+"""The gateway's wire record: what left for the broker, by whose epoch, and when the kill switch was turned.
+
+It is the system's own testimony, so it is believed only as far as the exchange's record agrees: an order that arrived
+without having left is a violation (I1).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+NAME = "wire.jsonl"
+LEAVING = frozenset({"submit", "cancel", "modify"})
+ENTRY_ROLES = frozenset({"PROTECTION", "RISK"})
+
+
+class WireError(Exception):
+    """The record cannot be read; the message says what is wrong."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line; fields that do not apply are absent.  Prices are whole ten-thousandths."""
+
+    kind: str  # start, login, submit, cancel, modify, kill
+    ts_ns: int
+    host_ns: int
+    pid: int
+    killed: bool = False
+    on: bool = False
+    controls: dict[str, Any] = {}
+    stop_fallback_ms: int = 0
+    client_order_id: str = ""
+    request_id: str = ""
+    role: str = ""
+    symbol: str = ""
+    side: str = ""
+    quantity: int = 0
+    order_type: str = ""
+    price: int = 0
+    trigger_price: int = 0
+    parent_id: str = ""
+    parent_qty: int = 0
+    epoch: int = 0
+    resend: bool = False
+
+    @property
+    def new_risk(self) -> bool:
+        """Whether it sends an entry."""
+        return self.kind == "submit" and self.role in ENTRY_ROLES
+
+
+class Killed(NamedTuple):
+    """The kill switch was on from ``first`` on, until ``last`` (``None``: until the record ends)."""
+
+    first: Line
+    last: Line | None
+    within: list[Line]
+
+
+class Wire:
+    """The whole record.  ``present``: there is one."""
+
+    def __init__(self, lines: list[Line], *, present: bool) -> None:
+        self.lines = lines
+        self.present = present
+        self.leaving = [line for line in lines if line.kind in LEAVING]
+        self.submits: dict[str, list[Line]] = {}
+        self.limits: dict[str, dict[str, Any]] = {}  # client order id -> the limits in force when it first left
+        limits: dict[str, Any] = {}
+        for line in lines:
+            if line.kind == "start":
+                limits = line.controls
+            if line.kind == "submit":
+                self.submits.setdefault(line.client_order_id, []).append(line)
+                self.limits.setdefault(line.client_order_id, limits)
+
+    @property
+    def starts(self) -> list[Line]:
+        """Every start of a gateway."""
+        return [line for line in self.lines if line.kind == "start"]
+
+    def kills(self) -> list[Killed]:
+        """Each time in which the kill switch was on."""
+        spans: list[Killed] = []
+        current: Killed | None = None
+        for line in self.lines:
+            turned = line.kind == "kill" or (line.kind == "start" and line.killed)
+            if current is None and turned and (line.on or line.killed):
+                current = Killed(line, None, [])
+            elif current is not None and line.kind == "kill" and not line.on:
+                spans.append(current._replace(last=line))
+                current = None
+            elif current is not None:
+                current.within.append(line)
+        return spans + ([current] if current else [])
+
+
+def read_wire(directory: Path) -> Wire:
+    """The record in a journal directory; empty and not ``present`` when there is none.
+
+    A last line without its newline was torn by a crash and is left out.  Raises :class:`WireError`.
+    """
+    path = directory / NAME
+    if not path.exists():
+        return Wire([], present=False)
+    decoder = msgspec.json.Decoder(Line)
+    lines: list[Line] = []
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WireError(f"{path}: cannot be read: {error.strerror}") from error
+    for number, text in enumerate(content.splitlines(keepends=True), start=1):
+        try:
+            lines.append(decoder.decode(text))
+        except msgspec.DecodeError as error:
+            if text.endswith(b"\n"):
+                raise WireError(f"{path}, line {number}: not a line of a wire record: {error}") from None
+    return Wire(lines, present=True)
