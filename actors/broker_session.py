@@ -77,7 +77,8 @@ class BrokerSession:
             self.silent = False
             self.ask_state()
             self.polled_ns = self.clock_ns
-        if self.clock_ns - self.polled_ns >= self.config.reconciliation.poll_ms * MS:
+        config = self.config.reconciliation
+        if self.clock_ns - self.polled_ns >= min(config.poll_ms, config.positions_ms) * MS:
             self.polled_ns = self.clock_ns
             self.ask_state()
         self.cells.tick(self.clock_ns)
@@ -106,6 +107,11 @@ class BrokerSession:
         self.adapter.request_account()
         self.adapter.request_snapshot()
         self.unanswered_ms = now_ms()
+
+    def probe(self) -> None:
+        """Somebody has a question that only a fresh snapshot answers; one that is owed already will do."""
+        if self.is_up and not self.unanswered_ms:
+            self.ask_state()
 
     def ask_instruments(self) -> None:
         self.asked_ms = now_ms()

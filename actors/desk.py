@@ -16,7 +16,7 @@ from actors.inprocess import InProcessSystem
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
 from actors.turn import SYSTEM, Standing, Turn
-from decisions import alerts
+from decisions import alerts, moves
 from decisions.effects import MS, Effects
 from decisions.news import News
 from decisions.session import restricted_legs
@@ -40,6 +40,7 @@ from messages.operator import (
     SubmitGroup,
 )
 from messages.orders import InstrumentList, OrderAbsent, Snapshot
+from messages.positions import PositionIssue, PositionsMoved
 from messages.records import EscalationRecord, GroupRecord, Record, Severity
 from messages.supervision import AlertDelivered
 from storage.port import Journal
@@ -107,6 +108,8 @@ class Desk(Actor):  # type: ignore[misc]
             StepEnded: self.on_step_ended,
             SnapshotTaken: self.on_snapshot_taken,
             ClockBehind: self.on_clock_behind,
+            PositionsMoved: self.on_positions_moved,
+            PositionIssue: self.on_position_issue,
         }
         self.handlers.update(dict.fromkeys(News.__args__, self.on_news))
 
@@ -255,6 +258,21 @@ class Desk(Actor):  # type: ignore[misc]
             "it has caught up; another broker needs another system.journal_dir",
             subject=f"{self.turn.moment.cell}/{self.turn.moment.at_ns}",
         )
+
+    def on_positions_moved(self, moved: PositionsMoved) -> None:
+        """Give it to the group that it is about; what is nobody's, or a given-up group's, is recorded here."""
+        if moved.group_id and self.nursery.load(moved.group_id) and moved.group_id not in self.nursery.given_up:
+            self.nursery.give(moved.group_id, moved)
+            return
+        effects = Effects()
+        moves.record(moved, self.turn.moment, effects)
+        self.turn.collect(SYSTEM, effects)
+
+    def on_position_issue(self, issue: PositionIssue) -> None:
+        """Tell a person."""
+        effects = Effects()
+        moves.tell(issue, self.turn.moment, effects)
+        self.turn.collect(SYSTEM, effects)
 
     def on_submit(self, command: SubmitGroup) -> None:
         """Validate a plan and start its group, once there are quotes to judge it by."""

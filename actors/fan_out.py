@@ -40,6 +40,7 @@ class FanOut:
         self._cells: dict[int, CellLink] = {}
         self._quotes: dict[str, Quote] = {}
         self._unannounced: list[ControlAlert] = []  # alerts that no cell was there to take
+        self.watched: frozenset[str] = frozenset()  # what the reconciler wants quotes of besides
 
     def hello(self, hello: Hello, sender: ActorAddress) -> CellLink | None:
         """A cell's new incarnation; ``None`` for a zombie of an older epoch (I17).  What it was owed is kept."""
@@ -82,8 +83,8 @@ class FanOut:
 
     @property
     def symbols(self) -> frozenset[str]:
-        """What any cell wants quotes of."""
-        return frozenset().union(*(cell.symbols for cell in self._cells.values()))
+        """What any cell or the reconciler wants quotes of."""
+        return self.watched.union(*(cell.symbols for cell in self._cells.values()))
 
     @property
     def quotes(self) -> dict[str, Quote]:
@@ -131,6 +132,12 @@ class FanOut:
             self._cells[min(self._cells)].window.put(alert)
         else:
             self._unannounced.append(alert)
+
+    def tell_cell(self, index: int, event: wire.Event) -> None:
+        """To one cell, if it is there."""
+        cell = self._cells.get(index)
+        if cell is not None:
+            cell.window.put(event)
 
     def pass_on(self, client_order_id: str, event: wire.Event) -> None:
         """To the cell that owns the order; one that is not there finds it in the snapshot that follows its Hello."""

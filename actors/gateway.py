@@ -14,6 +14,7 @@ from actors.machine import machine, now_ms
 from actors.operating import Operator
 from actors.order_door import OrderDoor
 from actors.process import CannotStart, ProcessActor
+from actors.reconciler_line import ReconcilerLine
 from actors.trading import Trading
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.wire_record import RecordedAdapter
@@ -26,6 +27,7 @@ from messages import wire
 from messages.market import BrokerUp, Funds, MarketStatus
 from messages.operator import KillSwitch
 from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot, SubmitResult
+from messages.positions import Attend, Findings, Probe
 from messages.supervision import EventBatchTaken, Hello, Operate, Operated, OrderBatch, OrderBatchTaken, Watch
 
 PUMP_MS = 20  # the adapter is pumped at least this often
@@ -44,6 +46,7 @@ class BrokerGateway(ProcessActor):
     def __init__(self) -> None:
         super().__init__()
         self.cells = FanOut(self.send, now_ms)
+        self.reconciler = ReconcilerLine(self.send, self.cells)
         self.is_open = False
         self.where = ""
         self.handlers = {
@@ -53,6 +56,9 @@ class BrokerGateway(ProcessActor):
             OrderBatch: self.on_order_batch,
             EventBatchTaken: self.cells.taken,
             Operate: self.on_operate,
+            Attend: self.on_attend,
+            Probe: lambda _message, _sender: self.session.probe(),
+            Findings: self.reconciler.pass_on,
         }
 
     def on_start(self) -> str:
@@ -144,6 +150,7 @@ class BrokerGateway(ProcessActor):
                 self.door.ledger.load(event)
                 self.trading.on_snapshot()
                 self.session.on_snapshot(event)
+                self.reconciler.show(event, self.session.number, self.session.adapter.capabilities.snapshot_lag_ms)
             case InstrumentList():
                 self.door.controls.learn(event.instruments)
                 self.session.on_instruments(event)
@@ -191,6 +198,11 @@ class BrokerGateway(ProcessActor):
         self.send(sender, OrderBatchTaken(batch.epoch, batch.number))
         self.door.take(wire.requests(batch.requests))
         self.pump()
+
+    def on_attend(self, attend: Attend, sender: ActorAddress) -> None:
+        self.reconciler.attend(attend, sender)
+        self.session.subscribe()
+        self.session.probe()
 
     # From the operator
 

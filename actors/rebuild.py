@@ -12,6 +12,7 @@ from messages.records import (
     GroupRecord,
     HedgeRecord,
     IntentRecord,
+    PositionEventRecord,
     Record,
     StopRecord,
 )
@@ -23,6 +24,7 @@ KEYS: dict[type[Any], str] = {
     HedgeRecord: "hedge_id",
     StopRecord: "stop_id",
     ExposureRecord: "opened_ns",
+    PositionEventRecord: "event_id",
 }
 
 
@@ -33,6 +35,7 @@ def restore_message(rows: GroupRows | None, uncommitted: Iterable[Record]) -> Re
     known: tuple[Any, ...] = ()
     if rows:
         known = (*rows.intents, *rows.execution_states, *rows.hedges, *rows.stops, *rows.exposures)
+        known += rows.position_events
     for record in (*known, *uncommitted):
         if isinstance(record, GroupRecord):
             group = record
@@ -47,4 +50,5 @@ def restore_message(rows: GroupRows | None, uncommitted: Iterable[Record]) -> Re
         hedges=tuple(tables[HedgeRecord].values()),
         stops=tuple(tables[StopRecord].values()),
         exposures=tuple(tables[ExposureRecord].values()),
+        position_events=tuple(tables[PositionEventRecord].values()),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from config.errors import ConfigError, nearest, read_text
-from config.schema import Changes, Config, Factors, Texts
+from config.schema import Changes, Config, Factors, Texts, Time
 
 PREFIX = "LEGKEEPER_"
 NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for reference material
@@ -50,6 +50,8 @@ class Setting(msgspec.Struct, frozen=True):
         choices = CHOICES.get((self.section, self.key))
         if choices:
             return "one of " + ", ".join(choices)
+        if self.type == Time:
+            return 'a time of day such as "20:15", or "" for none'
         if self.type == Texts:
             return "a list of texts, none empty"
         if self.type is bool:
@@ -135,7 +137,7 @@ def _take(
     choices = CHOICES.get((setting.section, setting.key))
     try:
         checked = msgspec.convert(value, setting.type)
-        fits = checked in choices if choices else checked != ""
+        fits = checked in choices if choices else checked != "" or setting.default == ""
     except msgspec.ValidationError:
         fits = False
     if fits:

@@ -75,6 +75,16 @@ def wire_record_path(journal_dir: str | Path) -> Path:
     return Path(journal_dir) / "wire.jsonl"
 
 
+def positions_path(journal_dir: str | Path) -> Path:
+    """Where the reconciler writes what it saw last."""
+    return Path(journal_dir) / "positions.json"
+
+
+def day_report_path(journal_dir: str | Path, day: str) -> Path:
+    """The final comparison of one day (E19); ``day`` is an ISO date."""
+    return Path(journal_dir) / "reports" / f"end-of-day-{day}.json"
+
+
 def alert_log_path(journal_dir: str | Path) -> Path:
     """Where the notifier writes every alert, one JSON object a line."""
     return Path(journal_dir) / "alerts.jsonl"

@@ -16,6 +16,7 @@ Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
 Texts = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
 Changes = tuple[Annotated[float, msgspec.Meta(ge=-100.0, le=1_000.0)], ...]  # in per cent of what is there
 Factors = tuple[Annotated[float, msgspec.Meta(ge=1.0, le=100.0)], ...]
+Time = Annotated[str, msgspec.Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")]  # HH:MM, or nothing
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
@@ -124,9 +125,15 @@ class MarginConfig(Section, frozen=True, kw_only=True):
 
 
 class ReconciliationConfig(Section, frozen=True, kw_only=True):
-    """``[reconciliation]``: the poll that cannot be switched off.  Broker time."""
+    """``[reconciliation]``: the poll that cannot be switched off, and what is made of it.  Broker time."""
 
     poll_ms: Annotated[int, msgspec.Meta(ge=1_000, le=12_000)] = 12_000
+    positions_ms: Annotated[int, msgspec.Meta(ge=1_000, le=12_000)] = 12_000  # positions are validated this often (S3)
+    grace_ms: Annotated[int, msgspec.Meta(ge=1_000, le=600_000)] = 2_000  # a difference must persist so long
+    variance_pct: Percent = 10.0  # a position off by more of its leg's target is an issue (S3)
+    expiry_warning_hours: Positive = 24  # an option is watched from so long before the end of its last day (S4)
+    pin_risk_pct: Percent = 0.5  # an underlying nearer than this to an expiring strike may end on either side of it
+    end_of_day: Time = ""  # time of day in UTC, "20:15", of the final comparison (E19); "": none
 
 
 class SupervisionConfig(Section, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from decisions import exposure, hedge, stop_loss
+from decisions import exposure, hedge, moves, stop_loss
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.group_levels import Levels, Tally, levels, tally
 from decisions.group_routes import child_of, hedge_name, leg_name, stop_name
@@ -40,7 +40,8 @@ from messages.group import (
     StopProgressed,
     WorkLeg,
 )
-from messages.records import ExposureRecord, GroupRecord, HedgeStatus, Severity, StopStatus
+from messages.positions import PositionsMoved
+from messages.records import ExposureRecord, GroupRecord, HedgeStatus, PositionEventRecord, Severity, StopStatus
 
 
 class GroupState(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class GroupState(msgspec.Struct, frozen=True):
     told: Mapping[str, WorkLeg] = {}
     settled: GroupSettled | None = None
     exposure: ExposureRecord | None = None  # while a short is uncovered
+    moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
 
     @property
     def group(self) -> Group:
@@ -117,11 +119,12 @@ def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
         rounds=max((record.ordinal // hedge.ROUND + 1 for record in roots), default=0),
         awaited=frozenset(awaited),
         exposure=next((record for record in message.exposures if not record.covered_ns), None),
+        moves=message.position_events,
     )
     return state, effects
 
 
-Message = LegProgressed | HedgeProgressed | StopProgressed | Review | CloseGroup | News
+Message = LegProgressed | HedgeProgressed | StopProgressed | Review | CloseGroup | PositionsMoved | News
 
 
 def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupState, Effects]:
@@ -142,6 +145,9 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
             state = replace(state, awaited=state.awaited - {stop_name(message.leg_id)})
         case CloseGroup():
             state = _close(state, message, moment, effects)
+        case PositionsMoved():
+            moved = moves.record(message, moment, effects)
+            state = replace(state, moves=(*state.moves, *moved))
         case Review():
             _pass_on(state, message, effects)
         case _:
@@ -182,7 +188,7 @@ def _recorded(state: GroupState, moment: Moment, effects: Effects, **changes: ob
 
 def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     """Work out every level and tell the children those that changed; then say where the group stands."""
-    held = tally(state.group, state.legs, state.hedges, state.stops)
+    held = tally(state.group, state.legs, state.hedges, state.stops, state.moves)
     state = _turn(state, held, moment, effects)
     wanted = levels(state.group, state.record, held)
     state = _tell_legs(state, wanted, effects)
@@ -205,7 +211,8 @@ def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
     if outcome is GroupOutcome.HEDGED:
         guarded = any(progress.status is StopStatus.ARMED for progress in state.stops.values())
         return GroupStatus.HEDGED if guarded else GroupStatus.COMPLETED
-    return GroupStatus.COMPLETED if outcome is GroupOutcome.FLAT and stopped else GroupStatus.FAILED
+    over = stopped or state.record.mode is Mode.ENTERING  # or it lived to its expiry
+    return GroupStatus.COMPLETED if outcome is GroupOutcome.FLAT and over else GroupStatus.FAILED
 
 
 def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> GroupState:
@@ -215,6 +222,9 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if record.mode is Mode.ENTERING and (exiting or any(p.filled for p in state.stops.values())):
         reason = f"stop-loss of {', '.join(exiting or sorted(state.stops))}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+    if record.mode is Mode.ENTERING and moves.for_good(state.group, held.lost(state.group), state.moves, moment):
+        reason = "protection went without an order of ours and cannot be bought again"
+        return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
     if record.mode is Mode.ENTERING and held.must_flatten(state.group):
         reason = f"{held.first_short_leg(state.group)} could not be filled"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)

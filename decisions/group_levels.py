@@ -14,7 +14,7 @@ from domain.coverage import covered, uncovered, used
 from domain.execution import Side
 from domain.groups import Group, Leg, Mode, Policy
 from messages.group import HedgeProgressed, LegProgressed, StopProgressed
-from messages.records import GroupRecord, HedgeStatus
+from messages.records import GroupRecord, HedgeStatus, PositionEventRecord
 
 
 class LegTally(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,7 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     stop_filled: int
     stop_live: int
     stop_committed: int
+    gone: int  # units that went without an order of ours: assigned, exercised, expired, liquidated, traded by others
     guarded: bool  # a stop-loss exists
     unresolved: int
 
@@ -40,13 +41,18 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def held(self) -> int:
         """The open position in the leg's direction; negative if more was closed than acquired."""
-        return self.acquired - self.reversed_filled - self.progress.close_filled - self.stop_filled
+        return self.acquired - self.reversed_filled - self.progress.close_filled - self.stop_filled - self.gone
 
     @property
     def overclosed(self) -> int:
         """Closed beyond what was acquired, as when an entry is busted after its close; hedges at work count."""
-        exits = self.reversed_filled + self.progress.close_filled + self.stop_filled
+        exits = self.reversed_filled + self.progress.close_filled + self.stop_filled + self.gone
         return max(0, exits - self.progress.entry_filled - self.hedged)
+
+    @property
+    def replacing(self) -> int:
+        """Of what hedges answer for in the leg's direction: what replaces units that are gone."""
+        return min(self.gone, self.hedged)
 
     @property
     def live(self) -> int:
@@ -83,8 +89,9 @@ class Tally(msgspec.Struct, frozen=True):
         return {leg.leg_id: max(0, self.held(leg.leg_id)) for leg in legs if leg.side is side}
 
     def complete(self, group: Group) -> bool:
-        """Whether every leg holds what the plan asks for."""
-        return all(self.held(leg.leg_id) == leg.target_qty for leg in group.legs)
+        """Whether every leg holds what the plan asks for; what went without an order need not have been replaced."""
+        legs = ((leg.target_qty, self.legs[leg.leg_id]) for leg in group.legs)
+        return all(target <= own.held + own.gone <= target + own.replacing for target, own in legs)
 
     def uncovered(self, group: Group) -> int:
         """Short units that nothing protects, beyond those that the plan allows to be naked."""
@@ -98,7 +105,21 @@ class Tally(msgspec.Struct, frozen=True):
         been lowered by since is what has been taken over.
         """
         own = self.legs[leg.leg_id]
-        return _left(own.progress.entry_abandoned, own.progress.entry_authorized, leg.target_qty - own.hedged)
+        level = leg.target_qty - (own.hedged - own.replacing)
+        return _left(own.progress.entry_abandoned, own.progress.entry_authorized, level)
+
+    def lost(self, group: Group) -> dict[str, int]:
+        """Protection that went without an order of ours, that shorts still need, and that no hedge answers for yet."""
+        at_work = {key: own.hedged - own.hedged_filled for key, own in self.legs.items()}
+        longs = {key: units + at_work[key] for key, units in self.positions(group.legs, Side.BUY).items()}
+        bare = uncovered(group.legs, longs, self.positions(group.legs, Side.SELL))
+        left, found = max(0, sum(bare.values()) - naked_allowance(group)), {}
+        for leg in group.legs:
+            own = self.legs[leg.leg_id]
+            if leg.side is Side.BUY and left and own.gone > own.hedged:
+                found[leg.leg_id] = min(own.gone - own.hedged, left)
+                left -= found[leg.leg_id]
+        return found
 
     def must_flatten(self, group: Group) -> bool:
         """Whether a shortfall asks for the group to be reversed: risk that did not fill, or the policy says so."""
@@ -109,6 +130,7 @@ class Tally(msgspec.Struct, frozen=True):
         for leg in group.legs:
             risk = leg.side is Side.SELL
             given_up = self.legs[leg.leg_id].progress.entry_abandoned if risk else self.missing(leg)
+            given_up += self.lost(group).get(leg.leg_id, 0)
             if given_up > 0 and (risk or group.policy is Policy.FLATTEN):
                 return leg.leg_id
         return ""
@@ -138,13 +160,23 @@ def tally(
     legs: Mapping[str, LegProgressed],
     hedges: Mapping[str, HedgeProgressed],
     stops: Mapping[str, StopProgressed],
+    moves: Iterable[PositionEventRecord] = (),
 ) -> Tally:
-    """Sum the children's reports per leg."""
-    return Tally({leg.leg_id: _tally_leg(leg, legs[leg.leg_id], hedges, stops.get(leg.leg_id)) for leg in group.legs})
+    """Sum the children's reports per leg, and what moved without them."""
+    gone = {leg.leg_id: 0 for leg in group.legs}
+    for move in moves:
+        if move.leg_id in gone:
+            gone[move.leg_id] -= group.leg(move.leg_id).side.sign * move.quantity
+    return Tally(
+        {
+            leg.leg_id: _tally_leg(leg, legs[leg.leg_id], hedges, stops.get(leg.leg_id), max(0, gone[leg.leg_id]))
+            for leg in group.legs
+        }
+    )
 
 
 def _tally_leg(
-    leg: Leg, progress: LegProgressed, hedges: Mapping[str, HedgeProgressed], stop: StopProgressed | None
+    leg: Leg, progress: LegProgressed, hedges: Mapping[str, HedgeProgressed], stop: StopProgressed | None, gone: int
 ) -> LegTally:
     own = [h for h in hedges.values() if h.leg_id == leg.leg_id]
     along = [h for h in own if h.side is leg.side]
@@ -159,6 +191,7 @@ def _tally_leg(
         stop_filled=stop.filled if stop else 0,
         stop_live=stop.live if stop else 0,
         stop_committed=stop.committed if stop else 0,
+        gone=gone,
         guarded=stop is not None,
         unresolved=progress.unresolved + sum(h.unresolved for h in own) + (stop.unresolved if stop else 0),
     )
@@ -183,17 +216,18 @@ def _entering(group: Group, record: GroupRecord, held: Tally) -> Levels:
     exposed = held.uncovered(group) > 0
     allowed = _allowed_risk(group, held)
     entry, close, entering, stop, hedges, reason = {}, {}, {}, {}, {}, {}
-    complete = held.complete(group)
+    complete, lost = held.complete(group), held.lost(group)
     for leg in group.legs:
         key, own = leg.leg_id, held.legs[leg.leg_id]
         is_long = leg.side is Side.BUY
-        entry[key] = leg.target_qty - own.hedged if is_long else allowed[key]
+        entry[key] = leg.target_qty - (own.hedged - own.replacing) if is_long else allowed[key]
         entering[key] = not (is_long and exposed) and not record.quarantined
-        close[key] = max(0, own.acquired - leg.target_qty - own.reversed - own.stop_filled)
+        close[key] = max(0, own.acquired - leg.target_qty - own.gone - own.reversed - own.stop_filled)
         if is_long and group.policy is Policy.COMPLETE:
-            hedges[key, False] = held.missing(leg)
+            hedges[key, False] = held.missing(leg) + lost.get(key, 0)
         guarded = leg.stop_trigger > 0 and (complete or own.guarded)
-        stop[key] = max(0, min(own.acquired - own.progress.close_filled - own.reversed_filled, leg.target_qty))
+        exits = own.progress.close_filled + own.reversed_filled + own.gone
+        stop[key] = max(0, min(own.acquired - exits, leg.target_qty))
         stop[key] = stop[key] if guarded else 0
         exposure = "uncovered short exposure" if exposed else f"{key} fell short"
         reason[key] = exposure if hedges.get((key, False), 0) > 0 else f"plan {group.strategy}: {leg.role.value}"
@@ -262,7 +296,7 @@ def _closing(group: Group, record: GroupRecord, held: Tally, keep: Mapping[str, 
     for leg in group.legs:
         key, own = leg.leg_id, held.legs[leg.leg_id]
         entry[key] = 0
-        exits = own.reversed + own.stop_filled + own.stop_committed
+        exits = own.reversed + own.stop_filled + own.stop_committed + own.gone
         close[key] = max(own.progress.close_filled, own.acquired - exits - keep.get(key, 0))
         hedges[key, False] = own.overclosed
         if record.mode is Mode.FLATTENING:

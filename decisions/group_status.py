@@ -55,7 +55,9 @@ def outcome_of(record: GroupRecord, group: Group, held: Tally, wanted: Levels, *
         return GroupOutcome.OPEN
     positions = [held.held(leg.leg_id) for leg in group.legs]
     if record.mode is Mode.ENTERING:
-        return GroupOutcome.HEDGED if held.complete(group) else GroupOutcome.OPEN
+        if not held.complete(group):
+            return GroupOutcome.OPEN
+        return GroupOutcome.HEDGED if any(positions) else GroupOutcome.FLAT  # all of it expired, or was exercised
     if held.stop_live:
         return GroupOutcome.OPEN
     if not any(positions):

@@ -18,6 +18,7 @@ from messages.records import (
     HedgeRecord,
     HedgeStatus,
     IntentRecord,
+    PositionEventRecord,
     StopRecord,
     StopStatus,
 )
@@ -38,6 +39,7 @@ class RestoreGroup(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     hedges: tuple[HedgeRecord, ...]
     stops: tuple[StopRecord, ...]
     exposures: tuple[ExposureRecord, ...] = ()
+    position_events: tuple[PositionEventRecord, ...] = ()
 
 
 class Review(msgspec.Struct, frozen=True, tag=True):

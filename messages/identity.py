@@ -12,6 +12,7 @@ from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.operator import Acknowledge, CancelGroup, KillSwitch, SubmitGroup
 from messages.orders import InstrumentList, Snapshot
+from messages.positions import PositionIssue, PositionsMoved
 
 
 def input_id(message: msgspec.Struct) -> str:
@@ -29,6 +30,11 @@ def input_id(message: msgspec.Struct) -> str:
         case TradingStateChanged() | ControlAlert():
             return ""  # a level; and an alert that has an id of its own
         case CancelGroup() | Acknowledge() | MarketStatus():
+        case PositionsMoved():
+            return message.letter_id
+        case PositionIssue():
+            return message.issue_id
+        case CancelGroup() | Acknowledge():
             return ""
         case SubmitGroup():
             return ""  # a group id is accepted once; the Desk says so with a clear refusal

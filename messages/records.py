@@ -61,6 +61,18 @@ class StopStatus(Enum):
     RELEASED = "RELEASED"  # the position went away by other means
 
 
+class PositionKind(Enum):
+    """Why a position changed without an order of ours (R21).  Never guessed: without evidence it is unexplained."""
+
+    ASSIGNMENT = "assignment"
+    EXERCISE = "exercise"
+    EXPIRY = "expiry"
+    LIQUIDATION = "liquidation"  # by the broker
+    MANUAL = "manual"  # somebody traded by other means than ours
+    CORPORATE = "corporate"
+    UNEXPLAINED = "unexplained"
+
+
 class Severity(Enum):
     """How loud an alert is."""
 
@@ -234,6 +246,21 @@ class ExposureRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_
     covered_ns: int  # when the last unit was covered, closed, or allowed; 0 while it is not
 
 
+class PositionEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Table ``position_events``: a change of a position that no order of ours caused (R21, S4)."""
+
+    event_id: str
+    group_id: str  # "": nobody's; the position is foreign
+    leg_id: str  # "": not a leg; shares that an option turned into, or a foreign position
+    symbol: str
+    quantity: int  # signed: what the account gained
+    kind: PositionKind
+    evidence: str
+    activity_id: str  # the broker's own name for it, "" where it gave none
+    price: int
+    ts_ns: int
+
+
 class RejectedEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Table ``rejected_events``: a report that was not allowed to move a status (S8), or a message that was parked."""
 
@@ -319,6 +346,7 @@ Record = (
     | StopRecord
     | StopWindowRecord
     | ExposureRecord
+    | PositionEventRecord
     | RejectedEventRecord
     | EscalationRecord
     | ControlRecord

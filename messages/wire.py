@@ -22,6 +22,7 @@ from messages.orders import (
     SubmitOrder,
     SubmitResult,
 )
+from messages.positions import BrokerView, Finding, PositionIssue, PositionsMoved
 from messages.records import EscalationRecord
 from messages.supervision import AlertDelivered
 from messages.telemetry import Report
@@ -42,6 +43,8 @@ Event = (
     | KillSwitch
     | TradingStateChanged
     | ControlAlert
+    | PositionsMoved
+    | PositionIssue
 )
 Request = SubmitOrder | CancelOrder | ModifyOrder | ForgetOrder
 
@@ -52,6 +55,8 @@ _COMMAND: msgspec.msgpack.Decoder[OperatorCommand] = msgspec.msgpack.Decoder(Ope
 _ANSWER: msgspec.msgpack.Decoder[OperatorAnswer] = msgspec.msgpack.Decoder(OperatorAnswer)
 _ALERTS: msgspec.msgpack.Decoder[tuple[EscalationRecord, ...]] = msgspec.msgpack.Decoder(tuple[EscalationRecord, ...])
 _DELIVERED: msgspec.msgpack.Decoder[tuple[AlertDelivered, ...]] = msgspec.msgpack.Decoder(tuple[AlertDelivered, ...])
+_VIEW: msgspec.msgpack.Decoder[BrokerView] = msgspec.msgpack.Decoder(BrokerView)
+_FINDINGS: msgspec.msgpack.Decoder[tuple[Finding, ...]] = msgspec.msgpack.Decoder(tuple[Finding, ...])
 
 _REPORT: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
@@ -89,6 +94,16 @@ def alerts(data: bytes) -> tuple[EscalationRecord, ...]:
 def delivered(data: bytes) -> tuple[AlertDelivered, ...]:
     """The alerts that were passed on."""
     return _DELIVERED.decode(data)
+
+
+def view(data: bytes) -> BrokerView:
+    """What the broker says, whole."""
+    return _VIEW.decode(data)
+
+
+def findings(data: bytes) -> tuple[Finding, ...]:
+    """What the reconciler found."""
+    return _FINDINGS.decode(data)
 
 
 def report(data: bytes) -> Report:

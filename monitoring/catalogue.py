@@ -34,8 +34,9 @@ class Metric(NamedTuple):
 
 LAG: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WORK: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-# S3 to S6 refuse or report where a plan or a position is judged; they count where they are built.
-SAFEGUARDS: Final = ("S1", "S2", "S7", "S8", "S9", "S10", "S11", "S12")
+# S5 and S6 refuse where a plan is judged; they count where they are built.
+SAFEGUARDS: Final = ("S1", "S2", "S3", "S4", "S7", "S8", "S9", "S10", "S11", "S12")
+DIFFERENCES: Final = ("position", "order", "fill", "group")
 SEVERITIES: Final = ("INFO", "WARNING", "CRITICAL")
 
 METRICS: Final = (
@@ -49,6 +50,9 @@ METRICS: Final = (
     Metric("broker_sessions_total", Kind.COUNTER, "Broker sessions that were established"),
     Metric("reconciliations_total", Kind.COUNTER, "Broker snapshots that were compared with the journal"),
     Metric("reconciliation_divergences_total", Kind.COUNTER, "Orders that a snapshot showed otherwise; target 0"),
+    Metric("positions_compared_total", Kind.COUNTER, "Broker snapshots that the reconciler compared with all journals"),
+    Metric("position_differences", Kind.GAUGE, "Differences at the last comparison", ("kind",), always=DIFFERENCES),
+    Metric("position_changes_total", Kind.COUNTER, "Changes of positions without an order of ours"),
     # Processes
     Metric("process_up", Kind.GAUGE, "1 while the child runs", ("child",)),
     Metric("process_restarts_total", Kind.COUNTER, "Restarts of a child by its supervisor", ("child",)),

@@ -20,6 +20,7 @@ from messages.records import (
     IntentRecord,
     IntentStatus,
     LegRecord,
+    PositionEventRecord,
     ProcessedEventRecord,
     Record,
     RejectedEventRecord,
@@ -275,6 +276,11 @@ def _tell_exposure(before: Any, record: Any) -> _Told:
         yield record.covered_ns, "covered", f"after {lag_ms:.1f} ms", {"hedge_lag_ms": lag_ms}
 
 
+def _tell_position(_: Any, record: Any) -> _Told:
+    text = f"{record.quantity:+d} without an order of ours: {record.kind.value} ({record.evidence})"
+    yield record.ts_ns, "position", text, {"kind": record.kind.value, "quantity": record.quantity}
+
+
 def _tell_rejected(_: Any, record: Any) -> _Told:
     text = f"{record.current or '?'} stays, {record.incoming or '?'} refused: {record.reason}"
     yield record.ts_ns, "rejected", text, {"current": record.current, "incoming": record.incoming}
@@ -321,6 +327,7 @@ _SUBJECTS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     StopRecord: ("stop", lambda record: record.stop_id),
     StopWindowRecord: ("stop", lambda record: record.stop_id),
     ExposureRecord: ("exposure", lambda record: f"{record.group_id}@{record.opened_ns}"),
+    PositionEventRecord: ("position event", lambda record: record.event_id),
     RejectedEventRecord: ("rejected event", lambda record: f"{record.event_id}/{record.client_order_id}"),
     ControlRecord: ("control", lambda record: record.subject),
     EscalationRecord: ("escalation", lambda record: record.escalation_id),
@@ -334,6 +341,7 @@ _TELLERS: dict[type[Any], tuple[Callable[[Any], str], Callable[[Any, Any], _Told
     StopRecord: (_position_title, _tell_stop),
     StopWindowRecord: (_no_title, _tell_stop_window),
     ExposureRecord: (lambda record: record.symbol.strip(), _tell_exposure),
+    PositionEventRecord: (lambda record: record.symbol.strip(), _tell_position),
     RejectedEventRecord: (_no_title, _tell_rejected),
     ControlRecord: (lambda record: f"{record.control} {record.symbol.strip()}", _tell_control),
     EscalationRecord: (lambda record: f"{record.severity.value} {record.kind}", _tell_escalation),

@@ -25,6 +25,7 @@ from storage.tables import (
     HEDGES,
     INTENTS,
     LEGS,
+    POSITION_EVENTS,
     PROCESSED_EVENTS,
     STOPS,
     TABLES,
@@ -42,6 +43,7 @@ ORDER_BY = {
     HEDGES: attrgetter("opened_ns", "hedge_id"),
     STOPS: attrgetter("armed_ns", "stop_id"),
     EXPOSURES: attrgetter("opened_ns"),
+    POSITION_EVENTS: attrgetter("ts_ns", "event_id"),
 }
 
 
@@ -170,6 +172,7 @@ class MemoryJournal:
             hedges=self._disk.read_group(HEDGES, group_id),
             stops=self._disk.read_group(STOPS, group_id),
             exposures=self._disk.read_group(EXPOSURES, group_id),
+            position_events=self._disk.read_group(POSITION_EVENTS, group_id),
         )
 
     def group_by_tag(self, tag: str) -> str | None:

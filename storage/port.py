@@ -20,6 +20,7 @@ from messages.records import (
     HedgeRecord,
     IntentRecord,
     LegRecord,
+    PositionEventRecord,
     Record,
     StopRecord,
 )
@@ -63,6 +64,7 @@ class GroupRows(msgspec.Struct, frozen=True, kw_only=True):
     hedges: tuple[HedgeRecord, ...]
     stops: tuple[StopRecord, ...]
     exposures: tuple[ExposureRecord, ...] = ()
+    position_events: tuple[PositionEventRecord, ...] = ()
 
 
 class Journal(Protocol):

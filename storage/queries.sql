@@ -97,6 +97,9 @@ SELECT * FROM stop_tracking WHERE group_id = ? ORDER BY armed_ns, stop_id;
 -- name: group_exposures
 SELECT * FROM exposures WHERE group_id = ? ORDER BY opened_ns;
 
+-- name: group_position_events
+SELECT * FROM position_events WHERE group_id = ? ORDER BY ts_ns, event_id;
+
 -- name: group_rejected_events
 SELECT * FROM rejected_events WHERE group_id = ? ORDER BY ts_ns, event_id, client_order_id;
 
@@ -212,6 +215,16 @@ VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (group_id, opened_ns) DO UPDATE SET
     symbol = excluded.symbol, quantity = excluded.quantity, covered_ns = excluded.covered_ns;
 
+-- name: upsert_position_events
+INSERT INTO position_events (
+    event_id, group_id, leg_id, symbol, quantity, kind, evidence, activity_id, price, ts_ns
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (event_id) DO UPDATE SET
+    group_id = excluded.group_id, leg_id = excluded.leg_id, symbol = excluded.symbol, quantity = excluded.quantity,
+    kind = excluded.kind, evidence = excluded.evidence, activity_id = excluded.activity_id, price = excluded.price,
+    ts_ns = excluded.ts_ns;
+
 -- name: upsert_rejected_events
 INSERT INTO rejected_events (
     event_id, group_id, client_order_id, "current", incoming, reason, payload, ts_ns
@@ -277,6 +290,9 @@ SELECT * FROM stop_windows;
 
 -- name: select_exposures
 SELECT * FROM exposures;
+
+-- name: select_position_events
+SELECT * FROM position_events;
 
 -- name: select_rejected_events
 SELECT * FROM rejected_events;

@@ -16,6 +16,7 @@ from messages.records import (
     GroupRecord,
     HedgeRecord,
     IntentRecord,
+    PositionEventRecord,
     RejectedEventRecord,
     StopRecord,
 )
@@ -31,6 +32,7 @@ from storage.tables import (
     GROUPS,
     HEDGES,
     INTENTS,
+    POSITION_EVENTS,
     REJECTED_EVENTS,
     STOPS,
     Row,
@@ -133,6 +135,10 @@ class JournalReader:
     def stops(self, group_id: str | None = None) -> list[StopRecord]:
         """Stop-losses, of one group (oldest first) or of all."""
         return self._records(STOPS, group_id)
+
+    def position_events(self, group_id: str | None = None) -> list[PositionEventRecord]:
+        """Changes of positions that no order caused, of one group (oldest first) or of all."""
+        return self._records(POSITION_EVENTS, group_id)
 
     def rejected_events(self, group_id: str | None = None) -> list[RejectedEventRecord]:
         """Reports that were not allowed to move a status, of one group (oldest first) or of all."""

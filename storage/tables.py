@@ -27,6 +27,7 @@ from messages.records import (
     IntentRecord,
     IntentStatus,
     LegRecord,
+    PositionEventRecord,
     ProcessedEventRecord,
     Record,
     RejectedEventRecord,
@@ -125,6 +126,7 @@ HEDGES = Table("hedge_tracking", HedgeRecord, "hedge_id")
 STOPS = Table("stop_tracking", StopRecord, "stop_id")
 STOP_WINDOWS = Table("stop_windows", StopWindowRecord, "stop_id", "opened_ns")
 EXPOSURES = Table("exposures", ExposureRecord, "group_id", "opened_ns")
+POSITION_EVENTS = Table("position_events", PositionEventRecord, "event_id")
 REJECTED_EVENTS = Table("rejected_events", RejectedEventRecord, "event_id", "group_id", "client_order_id")
 ESCALATIONS = Table("escalations", EscalationRecord, "escalation_id")
 CONTROLS = Table("control_decisions", ControlRecord, "subject")
@@ -140,6 +142,7 @@ TABLES = (
     STOPS,
     STOP_WINDOWS,
     EXPOSURES,
+    POSITION_EVENTS,
     REJECTED_EVENTS,
     ESCALATIONS,
     CONTROLS,

@@ -23,6 +23,8 @@ from messages.records import (
     IntentRecord,
     IntentStatus,
     LegRecord,
+    PositionEventRecord,
+    PositionKind,
     ProcessedEventRecord,
     Record,
     RejectedEventRecord,
@@ -215,6 +217,21 @@ def exposure_record(group_id: str = "g1") -> ExposureRecord:
     return ExposureRecord(group_id=group_id, opened_ns=T0 + 5_500, symbol=SYMBOL, quantity=10, covered_ns=T0 + 6_500)
 
 
+def position_record(group_id: str = "g1") -> PositionEventRecord:
+    return PositionEventRecord(
+        event_id=f"{group_id}/0",
+        group_id=group_id,
+        leg_id="long",
+        symbol=SYMBOL,
+        quantity=-4,
+        kind=PositionKind.EXERCISE,
+        evidence="the broker's activity E7",
+        activity_id="E7",
+        price=12_500,
+        ts_ns=T0 + 5_800,
+    )
+
+
 def rejected_record(group_id: str = "g1", event_id: str = "e9") -> RejectedEventRecord:
     return RejectedEventRecord(
         event_id=event_id,
@@ -277,6 +294,7 @@ def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
         stop_record(group_id),
         stop_window_record(group_id),
         exposure_record(group_id),
+        position_record(group_id),
         rejected_record(group_id),
         escalation_record(group_id, f"a-{group_id}"),
         control_record(group_id),

@@ -1,0 +1,170 @@
+"""PositionReconciler: compares all journals with all that the broker says, and shares no state with either (E14).
+
+It reads the journals read-only, is shown every snapshot by the gateway, and tells the cells what it finds; only they
+write.  Nobody waits for it, and what it has not told yet it finds again after a crash.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+from thespian.actors import ActorAddress
+
+from actors.process import ProcessActor
+from config.paths import day_report_path, journal_paths, positions_path
+from decisions.books import Books, Library
+from decisions.position_report import PositionReport, day_to_close, report
+from decisions.reconciler import Look, Reconciler
+from messages import wire
+from messages.positions import Attend, BrokerSeen, Finding, Findings, PositionIssue, Probe
+from messages.records import Severity
+from monitoring.catalogue import DIFFERENCES
+from storage.follower import JournalReplaced, LogFollower
+from storage.port import JournalError
+
+ASK_MS = 300  # while something is suspected, the broker is asked again so often
+
+
+class PositionReconciler(ProcessActor):
+    """One per system; not vital: without it trading goes on, and its absence is seen in ``status``."""
+
+    role: ClassVar[str] = "reconciler"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handlers = {BrokerSeen: self.on_seen}
+        self.followers: dict[Path, tuple[LogFollower, Books]] = {}
+        self.symbols: frozenset[str] = frozenset()
+        self.last: PositionReport | None = None
+        self.problem = "no snapshot yet"
+        self.asking = False
+
+    def on_start(self) -> str:
+        self.reconciler = Reconciler(self.config.reconciliation)
+        self.measures.begin("positions_compared_total", "position_differences", "position_changes_total")
+        self.on_peers()
+        self.wakeup(ASK_MS, "ask")
+        return str(self.path)
+
+    @property
+    def path(self) -> Path:
+        """Where the last comparison is written."""
+        return positions_path(self.config.system.journal_dir)
+
+    def state(self) -> str:
+        if self.last is None or self.problem:
+            return "waiting"
+        return "balanced" if self.last.balanced else "differences"
+
+    def detail(self) -> str:
+        if self.problem or self.last is None:
+            return self.problem
+        return "; ".join(self.last.differences[:3]) or str(self.path)
+
+    def on_peers(self) -> None:
+        """Present ourselves to a gateway that may be new."""
+        if "gateway" in self.peers:
+            self.send(self.peers["gateway"], Attend(self.symbols))
+
+    def on_wakeup(self, payload: Any) -> None:
+        del payload
+        self.wakeup(ASK_MS, "ask")
+        if self.asking and "gateway" in self.peers:
+            self.send(self.peers["gateway"], Probe())
+
+    def on_seen(self, message: BrokerSeen, sender: ActorAddress) -> None:
+        """A snapshot: read the journals after it, so that what it shows of ours has been written by then (I1)."""
+        del sender
+        view = wire.view(message.view)
+        try:
+            library = self.read_journals()
+        except JournalError as error:
+            self.problem, self.asking = f"no comparison: {error}", True
+            return
+        look = self.reconciler.look(view, library)
+        if look is not None:
+            self.problem = ""
+            self.conclude(look, library)
+
+    def read_journals(self) -> Library:
+        """All journals as of now.  Raises ``JournalError`` when one cannot be read: then nothing is compared."""
+        directory, cells = self.config.system.journal_dir, self.config.system.cells
+        paths = journal_paths(directory)
+        if len(paths) < cells:
+            raise JournalError(f"{len(paths)} of {cells} journals are in {directory}")
+        for path in paths:
+            follower, books = self.followers.setdefault(path, (LogFollower(path), Books()))
+            try:
+                records = follower.read()
+            except JournalReplaced:
+                del self.followers[path]
+                raise
+            for record in records:
+                books.follow(record)
+        return Library(books for _, books in self.followers.values())
+
+    def conclude(self, look: Look, library: Library) -> None:
+        """Tell the cells, write down what was seen, and ask again while something is open."""
+        self.last = report(look, library)
+        self.asking = bool(look.suspected or look.moved)
+        self.measures.add("positions_compared_total")
+        for kind in DIFFERENCES:
+            found = sum(key.startswith(f"{kind}/") for key in (*look.confirmed, *look.suspected))
+            self.measures.set("position_differences", found, kind=kind)
+        findings = (*look.findings, *self.close_day(self.last))
+        if findings:
+            self.log.warning("findings", findings=[type(one).__name__ for one in findings])
+            self.measures.add("position_changes_total", look.moved)
+            self.send(self.peers["gateway"], Findings(wire.pack(findings)))
+        self.write(self.path, self.last)
+        self.watch(library)
+
+    def watch(self, library: Library) -> None:
+        """Have quotes of the underlyings of everything that is held."""
+        held = {group_id for (group_id, _), units in library.held().items() if units}
+        symbols = frozenset(
+            leg.instrument.underlying
+            for record in library.groups()
+            if record.group_id in held
+            for leg in record.group.legs
+        )
+        if symbols != self.symbols:
+            self.symbols = symbols
+            self.on_peers()
+
+    def close_day(self, last: PositionReport) -> tuple[Finding, ...]:
+        """The final comparison of a day, once, when nothing is merely suspected any more (E19)."""
+        day = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day)
+        path = day_report_path(self.config.system.journal_dir, day)
+        if not day or path.exists():
+            return ()
+        if last.suspected:
+            return ()
+        self.write(path, last)
+        differences = "; ".join(last.differences[:3])
+        return (
+            PositionIssue(
+                issue_id=f"END_OF_DAY/{day}",
+                cell=0,
+                group_id="",
+                severity=Severity.INFO if last.balanced else Severity.CRITICAL,
+                kind="END_OF_DAY",
+                symbol="",
+                quantity=len(last.confirmed),
+                text=f"the day {day} ends balanced; {path}"
+                if last.balanced
+                else f"the day {day} does not balance: {differences}; {path} has both sides",
+            ),
+        )
+
+    def write(self, path: Path, last: PositionReport) -> None:
+        """Put a report in its place, whole or not at all; a full disk must not stop the comparison."""
+        try:
+            path.parent.mkdir(exist_ok=True)
+            beside = path.with_name(path.name + ".new")
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(last), indent=1))
+            beside.replace(path)
+        except OSError as error:
+            self.log.error("a report could not be written", path=str(path), error=str(error))

@@ -1,0 +1,92 @@
+"""What the reconciler saw last, as a document: for the commands, the end of the day, and whoever audits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from decisions.books import Library
+from decisions.expiry_watch import ExpiryNotice
+from decisions.position_checks import GroupCheck
+from decisions.positions import OrderDifference
+from decisions.reconciler import Look
+from messages.records import PositionEventRecord
+
+
+class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol: what groups hold of it, what is foreign, what both come to, and what the broker says."""
+
+    symbol: str
+    groups: int
+    foreign: int
+    journal: int
+    broker: int
+    difference: int
+    unsettled: int  # units that orders of ours may have moved unseen
+
+
+class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Both sides at one broker time.  ``confirmed`` and ``suspected`` name what does not agree."""
+
+    as_of_ns: int
+    balanced: bool
+    confirmed: tuple[str, ...]
+    suspected: tuple[str, ...]
+    symbols: tuple[SymbolLine, ...]
+    groups: tuple[GroupCheck, ...]
+    orders: tuple[OrderDifference, ...]
+    expiries: tuple[ExpiryNotice, ...]
+    changes: tuple[PositionEventRecord, ...]
+
+    @property
+    def differences(self) -> list[str]:
+        """One sentence for everything on which the two sides do not agree."""
+        lines = [
+            f"{line.symbol.strip()}: the journals say {line.journal:+d}, the broker says {line.broker:+d}"
+            for line in self.symbols
+            if line.difference
+        ]
+        lines += [
+            f"order {one.client_order_id}: the journal says {one.journal!r}, the broker says {one.broker!r}"
+            for one in self.orders
+            if one.kind != "foreign"
+        ]
+        return lines + [check.text for check in self.groups if check.severity]
+
+
+def report(look: Look, library: Library) -> PositionReport:
+    """The document of one look."""
+    foreign: dict[str, int] = {}
+    for event in library.events():
+        if not event.leg_id:
+            foreign[event.symbol] = foreign.get(event.symbol, 0) + event.quantity
+    return PositionReport(
+        as_of_ns=look.comparison.as_of_ns,
+        balanced=look.balanced,
+        confirmed=look.confirmed,
+        suspected=look.suspected,
+        symbols=tuple(
+            SymbolLine(
+                symbol=one.symbol,
+                groups=one.journal - foreign.get(one.symbol, 0),
+                foreign=foreign.get(one.symbol, 0),
+                journal=one.journal,
+                broker=one.broker,
+                difference=one.difference,
+                unsettled=one.slack,
+            )
+            for one in look.comparison.symbols
+            if one.journal or one.broker or foreign.get(one.symbol)
+        ),
+        groups=look.checks,
+        orders=look.comparison.orders,
+        expiries=look.expiries,
+        changes=tuple(library.events()),
+    )
+
+
+def day_to_close(as_of_ns: int, end_of_day: str) -> str:
+    """The UTC day whose end has been reached, as an ISO date; "" before it, or when no end is configured."""
+    now = datetime.fromtimestamp(as_of_ns // 10**9, UTC)
+    return now.date().isoformat() if end_of_day and f"{now:%H:%M}" >= end_of_day else ""

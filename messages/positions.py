@@ -1,0 +1,98 @@
+"""The conversation about positions: the broker's view to the reconciler, its findings to the cells (R21, S3, S4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from domain.quotes import Quote
+from messages.orders import Snapshot
+from messages.records import PositionKind, Severity
+from messages.supervision import PROTOCOL, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """The reconciler to the gateway: show me every snapshot, with quotes of these symbols."""
+
+    symbols: frozenset[str]
+    version: Version = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The reconciler to the gateway: ask the broker again, something does not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSeen:
+    """The gateway to the reconciler: a :class:`BrokerView`, MessagePack."""
+
+    view: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The reconciler to the gateway: letters for the cells (:data:`Finding`), MessagePack, each with its cell."""
+
+    findings: bytes
+
+
+class BrokerView(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A whole snapshot, of all cells and of strangers, and the last quotes of what the reconciler asked for.
+
+    ``lag_ns``: by how much a snapshot's content may be older than it says (the broker's declared capability).
+    """
+
+    snapshot: Snapshot
+    quotes: tuple[Quote, ...] = ()
+    lag_ns: int = 0
+
+
+class PositionChange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """So many units of a symbol came (+) or went (-) without an order of ours, and why."""
+
+    symbol: str
+    leg_id: str  # "" when it is not a leg of the group: shares that an option turned into, or nobody's position
+    quantity: int
+    kind: PositionKind
+    evidence: str
+    activity_id: str = ""  # the broker's own name for it, where it gave one
+    price: int = 0
+    ts_ns: int = 0
+
+
+class PositionsMoved(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Positions of one group, or of nobody (``group_id`` ""), changed without an order of ours.
+
+    ``after``: how many such changes the journal held for this group when this was found out.  A second letter with the
+    same number is the same letter, or one that did not know of the first: it is not applied (S9).
+    """
+
+    group_id: str
+    cell: int
+    after: int
+    changes: tuple[PositionChange, ...]
+
+    @property
+    def letter_id(self) -> str:
+        """The identity of this letter in ``processed_events``."""
+        return f"positions/{self.group_id or f'account-{self.cell}'}/{self.after}"
+
+
+class PositionIssue(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Something about positions that a person must know; it changes nothing by itself."""
+
+    issue_id: str
+    cell: int
+    group_id: str
+    severity: Severity
+    kind: str
+    symbol: str
+    quantity: int
+    text: str
+    safeguard: str = ""  # S3 or S4, which acted by saying so
+
+
+Finding = PositionsMoved | PositionIssue
