@@ -29,12 +29,11 @@ def input_id(message: msgspec.Struct) -> str:
             return ""
         case TradingStateChanged() | ControlAlert():
             return ""  # a level; and an alert that has an id of its own
-        case CancelGroup() | Acknowledge() | MarketStatus():
         case PositionsMoved():
             return message.letter_id
         case PositionIssue():
             return message.issue_id
-        case CancelGroup() | Acknowledge():
+        case CancelGroup() | Acknowledge() | MarketStatus():
             return ""
         case SubmitGroup():
             return ""  # a group id is accepted once; the Desk says so with a clear refusal

@@ -1,0 +1,79 @@
+"""R21, S3, S4, E14, E19 in real processes: what happens to positions is seen, classified, journaled, and answered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from system import Bench, System, bench, id_in_cell, plan, wait_for
+
+from config.paths import positions_path
+from domain.groups import GroupOutcome
+from messages.orders import ActivityKind
+from messages.records import PositionEventRecord, PositionKind
+
+SHORT, WING, STOCK = "LEGK  260220P00485000", "LEGK  260220P00470000", "LEGK"
+
+
+def changes(made: Bench) -> dict[str, PositionEventRecord]:
+    """The journaled changes without orders, by symbol."""
+    found: list[PositionEventRecord] = made._read(lambda reader: reader.position_events())
+    return {event.symbol: event for event in found}
+
+
+def seen(made: Bench) -> dict[str, Any]:
+    """What the reconciler wrote down last."""
+    path = positions_path(made.journal_dir)
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def position(made: Bench, symbol: str) -> int:
+    with made.steering() as hand:
+        return sum(held.quantity for held in hand.snapshot().positions if held.symbol == symbol)
+
+
+def hedged(made: Bench) -> tuple[System, str]:
+    system = made.start()
+    system.wait_until_open()
+    name = id_in_cell(0, "put-spread")
+    system.submit(plan(name, 30))
+    assert made.wait_until_certified(name)[name] is GroupOutcome.HEDGED
+    wait_for(lambda: seen(made).get("balanced") and seen(made).get("groups"), "a balanced comparison")
+    return system, name
+
+
+def test_r21_an_assignment_on_the_exchange_is_classified_journaled_alerted_and_survives_a_kill(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        system, name = hedged(made)
+        with made.steering() as hand:
+            hand.assign(SHORT, 12)
+        system.kill("reconciler")
+        found = wait_for(lambda: changes(made) if len(changes(made)) == 2 else {}, "the assignment in the journal")
+        assert {event.kind for event in found.values()} == {PositionKind.ASSIGNMENT}
+        assert (found[SHORT].quantity, found[SHORT].group_id) == (12, name)
+        assert found[STOCK].quantity == 1200
+        wait_for(
+            lambda: {"POSITION_ASSIGNMENT", "UNDERLYING_POSITION"} <= made.alert_kinds(),
+            "the alerts to leave the system",
+        )
+        wait_for(lambda: made.certified(name).get(name) is GroupOutcome.HEDGED, "the group to stand as it is")
+        system.stop()
+        again = made.start()
+        again.wait_until_open()
+        wait_for(lambda: again.processes()["reconciler"]["state"] == "differences", "the reconciler to look again")
+        assert len(changes(made)) == 2
+        assert position(made, SHORT) == -18
+        again.stop()
+
+
+def test_r21_protection_sold_by_another_hand_is_bought_again(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        system, name = hedged(made)
+        with made.steering() as hand:
+            hand.intervene(ActivityKind.MANUAL, WING, -10)
+        wait_for(lambda: position(made, WING) == 30, "the protection to be bought again")
+        assert made.wait_until_certified(name)[name] is GroupOutcome.HEDGED
+        assert changes(made)[WING].kind is PositionKind.MANUAL
+        wait_for(lambda: seen(made).get("balanced"), "both sides to agree again")
+        system.stop()
