@@ -47,6 +47,10 @@ class Admission:
                 self._reserved.pop(group_id)
                 self._ended.pop(group_id, None)
 
+    def withdraw(self, group_id: str) -> None:
+        """Its plan does not wait any more."""
+        self.waiting.pop(group_id, None)
+
     def settled(self, record: GroupRecord, at_ns: int) -> None:
         """Where a group stands."""
         if record.outcome is not GroupOutcome.OPEN and record.group_id in self._reserved:

@@ -15,6 +15,8 @@ from actors.admission import Admission, Waiting
 from actors.inprocess import InProcessSystem
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
+from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
+from actors.strategy import Strategy
 from actors.turn import SYSTEM, Standing, Turn
 from decisions import alerts, moves
 from decisions.effects import MS, Effects
@@ -118,9 +120,9 @@ class Desk(Actor):  # type: ignore[misc]
         if kind is DeskPost:
             self.take_post(message)
         elif kind is GroupCrashed:
-            self.nursery.crashed(message)
+            (self.strategies if is_strategy(message.group_id) else self.nursery).crashed(message)
         elif kind is not ChildActorExited:  # groups are dismissed by the Desk alone
-            if kind not in (GroupSettled, StepEnded):
+            if kind not in (GroupSettled, StepEnded, *LETTERS):
                 self.nursery.begin_step()
             self.handlers[kind](message)
 
@@ -131,11 +133,18 @@ class Desk(Actor):  # type: ignore[misc]
         self.nursery = Nursery(
             post.turn, post.journal, self.myAddress, lambda: self.createActor(OrderGroup), post.system.stop, self.send
         )
+        self.strategies = Strategies(
+            post.turn, post.journal, self.nursery, self.myAddress, lambda: self.createActor(Strategy),
+            post.system.stop, self.send, self.on_submit, self.admission.withdraw,
+            self.reply,
+        )  # fmt: skip
+        self.handlers.update(self.strategies.handlers)
         for alert in post.journal.open_escalations():
             self.alerts[alert.escalation_id] = alert
             self.turn.known_alerts.add(alert.escalation_id)
         for group_id in post.journal.open_groups():
             self.nursery.load(group_id)
+        self.strategies.load()
         for record in self.nursery.index.groups.values():
             self.turn.symbols.update(leg.instrument.symbol for leg in record.group.legs)
 
@@ -169,6 +178,7 @@ class Desk(Actor):  # type: ignore[misc]
         self.review(group_id for group_id in ready if self.nursery.load(group_id))
         for waiting in list(self.admission.waiting.values()):
             self.on_submit(waiting.command)
+        self.strategies.look(self.admission.waiting, self.instruments)
         for alert in self.alerts.values():
             again = alerts.repeat(alert, now, self.turn.moment.config.alerts)
             if again is not None:
@@ -326,6 +336,8 @@ class Desk(Actor):  # type: ignore[misc]
     def reply(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command, after the commit."""
         self.turn.replies.append((command_id, answer))
+        if isinstance(answer, CommandRefused) and answers_plan(command_id):
+            self.strategies.refuse(answers_plan(command_id), answer.problems)
 
     def on_cancel(self, command: CancelGroup) -> None:
         """End a group flat."""
@@ -413,6 +425,7 @@ class Desk(Actor):  # type: ignore[misc]
         """Keep the indexes up with what was decided; of the symbols that matter."""
         for _, record in step.records:
             self.nursery.index.follow(record)
+            self.strategies.follow(record)
             if type(record) is EscalationRecord:
                 if record.acknowledged_ns or (record.delivered_ns and record.severity is not Severity.CRITICAL):
                     self.alerts.pop(record.escalation_id, None)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import typer
 
-from cli import controls, groups, journal, plans, settings, start, venue
+from cli import controls, groups, journal, plans, settings, start, strategies, venue
 from cli.demo import command as demo
 from cli.problems import BAD_INPUT, FAILED, exit_status
 
@@ -20,6 +20,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     plans,
     controls,
     groups,
+    strategies,
     journal,
     settings,
 )  # each has ``register(app)``; help shows this order

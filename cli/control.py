@@ -48,6 +48,16 @@ def acknowledge(escalation_id: str, by: str) -> Request:
     return {"command": "acknowledge", "escalation_id": escalation_id, "by": by}
 
 
+def strategies() -> Request:
+    """How are the strategies?"""
+    return {"command": "strategies"}
+
+
+def strategy(name: str, *, run: bool) -> Request:
+    """Let this strategy run, or stop it and close what it has."""
+    return {"command": "strategy", "name": name, "run": run}
+
+
 def status() -> Request:
     """How is the system?"""
     return {"command": "status"}

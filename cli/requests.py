@@ -10,7 +10,16 @@ from domain.groups import Plan
 from domain.plans import shape_problems
 from domain.trading import TradingState
 from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
-from messages.operator import Acknowledge, AskStatus, CancelGroup, KillSwitch, OperatorCommand, SubmitGroup
+from messages.operator import (
+    Acknowledge,
+    AskStatus,
+    AskStrategies,
+    CancelGroup,
+    KillSwitch,
+    OperateStrategy,
+    OperatorCommand,
+    SubmitGroup,
+)
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -38,6 +47,15 @@ class _KillSwitch(_Request, frozen=True, tag="kill_switch"):
 class _Acknowledge(_Request, frozen=True, tag="acknowledge"):
     escalation_id: Name
     by: Name
+
+
+class _Strategies(_Request, frozen=True, tag="strategies"):
+    pass
+
+
+class _Strategy(_Request, frozen=True, tag="strategy"):
+    name: Name
+    run: bool
 
 
 class _Status(_Request, frozen=True, tag="status"):
@@ -68,7 +86,8 @@ class _Override(_Request, frozen=True, tag="override"):
     for_ms: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
 
-_AnyRequest = _Submit | _Cancel | _KillSwitch | _Acknowledge | _Status | _TradingState | _Controls | _Enable | _Override
+_ToGateway = _KillSwitch | _TradingState | _Controls | _Enable | _Override
+_AnyRequest = _Submit | _Cancel | _Acknowledge | _Status | _Strategies | _Strategy | _ToGateway
 _DECODER: msgspec.json.Decoder[_AnyRequest] = msgspec.json.Decoder(_AnyRequest)
 
 
@@ -97,6 +116,10 @@ def read(line: bytes) -> OperatorCommand:
             return EnableControl(request.subject, request.reason, request.by)
         case _Override():
             return OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
+        case _Strategies():
+            return AskStrategies("")
+        case _Strategy():
+            return OperateStrategy(request.name, request.run)
 
 
 def _workable(plan: Plan) -> Plan:

@@ -18,7 +18,8 @@ from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
 from config.paths import control_path
 from messages.controls import ControlsInForce
-from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, SystemStatus
+from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, StrategyList, SystemStatus
+from storage.export import named
 from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
 
 
@@ -142,3 +143,5 @@ def _told(answered: OperatorAnswer) -> dict[str, Any]:
         case SystemStatus():
             processes = [msgspec.structs.asdict(process) for process in answered.processes]
             return {"ok": True, "halted": answered.halted, "processes": processes}
+        case StrategyList():
+            return {"ok": True, "strategies": named(answered.strategies)}

@@ -15,8 +15,11 @@ import msgspec
 
 from config.errors import ConfigError, nearest, read_text
 from config.schema import Changes, Config, Factors, Texts, Time
+from config.strategies import read_strategies
+from domain.strategies import StrategyRules
 
 PREFIX = "LEGKEEPER_"
+STRATEGY = "strategy"  # the name of the repeated tables
 NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for reference material
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -72,6 +75,8 @@ class Setting(msgspec.Struct, frozen=True):
 def settings() -> Iterator[Setting]:
     """Every key of the schema, in its order."""
     for section in msgspec.structs.fields(Config):
+        if section.name == STRATEGY:
+            continue  # tables of its own kind: config/strategies.py
         for field in msgspec.structs.fields(section.type):
             yield Setting(section.name, field.name, field.type, field.default)
 
@@ -84,8 +89,11 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     known = {(setting.section, setting.key): setting for setting in settings()}
     problems: list[str] = []
     values: dict[str, dict[str, Any]] = {}
+    strategies: tuple[StrategyRules, ...] = ()
     if path is not None:
-        for section, key, value in _entries(path, problems):
+        tables = _tables(path)
+        strategies = _strategies(path, tables.pop(STRATEGY, []), problems)
+        for section, key, value in _entries(path, tables, problems):
             _take(str(path), known.get((section, key)), value, values, problems)
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
@@ -97,27 +105,38 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
                 _take(f"environment variable {variable}", setting, _from_text(text, setting), values, problems)
     if problems:
         raise ConfigError("; ".join(problems))
-    config = msgspec.convert(values, Config)
+    config = msgspec.structs.replace(msgspec.convert(values, Config), strategy=strategies)
     contradictions = [text for wrong, text in _contradictions(config) if wrong]
     if contradictions:
         raise ConfigError(f"{path or 'environment'}: {'; '.join(contradictions)}")
     return config
 
 
-def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, str, Any]]:
-    """(section, key, value) of every known key in the file; what is unknown goes to ``problems``."""
+def _tables(path: Path) -> dict[str, Any]:
+    """The file as it stands there."""
     try:
-        tables = tomllib.loads(read_text(path, ConfigError))
+        return tomllib.loads(read_text(path, ConfigError))
     except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
         raise ConfigError(f"{path}: not a configuration: values are nested too deeply") from None
+
+
+def _strategies(path: Path, tables: Any, problems: list[str]) -> tuple[StrategyRules, ...]:
+    found: list[str] = []
+    strategies = read_strategies(tables, found)
+    problems += [f"{path}: {problem}" for problem in found]
+    return strategies
+
+
+def _entries(path: Path, tables: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, str, Any]]:
+    """(section, key, value) of every known key in the file; what is unknown goes to ``problems``."""
     keys: dict[str, list[str]] = {}
     for setting in settings():
         keys.setdefault(setting.section, []).append(setting.key)
     for section, table in tables.items():
         if section not in keys:
-            problems.append(f"{path}: unknown section [{section}]; {nearest(section, keys)}")
+            problems.append(f"{path}: unknown section [{section}]; {nearest(section, [*keys, STRATEGY])}")
         elif not isinstance(table, dict):
             problems.append(f"{path}: {section} must be a table, written [{section}], not {table!r}")
         else:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from config import schema
+from config import schema, strategies
 from config.load import settings
 from config.schema import Config
 
@@ -51,6 +51,8 @@ def render_toml(config: Config) -> str:
             lines += _comment("; ".join(filter(None, [remark, f"{setting.allowed}; default {_toml(setting.default)}"])))
             lines.append(f"{setting.key} = {_toml(getattr(table, setting.key))}")
         blocks.append("\n".join(lines))
+    if config.strategy:
+        blocks.append(strategies.as_tables(config.strategy))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -82,13 +84,14 @@ def markdown() -> str:
             f"| {remarks().get((owner, setting.key), '')} |"
             for setting in keys
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *strategies.markdown()]) + "\n"
 
 
 def as_json(config: Config) -> dict[str, Any]:
     """``config`` as plain values, section by section."""
     values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(config))
-    return values
+    found = [strategies.as_json(rules) for rules in config.strategy]
+    return {key: value for key, value in values.items() if key != "strategy"} | ({"strategy": found} if found else {})
 
 
 def _heading(section: str) -> str:

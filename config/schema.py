@@ -10,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 
+from domain.strategies import StrategyRules
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
@@ -185,3 +187,4 @@ class Config(Section, frozen=True, kw_only=True):
     supervision: SupervisionConfig = SupervisionConfig()
     alerts: AlertsConfig = AlertsConfig()
     metrics: MetricsConfig = MetricsConfig()
+    strategy: tuple[StrategyRules, ...] = ()  # the [[strategy]] tables, read by config/strategies.py

@@ -10,7 +10,7 @@ from domain.execution import ExecutionReport
 from domain.orders import event_id
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
-from messages.operator import Acknowledge, CancelGroup, KillSwitch, SubmitGroup
+from messages.operator import Acknowledge, AskStrategies, CancelGroup, KillSwitch, OperateStrategy, SubmitGroup
 from messages.orders import InstrumentList, Snapshot
 from messages.positions import PositionIssue, PositionsMoved
 
@@ -33,7 +33,7 @@ def input_id(message: msgspec.Struct) -> str:
             return message.letter_id
         case PositionIssue():
             return message.issue_id
-        case CancelGroup() | Acknowledge() | MarketStatus():
+        case CancelGroup() | Acknowledge() | MarketStatus() | OperateStrategy() | AskStrategies():
             return ""
         case SubmitGroup():
             return ""  # a group id is accepted once; the Desk says so with a clear refusal

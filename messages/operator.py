@@ -6,6 +6,8 @@ import msgspec
 
 from domain.groups import Plan
 from messages.controls import AskControls, ControlsInForce, EnableControl, OverrideControl, SetTradingState
+from messages.records import StrategyRecord, VerticalRecord
+from messages.strategy import Mark
 
 
 class SubmitGroup(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -73,6 +75,33 @@ class SystemStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
     halted: str  # "" or why
 
 
+class OperateStrategy(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Let this strategy run, or stop it and close what it has."""
+
+    name: str
+    run: bool
+
+
+class AskStrategies(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """How are the strategies?"""
+
+    command_id: str
+
+
+class StrategyRow(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """One strategy, its open vertical, and what that is worth by the quotes of now."""
+
+    record: StrategyRecord
+    vertical: VerticalRecord | None
+    mark: Mark | None
+
+
+class StrategyList(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The strategies of one cell, or of all."""
+
+    strategies: tuple[StrategyRow, ...]
+
+
 GatewayCommand = KillSwitch | SetTradingState | EnableControl | OverrideControl | AskControls
-OperatorCommand = SubmitGroup | CancelGroup | Acknowledge | AskStatus | GatewayCommand
-OperatorAnswer = GroupAccepted | CommandRefused | CommandDone | SystemStatus | ControlsInForce
+OperatorCommand = SubmitGroup | CancelGroup | Acknowledge | AskStatus | OperateStrategy | AskStrategies | GatewayCommand
+OperatorAnswer = GroupAccepted | CommandRefused | CommandDone | SystemStatus | ControlsInForce | StrategyList

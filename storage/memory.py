@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from domain.groups import group_tag
-from messages.records import ControlRecord, EscalationRecord, GroupRecord, Record
+from messages.records import ControlRecord, EscalationRecord, GroupRecord, Record, StrategyRecord, VerticalRecord
 from storage.codec import decode_value, encode_value
 from storage.log import EMPTY, Head, StoredTurn, stored
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalLocked, Turn
@@ -28,7 +28,9 @@ from storage.tables import (
     POSITION_EVENTS,
     PROCESSED_EVENTS,
     STOPS,
+    STRATEGIES,
     TABLES,
+    VERTICALS,
     Row,
     Table,
     coalesce,
@@ -196,6 +198,15 @@ class MemoryJournal:
         self._refuse_if_closed()
         found = [record for record in self.rows(CONTROLS) if not record.subject.startswith("order/")]
         return sorted(found, key=attrgetter("at_ns", "subject"))
+
+    def strategies(self) -> list[StrategyRecord]:
+        self._refuse_if_closed()
+        return sorted(self.rows(STRATEGIES), key=attrgetter("name"))
+
+    def open_verticals(self) -> list[VerticalRecord]:
+        self._refuse_if_closed()
+        found = [vertical for vertical in self.rows(VERTICALS) if not vertical.closed_ns]
+        return sorted(found, key=attrgetter("decided_ns", "group_id"))
 
     def close(self) -> None:
         if self._disk.owner is self:

@@ -23,6 +23,8 @@ from messages.records import (
     PositionEventRecord,
     Record,
     StopRecord,
+    StrategyRecord,
+    VerticalRecord,
 )
 
 
@@ -102,6 +104,12 @@ class Journal(Protocol):
 
     def standing_controls(self) -> list[ControlRecord]:
         """What the gateway has decided and is not about a single order, oldest first."""
+
+    def strategies(self) -> list[StrategyRecord]:
+        """Every strategy that this cell ever had, by name."""
+
+    def open_verticals(self) -> list[VerticalRecord]:
+        """The verticals that have not ended; oldest first."""
 
     def close(self) -> None:
         """Give up the lock.  Safe to call twice."""

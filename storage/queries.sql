@@ -71,6 +71,9 @@ SELECT event_id FROM processed_events ORDER BY rowid DESC LIMIT ?;
 -- name: seen
 SELECT event_id FROM processed_events WHERE event_id IN (SELECT value FROM json_each(?));
 
+-- name: open_verticals
+SELECT * FROM verticals WHERE closed_ns = 0 ORDER BY decided_ns, group_id;
+
 -- One group
 
 -- name: group_order_groups
@@ -264,6 +267,37 @@ VALUES (?, ?, ?, ?)
 ON CONFLICT (event_id) DO UPDATE SET
     kind = excluded.kind, group_id = excluded.group_id, ts_ns = excluded.ts_ns;
 
+-- name: upsert_strategies
+INSERT INTO strategies (
+    name, cell, kind, underlying, status, standing, reason, group_id, number, adjustments, rolled_from, beyond_strike,
+    tries, next_try_ns, verticals, realised, crashes, rules, created_ns, updated_ns
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    cell = excluded.cell, kind = excluded.kind, underlying = excluded.underlying, status = excluded.status,
+    standing = excluded.standing, reason = excluded.reason, group_id = excluded.group_id, number = excluded.number,
+    adjustments = excluded.adjustments, rolled_from = excluded.rolled_from, beyond_strike = excluded.beyond_strike,
+    tries = excluded.tries, next_try_ns = excluded.next_try_ns, verticals = excluded.verticals,
+    realised = excluded.realised, crashes = excluded.crashes, rules = excluded.rules,
+    created_ns = excluded.created_ns, updated_ns = excluded.updated_ns;
+
+-- name: upsert_verticals
+INSERT INTO verticals (
+    group_id, strategy, kind, underlying, expiry, short_symbol, long_symbol, short_strike, long_strike, quantity,
+    multiplier, entry_spot, credit, net, max_profit, max_loss, breakeven, rolled_from, exit, exit_reason, closings,
+    realised, decided_ns, entered_ns, exit_ns, closed_ns
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (group_id) DO UPDATE SET
+    strategy = excluded.strategy, kind = excluded.kind, underlying = excluded.underlying, expiry = excluded.expiry,
+    short_symbol = excluded.short_symbol, long_symbol = excluded.long_symbol, short_strike = excluded.short_strike,
+    long_strike = excluded.long_strike, quantity = excluded.quantity, multiplier = excluded.multiplier,
+    entry_spot = excluded.entry_spot, credit = excluded.credit, net = excluded.net, max_profit = excluded.max_profit,
+    max_loss = excluded.max_loss, breakeven = excluded.breakeven, rolled_from = excluded.rolled_from,
+    exit = excluded.exit, exit_reason = excluded.exit_reason, closings = excluded.closings,
+    realised = excluded.realised, decided_ns = excluded.decided_ns, entered_ns = excluded.entered_ns,
+    exit_ns = excluded.exit_ns, closed_ns = excluded.closed_ns;
+
 -- name: select_order_groups
 SELECT * FROM order_groups;
 
@@ -306,3 +340,8 @@ SELECT * FROM control_decisions;
 -- name: select_processed_events
 SELECT * FROM processed_events;
 
+-- name: select_strategies
+SELECT * FROM strategies ORDER BY name;
+
+-- name: select_verticals
+SELECT * FROM verticals ORDER BY decided_ns, group_id;

@@ -19,6 +19,8 @@ from messages.records import (
     PositionEventRecord,
     RejectedEventRecord,
     StopRecord,
+    StrategyRecord,
+    VerticalRecord,
 )
 from storage.log import StoredTurn
 from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, quick_check
@@ -35,6 +37,8 @@ from storage.tables import (
     POSITION_EVENTS,
     REJECTED_EVENTS,
     STOPS,
+    STRATEGIES,
+    VERTICALS,
     Row,
     Table,
 )
@@ -151,6 +155,14 @@ class JournalReader:
     def open_escalations(self) -> list[EscalationRecord]:
         """Alerts that still need a person, oldest first."""
         return all_of(self._conn, ESCALATIONS, "open_escalations")
+
+    def strategies(self) -> list[StrategyRecord]:
+        """Every strategy of this cell, by name."""
+        return all_of(self._conn, STRATEGIES, STRATEGIES.select)
+
+    def verticals(self) -> list[VerticalRecord]:
+        """Every vertical of every strategy of this cell, oldest first."""
+        return all_of(self._conn, VERTICALS, VERTICALS.select)
 
     def counts(self) -> Counts:
         """What the journal holds, counted."""

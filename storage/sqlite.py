@@ -21,14 +21,21 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from messages.records import ControlRecord, EscalationRecord, ProcessedEventRecord, Record
+from messages.records import (
+    ControlRecord,
+    EscalationRecord,
+    ProcessedEventRecord,
+    Record,
+    StrategyRecord,
+    VerticalRecord,
+)
 from storage.log import Head, StoredTurn, stored
 from storage.opening import Synchronous, begin_epoch, check_file, connect, prepare, roll_back
 from storage.ownership import Ballast, OwnerLock
 from storage.port import CommitUnknown, GroupRows, JournalError, Turn
 from storage.rows import all_of, group_rows
 from storage.sql import queries
-from storage.tables import CONTROLS, ESCALATIONS, Row, coalesce
+from storage.tables import CONTROLS, ESCALATIONS, STRATEGIES, VERTICALS, Row, coalesce
 
 RECENT_EVENT_IDS = 100_000  # about 15 MB; older ids are looked up in the table
 
@@ -202,6 +209,12 @@ class SqliteJournal:
 
     def standing_controls(self) -> list[ControlRecord]:
         return self._read(partial(all_of, table=CONTROLS, query="standing_controls"))
+
+    def strategies(self) -> list[StrategyRecord]:
+        return self._read(partial(all_of, table=STRATEGIES, query=STRATEGIES.select))
+
+    def open_verticals(self) -> list[VerticalRecord]:
+        return self._read(partial(all_of, table=VERTICALS, query="open_verticals"))
 
     def close(self) -> None:
         self._closed = True

@@ -35,10 +35,17 @@ from messages.records import (
     StopRecord,
     StopStatus,
     StopWindowRecord,
+    StrategyRecord,
+    VerticalRecord,
 )
 from storage.codec import decode_value, encode_value
 
-PRICE_COLUMNS = frozenset({"price", "trigger_price", "limit_price", "reference_price", "avg_px", "last_px"})
+PRICE_COLUMNS = frozenset(
+    {
+        "price", "trigger_price", "limit_price", "reference_price", "avg_px", "last_px", "short_strike", "long_strike",
+        "beyond_strike", "entry_spot", "credit", "net", "max_profit", "max_loss", "breakeven", "realised",
+    }
+)  # fmt: skip
 RENAMED_COLUMNS = {"group": "definition"}
 
 LIVE_INTENTS = frozenset({IntentStatus.INTENT_PERSISTED, IntentStatus.SENT, IntentStatus.LIVE, IntentStatus.UNRESOLVED})
@@ -131,6 +138,8 @@ REJECTED_EVENTS = Table("rejected_events", RejectedEventRecord, "event_id", "gro
 ESCALATIONS = Table("escalations", EscalationRecord, "escalation_id")
 CONTROLS = Table("control_decisions", ControlRecord, "subject")
 PROCESSED_EVENTS = Table("processed_events", ProcessedEventRecord, "event_id")
+STRATEGIES = Table("strategies", StrategyRecord, "name")
+VERTICALS = Table("verticals", VerticalRecord, "group_id")
 
 TABLES = (
     GROUPS,
@@ -147,6 +156,8 @@ TABLES = (
     ESCALATIONS,
     CONTROLS,
     PROCESSED_EVENTS,
+    STRATEGIES,
+    VERTICALS,
 )
 TABLE_OF: dict[type[Any], Table] = {table.record: table for table in TABLES}
 

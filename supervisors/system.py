@@ -23,13 +23,17 @@ from messages.controls import AskControls, EnableControl, OverrideControl, SetTr
 from messages.operator import (
     Acknowledge,
     AskStatus,
+    AskStrategies,
     CancelGroup,
     CommandDone,
     CommandRefused,
     GatewayCommand,
     KillSwitch,
+    OperateStrategy,
     OperatorAnswer,
     OperatorCommand,
+    StrategyList,
+    StrategyRow,
     SubmitGroup,
 )
 from messages.supervision import Operate, Operated, StartRoot
@@ -103,6 +107,10 @@ class RunningSystem:
                 name, cells = f"submit:{command.plan.group_id}", [home_cell(command.plan.group_id, self._cells)]
             case CancelGroup():
                 name, cells = f"cancel:{command.group_id}", [home_cell(command.group_id, self._cells)]
+            case OperateStrategy():
+                name, cells = f"strategy:{command.name}", [home_cell(command.name, self._cells)]
+            case AskStrategies():
+                return self._strategies(deadline)
             case Acknowledge():
                 name, cells = f"acknowledge:{command.escalation_id}", list(range(self._cells))
             case KillSwitch() | SetTradingState() | EnableControl() | OverrideControl() | AskControls():
@@ -123,6 +131,17 @@ class RunningSystem:
             return CommandRefused((problem,))
         name = f"{type(command).__name__}/{next(self._numbers)}"
         return self._ask(lambda: self._directory(deadline).gateway, name, command, deadline)
+
+    def _strategies(self, deadline: float) -> OperatorAnswer:
+        """Those of all cells."""
+        found: list[StrategyRow] = []
+        for cell in range(self._cells):
+            question = AskStrategies(f"strategies/{next(self._numbers)}")
+            answer = self._ask(lambda cell=cell: self._cell(cell, deadline), question.command_id, question, deadline)
+            if not isinstance(answer, StrategyList):
+                return answer
+            found += answer.strategies
+        return StrategyList(tuple(sorted(found, key=lambda row: row.record.name)))
 
     @property
     def _cells(self) -> int:
@@ -198,6 +217,7 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
     lock = _own(directory)
     try:
         _refuse_orphaned_cells(config)
+        _refuse_moved_strategies(config)
         _refuse_used_port(config.system.admin_port)
         yield from _run(config, directory)
     finally:
@@ -265,4 +285,16 @@ def _refuse_orphaned_cells(config: Config) -> None:
             raise SystemRefused(
                 f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}), but system.cells "
                 f"is {config.system.cells}: start with at least as many cells as before, and let them end"
+            )
+
+
+def _refuse_moved_strategies(config: Config) -> None:
+    """A strategy lives in the cell that its name gives; with another number of cells it would begin anew elsewhere."""
+    for index, path in enumerate(journal_paths(config.system.journal_dir)):
+        with JournalReader(path) as reader:
+            moved = [r.name for r in reader.strategies() if home_cell(r.name, config.system.cells) != index]
+        if moved:
+            raise SystemRefused(
+                f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
+                f"system.cells = {config.system.cells}: keep the number of cells, or use a new journal_dir"
             )

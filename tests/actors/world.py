@@ -119,6 +119,7 @@ class World:
         self.watch = watch
         self.now_ns = START_NS
         self.session = 0
+        self.spot = SPOT
         self.alerts: list[EscalationRecord] = []  # as released
         self.replies: list[tuple[str, msgspec.Struct]] = []
         self.heard: list[ExecutionReport] = []  # all that the exchange said to the cell, snapshots taken apart
@@ -176,7 +177,7 @@ class World:
         )
 
     def tick(self) -> Tick:
-        return Tick(self.now_ns, (*self.exchange.last_quote.values(), Quote(UNDERLYING, self.now_ns, *SPOT)))
+        return Tick(self.now_ns, (*self.exchange.last_quote.values(), Quote(UNDERLYING, self.now_ns, *self.spot)))
 
     def quote(self, symbol: str, bid: int, ask: int, size: int | None = None) -> None:
         """Move one contract's market; what trades on it is told."""

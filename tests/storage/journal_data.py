@@ -10,6 +10,8 @@ from domain.execution import OrdStatus, OrdType, Side, TimeInForce
 from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy, Role, client_order_id, parent_tag
 from domain.instruments import Instrument, Right
 from domain.orders import OrderState
+from domain.strategies import Exit, Standing, StrategyRules, StrategyStatus
+from domain.verticals import VerticalKind
 from messages.records import (
     ControlAction,
     ControlRecord,
@@ -32,6 +34,8 @@ from messages.records import (
     StopRecord,
     StopStatus,
     StopWindowRecord,
+    StrategyRecord,
+    VerticalRecord,
 )
 from storage.port import Journal, Turn
 
@@ -282,6 +286,65 @@ def control_record(group_id: str = "g1", subject: str = "") -> ControlRecord:
     )
 
 
+def strategy_record(group_id: str = "g1", name: str = "weekly") -> StrategyRecord:
+    rules = StrategyRules(
+        name=name, kind=VerticalKind.BEAR_CALL, underlying="GOOG", quantity=10, short_delta=0.2, width=50_000
+    )
+    return StrategyRecord(
+        name=name,
+        cell=0,
+        kind=rules.kind,
+        underlying=rules.underlying,
+        status=StrategyStatus.OPEN,
+        standing=Standing.ACTIVE,
+        reason="",
+        group_id=group_id,
+        number=3,
+        adjustments=1,
+        rolled_from="g0",
+        beyond_strike=7_450_000,
+        tries=0,
+        next_try_ns=T0 + 9_000,
+        verticals=2,
+        realised=-1_234_500,
+        crashes=1,
+        rules=rules,
+        created_ns=T0,
+        updated_ns=T0 + 1,
+    )
+
+
+def vertical_record(group_id: str = "g1") -> VerticalRecord:
+    return VerticalRecord(
+        group_id=group_id,
+        strategy="weekly",
+        kind=VerticalKind.BEAR_CALL,
+        underlying="GOOG",
+        expiry="2016-01-15",
+        short_symbol=SYMBOL,
+        long_symbol="GOOG  160115C00755000",
+        short_strike=7_500_000,
+        long_strike=7_550_000,
+        quantity=10,
+        multiplier=100,
+        entry_spot=7_312_345,
+        credit=12_533,
+        net=12_533_400,
+        max_profit=12_533_400,
+        max_loss=37_466_600,
+        breakeven=7_512_533,
+        rolled_from="g0",
+        exit=Exit.NONE,
+        exit_reason="",
+        closings=0,
+        realised=0,
+        decided_ns=T0,
+        entered_ns=T0 + 1,
+        exit_ns=0,
+        closed_ns=0,
+    )
+
+
 def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
     return (
         event_record(f"e-{group_id}", group_id),
@@ -298,6 +361,8 @@ def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
         rejected_record(group_id),
         escalation_record(group_id, f"a-{group_id}"),
         control_record(group_id),
+        strategy_record(group_id, f"s-{group_id}"),
+        vertical_record(group_id),
     )
 
 

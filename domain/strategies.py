@@ -1,0 +1,93 @@
+"""A strategy: the standing instruction to enter, watch, adjust and close verticals of one kind, one at a time."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from enum import Enum
+
+import msgspec
+
+from domain.plans import home_cell
+from domain.verticals import VerticalKind
+
+STRATEGY_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+class StrategyRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says of one strategy.  Percentages are plain numbers; prices are in ten-thousandths.
+
+    Exactly one of ``short_distance_pct`` and ``short_delta`` is set, and exactly one of ``width`` and
+    ``width_strikes``; docs/strategies.md tells what each means.
+    """
+
+    name: str
+    kind: VerticalKind
+    underlying: str
+    quantity: int
+    short_distance_pct: float = 0.0
+    short_delta: float = 0.0
+    width: int = 0
+    width_strikes: int = 0
+    min_days: int = 7
+    max_days: int = 60
+    min_credit: int = 0
+    max_debit: int = 0
+    profit_target_pct: float = 50.0
+    stop_loss_pct: float = 0.0
+    adjust_within_pct: float = 20.0
+    max_adjustments: int = 1
+    exit_days_before_expiry: int = 1
+    exit_time: str = "00:00"
+    re_enter: bool = False
+    retry_ms: int = 5_000
+    max_tries: int = 10
+    enabled: bool = True
+
+    @property
+    def exit_clock(self) -> time:
+        """``exit_time`` as a time of the day, UTC."""
+        return time.fromisoformat(self.exit_time)
+
+
+class StrategyStatus(Enum):
+    """Where a strategy is with its vertical."""
+
+    FLAT = "flat"
+    ENTERING = "entering"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+class Standing(Enum):
+    """What a strategy may do."""
+
+    ACTIVE = "active"
+    STOPPED = "stopped"  # by an operator: what is open is closed, nothing is entered
+    ENDED = "ended"  # nothing more is entered; what is open is still watched
+    DISABLED = "disabled"  # it failed twice, or its group was given up: it does nothing until a person starts it
+
+
+class Exit(Enum):
+    """Why a vertical was closed, or came to nothing."""
+
+    NONE = ""  # it has not been
+    PROFIT_TARGET = "profit target"
+    STOP_LOSS = "stop loss"
+    ADJUSTMENT = "adjustment"
+    EXPIRY = "before expiry"
+    OPERATOR = "operator"
+    ELSEWHERE = "elsewhere"  # its group was closed by something else: a cancel, a stop of its own, a late bust
+    NOT_ENTERED = "not entered"
+    HALTED = "halted"  # the group ended halted; the rest is a person's
+    EXPIRED = "expired"
+
+
+def strategy_group_id(name: str, number: int, cells: int) -> str:
+    """The id of a strategy's group: made of the strategy's name and the group's number, and the same every time.
+
+    A suffix makes the group's home cell the strategy's own, so that one process holds both.
+    """
+    home, plain = home_cell(name, cells), f"{name}.{number}"
+    tries = (plain if not salt else f"{plain}.{salt}" for salt in range(100_000))
+    return next(group_id for group_id in tries if home_cell(group_id, cells) == home)
