@@ -21,7 +21,7 @@ from actors.turn import SYSTEM, Standing, Turn
 from decisions import alerts, moves
 from decisions.effects import MS, Effects
 from decisions.news import News
-from decisions.session import restricted_legs
+from decisions.session import halt_text, restricted_legs
 from decisions.snapshots import sort_out
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from decisions.validation import PlanRefused, validate
@@ -255,9 +255,7 @@ class Desk(Actor):  # type: ignore[misc]
     def on_market_status(self, status: MarketStatus) -> None:
         """A halt holds orders up (the gate sees to that); a person should know."""
         if status.halted:
-            why = status.reason or "no reason given"
-            text = f"the exchange has halted trading: {why}; no order leaves until it resumes"
-            self.alert(Severity.WARNING, "TRADING_HALTED", text, subject=str(self.turn.moment.at_ns))
+            self.alert(Severity.WARNING, "TRADING_HALTED", halt_text(status), subject=str(self.turn.moment.at_ns))
 
     def on_clock_behind(self, news: ClockBehind) -> None:
         """No deadline would come due and no quote would be fresh: no new risk (the gate sees to that), and a person."""

@@ -42,10 +42,14 @@ class MarketHours:
             known = self._standing = self.calendar.standing(now_ns)
             self._since_ns = now_ns
         if self.status.halted and known.phase is not Phase.CLOSED:
-            reason = f": {self.status.reason}" if self.status.reason else ""
-            text = f"the exchange has halted trading{reason}; orders leave again when it says that trading resumes"
-            return Standing(Phase.HALTED, known.until_ns, text)
+            return Standing(Phase.HALTED, known.until_ns, halt_text(self.status))
         return known
+
+
+def halt_text(status: MarketStatus) -> str:
+    """A halt, as the operator is told."""
+    why = status.reason or "no reason given"
+    return f"the exchange has halted trading: {why}; orders leave again when it says that trading resumes"
 
 
 def entry_refusal(standing: Standing) -> str:

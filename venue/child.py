@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
+from domain.instruments import Instrument
 from domain.quotes import Quote
 from messages.orders import ActivityKind
 from venue import protocol as wire
@@ -149,9 +150,17 @@ class Steering:
         """Change a trade."""
         self._command(wire.Correct(request=self.request(), exec_id=exec_id, last_qty=last_qty, last_px=last_px))
 
-    def assign(self, symbol: str, quantity: int) -> None:
-        """Change a position without a trade."""
-        self._command(wire.Assign(request=self.request(), symbol=symbol, quantity=quantity))
+    def assign(self, symbol: str, quantity: int, *, late: bool = False) -> None:
+        """Change a position without a trade, at once or as it is told the next morning."""
+        self._command(wire.Assign(request=self.request(), symbol=symbol, quantity=quantity, late=late))
+
+    def halt(self, reason: str) -> None:
+        """Stop trading; an empty reason resumes it."""
+        self._command(wire.Halt(request=self.request(), reason=reason))
+
+    def relist(self, *instruments: Instrument) -> None:
+        """Replace contracts of the list by these."""
+        self._command(wire.Relist(request=self.request(), instruments=instruments))
 
     def intervene(self, kind: ActivityKind, symbol: str, quantity: int, price: int = 0) -> None:
         """Change a position as the broker or a person does; ``quantity`` is signed, price 0 the last one."""

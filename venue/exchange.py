@@ -21,60 +21,47 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 
 import msgspec
 
 from domain.execution import ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
 from domain.instruments import Instrument
-from domain.money import to_decimal
 from domain.quotes import Quote
 from messages.orders import Activity, ActivityKind, Position
-from venue import settlement
 from venue.account import Account
+from venue.amendments import Trades, check_correction
 from venue.book import Book, Fill, Order
+from venue.custody import Custody
 from venue.gate import Gate
-from venue.reporting import Reporter
+from venue.register import Register
+from venue.reporting import Reply, Reporter
 from venue.rules import Rules
-from venue.truth import Kind, TruthEvent
-
-INTERVENTIONS: Mapping[ActivityKind, Kind] = MappingProxyType(
-    {
-        ActivityKind.LIQUIDATION: "liquidated",
-        ActivityKind.MANUAL: "manual",
-        ActivityKind.CORPORATE: "corporate",
-    }
-)
-
-
-class Reply(msgspec.Struct):
-    """The answer to one request.  A request that was not ``accepted`` says why in ``reason``."""
-
-    accepted: bool
-    venue_order_id: str
-    reason: str
-    reports: list[ExecutionReport]
+from venue.schedule import Schedule
+from venue.truth import TruthEvent
 
 
 class Exchange:
     """One session with one client.  ``record`` is called with every event before the caller learns of it."""
 
     def __init__(self, instruments: Iterable[Instrument], rules: Rules, record: Callable[[TruthEvent], None]) -> None:
-        self.instruments: Mapping[str, Instrument] = {i.symbol: i for i in instruments}
+        self._listed = {i.symbol: i for i in instruments}
+        self.halted = ""  # why nothing trades at the moment
         self.last_quote: dict[str, Quote] = {}
         self._rules = rules
         self._account = Account(rules.cash)
         self._reporter = Reporter(record)
         self._books = {symbol: Book(instrument) for symbol, instrument in self.instruments.items()}
         self._gate = Gate(rules, self._books, self._account)
-        self._orders: list[Order] = []
-        self._by_client: dict[str, list[Order]] = {}
-        self._trades: dict[str, tuple[Order, str]] = {}  # any exec id of a trade or its corrections -> the trade's own
+        self._register = Register()
+        self._trades = Trades()
+        self._custody = Custody(rules, self._listed, self._account, self._reporter, self._last_price)
         self._waiting: deque[tuple[int, Order]] = deque()  # cancels and when they take effect
-        expiries = {i.expiry: rules.expiry_ns(i.expiry) for i in self.instruments.values() if i.expiry}
-        self._expiries = deque(sorted((due, expiry) for expiry, due in expiries.items()))
-        self._closed = False
-        self._priority = 0
+        self._schedule = Schedule(rules, self._listed.values())
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """What is listed, by symbol."""
+        return self._listed
 
     @property
     def cash(self) -> int:
@@ -118,7 +105,7 @@ class Exchange:
             trigger_price=trigger_price if order_type is OrdType.STOP_LIMIT else 0,
         )
         self._reporter.arrived(order, now_ns, session, self.last_quote.get(symbol))
-        first = self._find(client_order_id)
+        first = self._register.find(client_order_id)
         if first and self._rules.deduplicate:
             reason = f"duplicate client order id: the first order is {first.status.value}"
             self._reporter.duplicate(order, first, now_ns, reason)
@@ -126,8 +113,8 @@ class Exchange:
         book = self._books.get(symbol)
         if book:
             order.limit = book.limit(order, self._rules.market_protection_pct)
-        reason = self._gate.objection(order, now_ns)
-        self._keep(order)
+        reason = self._gate.objection(order, now_ns, halted=self.halted)
+        self._register.add(order)
         if reason or book is None:
             order.ended = OrdStatus.REJECTED
             self._reporter.tell("rejected", order, now_ns, reason=reason)
@@ -143,7 +130,7 @@ class Exchange:
         The ``request_id`` of a cancel that waits is taken again and changes nothing; another one is refused.
         """
         self._let_happen(now_ns)
-        order = self._find(client_order_id)
+        order = self._register.find(client_order_id)
         if order is None:
             self._reporter.stranger("cancel_received", client_order_id, now_ns, request_id)
             return self._unknown(client_order_id, request_id, now_ns)
@@ -179,7 +166,7 @@ class Exchange:
         A stop that has triggered stays triggered; any other order that becomes a stop waits for its trigger.
         """
         self._let_happen(now_ns)
-        order = self._find(client_order_id)
+        order = self._register.find(client_order_id)
         if order is None:
             return self._unknown(client_order_id, request_id, now_ns)
         book = self._books.get(order.symbol)
@@ -194,11 +181,11 @@ class Exchange:
             trigger_price=trigger_price if order_type is OrdType.STOP_LIMIT else 0,
         )
         wanted.limit = book.limit(wanted, self._rules.market_protection_pct)
-        refusal = self._gate.objection(wanted, now_ns, instead_of=order)
+        refusal = self._gate.objection(wanted, now_ns, instead_of=order, halted=self.halted)
         if refusal:
             return self._refuse_change(order, request_id, refusal, now_ns)
         if quantity > order.quantity or (wanted.price, order_type) != (order.price, order.order_type):
-            order.priority = self._next_priority()
+            order.priority = self._register.next_priority()
         order.order_type, order.price, order.limit = order_type, wanted.price, wanted.limit
         order.trigger_price, order.quantity = wanted.trigger_price, max(quantity, order.cum_qty)
         if not order.open_qty:
@@ -222,13 +209,26 @@ class Exchange:
         self._let_happen(now_ns)
         self.last_quote[quote.symbol] = quote
         book.show(quote)
-        if book.orders:  # none are there outside the session
-            for order in book.reached():
-                if quantity := book.available(order):
-                    self._trade(order, book, quantity, order.limit or book.touch(order.side), now_ns)
-            for order in [order for order in book.orders if book.touched_off(order)]:
-                self._enter(order, book, now_ns)
+        self._match(book, now_ns)
         return self._reporter.flush()
+
+    def halt(self, reason: str, now_ns: int) -> list[ExecutionReport]:
+        """Stop trading because of ``reason``: orders rest and new ones are refused, cancels go through; "" resumes."""
+        self._let_happen(now_ns)
+        self.halted = reason
+        for book in self._books.values():
+            self._match(book, now_ns)
+        return self._reporter.flush()
+
+    def relist(self, changed: Iterable[Instrument]) -> None:
+        """Replace contracts of the list by these, of the same symbols, as an exchange does overnight.
+
+        Working orders stay as they are.  Raises ``ValueError`` for a symbol that is not listed.
+        """
+        for instrument in changed:
+            if instrument.symbol not in self._listed:
+                raise ValueError(f"{instrument.symbol!r} is not listed")
+            self._listed[instrument.symbol] = self._books[instrument.symbol].instrument = instrument
 
     def advance(self, now_ns: int) -> list[ExecutionReport]:
         """Let the clock reach ``now_ns``: cancels take effect, the session closes, options expire."""
@@ -243,7 +243,7 @@ class Exchange:
         Raises ``ValueError`` when there is no such trade, or no more.
         """
         self._let_happen(now_ns)
-        order, root, fill = self._trade_of(exec_id)
+        order, root, fill = self._trades.find(exec_id)
         del order.fills[root]
         self._account.post(root, self.instruments[order.symbol], 0, 0)
         own_id = self._reporter.next_exec_id()
@@ -258,14 +258,11 @@ class Exchange:
         traded more than its quantity.
         """
         self._let_happen(now_ns)
-        order, root, fill = self._trade_of(exec_id)
-        if last_qty <= 0 or last_px <= 0:
-            raise ValueError(f"a trade of {last_qty} at {to_decimal(last_px)}: both must be positive; else bust it")
-        if order.cum_qty - fill.quantity + last_qty > order.quantity:
-            raise ValueError(f"{last_qty} is more than the order for {order.quantity} leaves room for")
+        order, root, fill = self._trades.find(exec_id)
+        check_correction(order, fill, last_qty, last_px)
         own_id = self._reporter.next_exec_id()
         order.fills[root] = Fill(own_id, last_qty, last_px)
-        self._trades[own_id] = (order, root)
+        self._trades.add(own_id, order, root)
         self._account.post(root, self.instruments[order.symbol], order.side.sign * last_qty, last_px)
         if not order.ended and not order.open_qty:
             self._leave(order, OrdStatus.FILLED)
@@ -273,52 +270,23 @@ class Exchange:
         self._reporter.executed("corrected", order, now_ns, own_id, last, root=root, ref=fill.exec_id)
         return self._reporter.flush()
 
-    def assign(self, symbol: str, quantity: int, now_ns: int) -> list[ExecutionReport]:
-        """Exercise ``quantity`` of a short American option against the account; shares at the strike take its place.
-
-        There is no report of it: the client finds it in its positions.  Raises ``ValueError`` when ``symbol`` is not
-        an American option with a listed underlying, or is not held short in that quantity.
-        """
+    def assign(self, symbol: str, quantity: int, now_ns: int, *, late: bool = False) -> list[ExecutionReport]:
+        """Assign a short American option early (:meth:`venue.custody.Custody.assign`)."""
         self._let_happen(now_ns)
-        option = self.instruments.get(symbol)
-        if option is None or option.right is None or option.style != "american":
-            raise ValueError(f"{symbol!r} is not a listed American option: it cannot be assigned early")
-        if option.underlying not in self.instruments:
-            raise ValueError(f"{option.underlying!r} is not listed: {symbol!r} cannot turn into it")
-        short = max(0, -self._account.net.get(symbol, 0))
-        if not 0 < quantity <= short:
-            raise ValueError(f"cannot assign {quantity} of {symbol!r}: the account is short {short}")
-        self._move(settlement.in_shares(option, -quantity), now_ns, "early assignment")
+        self._custody.assign(symbol, quantity, now_ns, late=late)
         return self._reporter.flush()
 
-    def intervene(
-        self, kind: ActivityKind, symbol: str, quantity: int, price: int, now_ns: int
-    ) -> list[ExecutionReport]:
-        """Change a position as the broker (a liquidation), a person (manual) or a company (corporate) does.
-
-        ``quantity`` is signed; ``price`` 0 is the last one.  There is no report of it, but an activity.  Raises
-        ``ValueError`` for a kind that only the exchange itself brings about, a symbol that is not listed, a quantity
-        of nothing, and a liquidation of more than is held.
-        """
+    def intervene(self, kind: ActivityKind, symbol: str, qty: int, price: int, now_ns: int) -> list[ExecutionReport]:
+        """Change a position from outside (:meth:`venue.custody.Custody.intervene`)."""
         self._let_happen(now_ns)
-        if kind not in INTERVENTIONS:
-            raise ValueError(
-                f"{kind.value}: only {', '.join(sorted(k.value for k in INTERVENTIONS))} come from outside"
-            )
-        if symbol not in self.instruments:
-            raise ValueError(f"{symbol!r} is not listed")
-        held = self._account.net.get(symbol, 0)
-        if not quantity or (kind is ActivityKind.LIQUIDATION and not (-held <= quantity < 0 or 0 < quantity <= -held)):
-            raise ValueError(f"cannot do a {kind.value} of {quantity} of {symbol!r}: the account holds {held}")
-        movement = settlement.Movement(INTERVENTIONS[kind], symbol, quantity, price or self._last_price(symbol))
-        self._move([movement], now_ns, kind.value)
+        self._custody.intervene(kind, symbol, qty, price, now_ns)
         return self._reporter.flush()
 
     # --- queries ---
 
     def orders(self, now_ns: int) -> list[ExecutionReport]:
         """Every order of the session as an ORDER_STATUS report, in the order of arrival, as of the last event."""
-        return self._reporter.statuses(self._orders, now_ns)
+        return self._reporter.statuses(self._register.orders, now_ns)
 
     def executions(self) -> list[ExecutionReport]:
         """Every trade, correction and bust so far, as it was reported."""
@@ -334,23 +302,22 @@ class Exchange:
 
     # --- the life of an order ---
 
-    def _keep(self, order: Order) -> None:
-        order.venue_order_id = f"V{len(self._orders) + 1:08d}"
-        order.priority = self._next_priority()
-        self._orders.append(order)
-        self._by_client.setdefault(order.client_order_id, []).append(order)
-
-    def _find(self, client_order_id: str) -> Order | None:
-        """The order under this id; of several, the latest that works, else the latest."""
-        known = self._by_client.get(client_order_id, [])
-        return next((order for order in reversed(known) if not order.ended), known[-1] if known else None)
+    def _match(self, book: Book, now_ns: int) -> None:
+        """Let the working orders meet the quote; none are there outside of the session."""
+        if not book.orders or self.halted:
+            return
+        for order in book.reached():
+            if quantity := book.available(order):
+                self._trade(order, book, quantity, order.limit or book.touch(order.side), now_ns)
+        for order in [order for order in book.orders if book.touched_off(order)]:
+            self._enter(order, book, now_ns)
 
     def _enter(self, order: Order, book: Book, now_ns: int) -> None:
         """A new, changed or perhaps triggered order meets the touch."""
         if book.touched_off(order):
             order.triggered = True
             self._reporter.tell("triggered", order, now_ns)
-        if not order.active:
+        if not order.active or self.halted:
             return
         if quantity := book.available(order):
             self._trade(order, book, quantity, book.touch(order.side), now_ns)
@@ -362,37 +329,29 @@ class Exchange:
         exec_id = self._reporter.next_exec_id()
         book.take(order, quantity)
         order.fills[exec_id] = Fill(exec_id, quantity, price)
-        self._trades[exec_id] = (order, exec_id)
+        self._trades.add(exec_id, order)
         self._account.post(exec_id, book.instrument, order.side.sign * quantity, price)
         if not order.open_qty:
             self._leave(order, OrdStatus.FILLED)
         self._reporter.executed("fill", order, now_ns, exec_id, (quantity, price))
+        self._custody.sold(book.instrument, order.side, quantity, now_ns)
 
     def _leave(self, order: Order, how: OrdStatus) -> None:
         order.ended = how
         self._books[order.symbol].orders.remove(order)
 
-    def _trade_of(self, exec_id: str) -> tuple[Order, str, Fill]:
-        if exec_id not in self._trades:
-            raise ValueError(f"no trade has the exec id {exec_id!r}")
-        order, root = self._trades[exec_id]
-        if root not in order.fills:
-            raise ValueError(f"the trade {exec_id!r} is busted already")
-        return order, root, order.fills[root]
-
     # --- what is due ---
 
     def _let_happen(self, now_ns: int) -> None:
-        close = self._rules.session_close_ns
-        if close and now_ns >= close and not self._closed:
-            self._closed = True
-            self._take_effect(close)
+        for close_ns in self._schedule.closes(now_ns):
+            self._take_effect(close_ns)
             for book in self._books.values():
                 self._expire_orders(book, "session closed", now_ns)
         if self._waiting:
             self._take_effect(now_ns)
-        while self._expiries and self._expiries[0][0] <= now_ns:
-            self._expire_contracts(self._expiries.popleft()[1], now_ns)
+        for expiry in self._schedule.expiries(now_ns):
+            self._expire_contracts(expiry, now_ns)
+        self._custody.tell(now_ns)
 
     def _take_effect(self, now_ns: int) -> None:
         while self._waiting and self._waiting[0][0] <= now_ns:
@@ -413,18 +372,10 @@ class Exchange:
     def _expire_contracts(self, expiry: str, now_ns: int) -> None:
         for option in [i for i in self.instruments.values() if i.expiry == expiry]:
             self._expire_orders(self._books[option.symbol], "contract expired", now_ns)
-            held, spot = self._account.net.get(option.symbol, 0), self._last_price(option.underlying)
-            if held and spot:
-                self._move(settlement.ended(option, held, spot), now_ns, f"expiry at {to_decimal(spot)}")
+            self._custody.expire(option, now_ns)
 
     def _last_price(self, symbol: str) -> int:
         return self._books[symbol].price if symbol in self._books else 0
-
-    def _move(self, movements: list[settlement.Movement], now_ns: int, reason: str) -> None:
-        for movement in movements:
-            exec_id = self._reporter.next_exec_id()
-            self._account.post(exec_id, self.instruments[movement.symbol], movement.quantity, movement.price)
-            self._reporter.moved(movement, exec_id, now_ns, reason)
 
     # --- answers ---
 
@@ -441,10 +392,6 @@ class Exchange:
         return Reply(
             accepted=not reason, venue_order_id=order.venue_order_id, reason=reason, reports=self._reporter.flush()
         )
-
-    def _next_priority(self) -> int:
-        self._priority += 1
-        return self._priority
 
 
 def _too_late(order: Order) -> str:

@@ -20,11 +20,12 @@ class Gate:
         self._rules = rules
         self._books = books
         self._account = account
-        self._instruments = {symbol: book.instrument for symbol, book in books.items()}
         self._recent: deque[int] = deque()
 
-    def objection(self, order: Order, now_ns: int, instead_of: Order | None = None) -> str:
+    def objection(self, order: Order, now_ns: int, instead_of: Order | None = None, *, halted: str = "") -> str:
         """Why ``order`` may not enter, new or in place of another; ``""`` when it may."""
+        if halted:
+            return f"trading is halted: {halted}"
         if not self._within_rate(now_ns):
             return f"rate limit: {self._rules.orders_per_second} orders per second"
         return first_refusal(self._ticket(order, now_ns)) or self._margin(order, instead_of)
@@ -71,7 +72,8 @@ class Gate:
 
     def _needed(self, working: list[Order]) -> int:
         claims = [self._claim(order) for order in working]
-        return funds_needed(self._account.net, claims, self._instruments, self._price)
+        listed = {symbol: book.instrument for symbol, book in self._books.items()}
+        return funds_needed(self._account.net, claims, listed, self._price)
 
     def _claim(self, order: Order) -> Claim:
         book, quantity = self._books[order.symbol], max(0, order.open_qty)

@@ -17,6 +17,7 @@ import msgspec
 from domain.execution import ExecutionReport, OrdType, Side, TimeInForce
 from domain.instruments import Instrument
 from domain.quotes import Quote
+from messages.market import MarketStatus
 from messages.orders import Activity, ActivityKind, Position
 from venue.nasty import Nasty
 
@@ -134,11 +135,12 @@ class Correct(Message, frozen=True):
 
 
 class Assign(Message, frozen=True):
-    """Change a position without a trade, as an assignment does."""
+    """Change a position without a trade, as an assignment does; ``late``: it is told and takes effect next morning."""
 
     request: int
     symbol: str
     quantity: int
+    late: bool = False
 
 
 class Intervene(Message, frozen=True):
@@ -152,6 +154,20 @@ class Intervene(Message, frozen=True):
     symbol: str
     quantity: int
     price: int
+
+
+class Halt(Message, frozen=True):
+    """Stop trading, and tell every client why; an empty ``reason`` resumes it."""
+
+    request: int
+    reason: str
+
+
+class Relist(Message, frozen=True):
+    """Replace contracts of the list by these, as an exchange does overnight.  Clients learn of it when they ask."""
+
+    request: int
+    instruments: tuple[Instrument, ...]
 
 
 class PinQuote(Message, frozen=True):
@@ -262,7 +278,7 @@ class VenueHeartbeat(Message, frozen=True):
 
 Order = Submit | Cancel | Modify
 Query = QuerySnapshot | QueryInstruments | QueryAccount | QueryTime | Ping
-Admin = Bust | Correct | Assign | Intervene | PinQuote | Misbehave | CutLinks
+Admin = Bust | Correct | Assign | Intervene | Halt | Relist | PinQuote | Misbehave | CutLinks
 ClientMessage = Hello | Order | Query | Subscribe | Admin
 ServerMessage = (
     Welcome
@@ -274,6 +290,7 @@ ServerMessage = (
     | ServerTime
     | Pong
     | VenueHeartbeat
+    | MarketStatus
     | ExecutionReport
     | Quote
 )

@@ -43,6 +43,15 @@ ACTIVITIES: Mapping[Kind, ActivityKind] = MappingProxyType(
 EXECUTIONS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 
 
+class Reply(msgspec.Struct):
+    """The answer to one request.  A request that was not ``accepted`` says why in ``reason``."""
+
+    accepted: bool
+    venue_order_id: str
+    reason: str
+    reports: list[ExecutionReport]
+
+
 class Reporter:
     """Stamps times and exec ids that grow strictly, calls ``record``, and collects the reports of one call."""
 

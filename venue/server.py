@@ -18,11 +18,13 @@ import structlog
 
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
+from messages.market import MarketStatus
 from venue import protocol as wire
 from venue.connection import Connection
-from venue.exchange import Exchange, Reply
+from venue.exchange import Exchange
 from venue.feed import Feed, VenueClock
 from venue.nasty import Fate, HangUp, Kind, Mischief
+from venue.reporting import Reply
 
 MILLISECOND_NS = 1_000_000
 TURN_S = 0.005
@@ -62,7 +64,11 @@ class Server:
             wire.Correct: lambda to, x: self._reported(
                 to, x, lambda: exchange.correct(x.exec_id, x.last_qty, x.last_px, self._now)
             ),
-            wire.Assign: lambda to, x: self._reported(to, x, lambda: exchange.assign(x.symbol, x.quantity, self._now)),
+            wire.Assign: lambda to, x: self._reported(
+                to, x, lambda: exchange.assign(x.symbol, x.quantity, self._now, late=x.late)
+            ),
+            wire.Halt: self._halt,
+            wire.Relist: self._relist,
             wire.Intervene: lambda to, x: self._reported(
                 to, x, lambda: exchange.intervene(x.kind, x.symbol, x.quantity, x.price, self._now)
             ),
@@ -86,6 +92,7 @@ class Server:
                 version=wire.PROTOCOL_VERSION, ts_ns=self._now, session=self._sessions, promises=self._promises
             )
         )
+        connection.send(self._status())
 
     def said(self, connection: Connection, message: wire.ClientMessage) -> None:
         handler = self._handlers.get(type(message))
@@ -269,6 +276,24 @@ class Server:
         self._pins[pin.quote.symbol] = pin.quote
         self._say(connection, pin.request)
         self._quote(msgspec.structs.replace(pin.quote, ts_ns=self._now))
+
+    def _halt(self, connection: Connection, halt: wire.Halt) -> None:
+        reports = self._exchange.halt(halt.reason, self._now)
+        self._say(connection, halt.request)
+        for other in self._connections:
+            other.send(self._status())
+        self._publish(reports)
+
+    def _status(self) -> MarketStatus:
+        return MarketStatus(halted=bool(self._exchange.halted), reason=self._exchange.halted)
+
+    def _relist(self, connection: Connection, change: wire.Relist) -> None:
+        try:
+            self._exchange.relist(change.instruments)
+        except ValueError as error:
+            self._say(connection, change.request, str(error))
+            return
+        self._say(connection, change.request)
 
     def _misbehave(self, connection: Connection, wanted: wire.Misbehave) -> None:
         self._mischief = Mischief(wanted.nasty, wanted.seed)

@@ -21,7 +21,7 @@ from brokers.embedded.link import Link, LinkError
 from brokers.port import BrokerEvent, Capabilities, Heartbeat, LinkDown, LinkUp
 from domain.execution import ExecType, ExecutionReport
 from domain.quotes import Quote
-from messages.market import Funds
+from messages.market import Funds, MarketStatus
 from messages.orders import (
     CancelOrder,
     CancelResult,
@@ -255,6 +255,8 @@ class EmbeddedAdapter:
                 self._tell(_without_duplicate_refusal(message), message.ts_ns)
             case wire.VenueHeartbeat():
                 self._tell(Heartbeat(message.ts_ns), message.ts_ns)
+            case MarketStatus():
+                self._events.append(message)
             case wire.Answer():
                 self._answered(message)
             case wire.SnapshotAnswer() | wire.InstrumentsAnswer() | wire.AccountAnswer():

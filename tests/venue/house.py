@@ -9,7 +9,8 @@ from domain.execution import ExecType, ExecutionReport, OrdType, Side, TimeInFor
 from domain.instruments import Instrument, Right, osi_symbol
 from domain.money import PRICE_SCALE
 from domain.quotes import Quote
-from venue.exchange import Exchange, Reply
+from venue.exchange import Exchange
+from venue.reporting import Reply
 from venue.rules import Rules
 from venue.truth import TruthEvent
 
