@@ -32,8 +32,7 @@ from messages.operator import (
     StrategyRow,
     SubmitGroup,
 )
-from messages.records import ExecutionStateRecord, GroupRecord, IntentRecord, Record, Severity, StrategyRecord
-from messages.records import VerticalRecord as Vertical
+from messages.records import ExecutionStateRecord, GroupRecord, IntentRecord, PositionEventRecord, Record, Severity
 from messages.strategy import (
     AppointStrategy,
     CloseVertical,
@@ -46,6 +45,8 @@ from messages.strategy import (
     WatchSymbols,
     WithdrawPlan,
 )
+from messages.strategy_records import StrategyRecord
+from messages.strategy_records import VerticalRecord as Vertical
 from storage.port import Journal
 
 OWNER = "strategy/"  # what a strategy writes belongs, in the turn, to this and its name
@@ -169,7 +170,7 @@ class Strategies:
                 self.records[record.name] = record
             case Vertical():
                 self._follow_vertical(record)
-            case GroupRecord() | IntentRecord() | ExecutionStateRecord():
+            case GroupRecord() | IntentRecord() | ExecutionStateRecord() | PositionEventRecord():
                 book = self.books.get(record.group_id)
                 if book is not None:
                     book.follow(record)

@@ -12,7 +12,7 @@ from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import BadInput
 from cli.render import money, price, print_json, print_lines, print_table, when
 from config.schema import Config
-from messages.records import VerticalRecord
+from messages.strategy_records import VerticalRecord
 from storage.export import named
 from storage.reader import JournalReader
 

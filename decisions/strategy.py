@@ -32,7 +32,7 @@ from decisions.strikes import Chosen, Wanting, choose
 from domain.execution import Side
 from domain.groups import GroupOutcome, Mode, Plan, PlanLeg, Policy
 from domain.strategies import Exit, Standing, StrategyStatus, strategy_group_id
-from messages.records import Severity, VerticalRecord
+from messages.records import Severity
 from messages.strategy import (
     AppointStrategy,
     CloseVertical,
@@ -45,6 +45,7 @@ from messages.strategy import (
     WatchSymbols,
     WithdrawPlan,
 )
+from messages.strategy_records import VerticalRecord
 
 LOOK_EVERY_MS = 1_000  # a flat strategy looks for a vertical so often (broker time)
 CLOSINGS = 3  # times a group that halts is told to close, before it is a person's

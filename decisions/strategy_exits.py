@@ -17,8 +17,8 @@ from domain.money import to_decimal
 from domain.quotes import Quote
 from domain.strategies import Exit, StrategyRules
 from domain.verticals import Vertical
-from messages.records import VerticalRecord
 from messages.strategy import GroupView, Mark
+from messages.strategy_records import VerticalRecord
 
 NS = 1_000_000_000
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment
 from domain.strategies import Exit, Standing, StrategyRules, StrategyStatus
-from messages.records import Severity, StrategyRecord, VerticalRecord
+from messages.records import Severity
 from messages.strategy import Mark, StrategySettled
+from messages.strategy_records import StrategyRecord, VerticalRecord
 
 DOUBLINGS = 6  # of retry_ms
 

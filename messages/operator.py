@@ -6,8 +6,8 @@ import msgspec
 
 from domain.groups import Plan
 from messages.controls import AskControls, ControlsInForce, EnableControl, OverrideControl, SetTradingState
-from messages.records import StrategyRecord, VerticalRecord
 from messages.strategy import Mark
+from messages.strategy_records import StrategyRecord, VerticalRecord
 
 
 class SubmitGroup(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -9,7 +9,7 @@ import msgspec
 from domain.groups import GroupOutcome, Mode, Plan
 from domain.instruments import Instrument
 from domain.strategies import StrategyRules
-from messages.records import StrategyRecord, VerticalRecord
+from messages.strategy_records import StrategyRecord, VerticalRecord
 
 
 class AppointStrategy(msgspec.Struct, frozen=True, tag=True):

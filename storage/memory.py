@@ -12,7 +12,8 @@ from operator import attrgetter
 from typing import Any
 
 from domain.groups import group_tag
-from messages.records import ControlRecord, EscalationRecord, GroupRecord, Record, StrategyRecord, VerticalRecord
+from messages.records import ControlRecord, EscalationRecord, GroupRecord, Record
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.codec import decode_value, encode_value
 from storage.log import EMPTY, Head, StoredTurn, stored
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalLocked, Turn

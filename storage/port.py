@@ -23,9 +23,8 @@ from messages.records import (
     PositionEventRecord,
     Record,
     StopRecord,
-    StrategyRecord,
-    VerticalRecord,
 )
+from messages.strategy_records import StrategyRecord, VerticalRecord
 
 
 class JournalError(Exception):

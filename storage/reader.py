@@ -19,9 +19,8 @@ from messages.records import (
     PositionEventRecord,
     RejectedEventRecord,
     StopRecord,
-    StrategyRecord,
-    VerticalRecord,
 )
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.log import StoredTurn
 from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, quick_check
 from storage.port import GroupRows, JournalError

@@ -21,14 +21,8 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from messages.records import (
-    ControlRecord,
-    EscalationRecord,
-    ProcessedEventRecord,
-    Record,
-    StrategyRecord,
-    VerticalRecord,
-)
+from messages.records import ControlRecord, EscalationRecord, ProcessedEventRecord, Record
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.log import Head, StoredTurn, stored
 from storage.opening import Synchronous, begin_epoch, check_file, connect, prepare, roll_back
 from storage.ownership import Ballast, OwnerLock

@@ -35,9 +35,8 @@ from messages.records import (
     StopRecord,
     StopStatus,
     StopWindowRecord,
-    StrategyRecord,
-    VerticalRecord,
 )
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.codec import decode_value, encode_value
 
 PRICE_COLUMNS = frozenset(

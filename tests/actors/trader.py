@@ -10,7 +10,7 @@ from config.schema import Config, SystemConfig
 from domain.money import PRICE_SCALE
 from domain.strategies import StrategyRules
 from domain.verticals import VerticalKind
-from messages.records import StrategyRecord, VerticalRecord
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.tables import STRATEGIES, VERTICALS
 
 CONTRACT = {VerticalKind.BULL_PUT: put, VerticalKind.BEAR_PUT: put}

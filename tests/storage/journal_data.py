@@ -34,9 +34,8 @@ from messages.records import (
     StopRecord,
     StopStatus,
     StopWindowRecord,
-    StrategyRecord,
-    VerticalRecord,
 )
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.port import Journal, Turn
 
 T0 = 1_700_000_000 * 10**9
