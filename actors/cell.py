@@ -11,6 +11,7 @@ from actors.machine import machine, now_ms
 from actors.process import CannotStart, ProcessActor
 from actors.window import OutWindow
 from config.paths import journal_path
+from domain.rollout import realm_of_cell
 from messages import wire
 from messages.records import EscalationRecord
 from messages.supervision import (
@@ -49,6 +50,10 @@ class Cell(ProcessActor):
         self.taken: dict[int, int] = {}  # gateway incarnation -> last batch that is durable
 
     def on_start(self) -> str:
+        if realm_of_cell(self.index) is not self.realm:
+            raise CannotStart(
+                f"cell {self.index} is {realm_of_cell(self.index).value}, and was to be {self.realm.value}"
+            )
         path = journal_path(self.config.system.journal_dir, self.index)
         try:
             self.journal = machine().open_journal(path)

@@ -11,6 +11,7 @@ from actors.machine import machine
 from actors.window import OutWindow
 from domain.groups import cell_of
 from domain.quotes import Quote
+from domain.rollout import FIRST_CELL, Realm, realm_of_cell
 from messages import wire
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
@@ -18,6 +19,8 @@ from messages.orders import InstrumentList, Snapshot
 from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
 
 BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
+
+QUOTES_ONLY = -1  # the number of a listener that is no cell: it is sent quotes, and owns no order
 
 # What a new incarnation is told anew: the old one's copy would only be stale.
 LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds, MarketStatus, TradingStateChanged)
@@ -37,6 +40,7 @@ class FanOut:
 
     def __init__(self, send: Callable[[ActorAddress, object], None], now_ms: Callable[[], int]) -> None:
         self._send, self._now_ms = send, now_ms
+        self.realm = Realm.LIVE  # whose cells these are
         self._cells: dict[int, CellLink] = {}
         self._quotes: dict[str, Quote] = {}
         self._unannounced: list[ControlAlert] = []  # alerts that no cell was there to take
@@ -116,8 +120,8 @@ class FanOut:
                 replace(
                     snapshot,
                     session=session,
-                    orders=tuple(r for r in snapshot.orders if home_of(r.client_order_id) == index),
-                    executions=tuple(r for r in snapshot.executions if home_of(r.client_order_id) == index),
+                    orders=tuple(r for r in snapshot.orders if self.home_of(r.client_order_id) == index),
+                    executions=tuple(r for r in snapshot.executions if self.home_of(r.client_order_id) == index),
                 )
             )
 
@@ -141,7 +145,7 @@ class FanOut:
 
     def pass_on(self, client_order_id: str, event: wire.Event) -> None:
         """To the cell that owns the order; one that is not there finds it in the snapshot that follows its Hello."""
-        cell = self._cells.get(home_of(client_order_id))
+        cell = self._cells.get(self.home_of(client_order_id))
         if cell is not None:
             cell.window.put(event)
 
@@ -163,8 +167,7 @@ class FanOut:
         for cell in self._cells.values():
             cell.window.resend(now)
 
-
-def home_of(client_order_id: str) -> int:
-    """The cell that an order belongs to; the first one looks after what is foreign."""
-    cell = cell_of(client_order_id)
-    return 0 if cell is None else cell
+    def home_of(self, client_order_id: str) -> int:
+        """The cell that an order belongs to; the first one looks after what is foreign, the other realm's included."""
+        cell = cell_of(client_order_id)
+        return FIRST_CELL[self.realm] if cell is None or realm_of_cell(cell) is not self.realm else cell

@@ -9,7 +9,7 @@ from thespian.actors import ActorAddress, WatchMessage
 
 from actors.broker_session import BrokerSession
 from actors.control_log import ControlLog
-from actors.fan_out import FanOut, home_of
+from actors.fan_out import QUOTES_ONLY, FanOut
 from actors.machine import machine, now_ms
 from actors.operating import Operator
 from actors.order_door import OrderDoor
@@ -22,13 +22,15 @@ from config.paths import gateway_journal_path
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
+from domain.rollout import realm_of_cell
 from domain.trading import TradingState
 from messages import wire
 from messages.market import BrokerUp, Funds, MarketStatus
 from messages.operator import KillSwitch
 from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot, SubmitResult
 from messages.positions import Attend, Findings, Probe
-from messages.supervision import EventBatchTaken, Hello, Operate, Operated, OrderBatch, OrderBatchTaken, Watch
+from messages.records import Severity
+from messages.supervision import EventBatchTaken, Hello, Operate, Operated, OrderBatch, OrderBatchTaken, Trouble, Watch
 
 PUMP_MS = 20  # the adapter is pumped at least this often
 
@@ -66,6 +68,7 @@ class BrokerGateway(ProcessActor):
             adapter = machine().make_adapter(self.config.broker)
         except ValueError as error:
             raise CannotStart(str(error)) from None
+        self.cells.realm = self.realm
         self.open(adapter)
         self.measures.begin("broker_sessions_total")
         self.session.adapter.connect()
@@ -105,7 +108,7 @@ class BrokerGateway(ProcessActor):
             self.measures.set("trading_state", self.trading.told.state is state, state=state.value)
         self.measures.set("mailbox_depth", len(self.door.lanes), to="broker")
         for index, depth in self.cells.depths().items():
-            self.measures.set("mailbox_depth", depth, to=f"cell-{index}")
+            self.measures.set("mailbox_depth", depth, to="quotes" if index == QUOTES_ONLY else f"cell-{index}")
 
     def on_exit(self) -> None:
         if self.is_open:
@@ -129,6 +132,9 @@ class BrokerGateway(ProcessActor):
             self.on_broker_event(event)
         self.door.let_out()
         self.memory.flush()
+        for text in self.door.misdirected:
+            self.trouble(text)
+        self.door.misdirected.clear()
         self.cells.flush()
 
     def on_broker_event(self, event: BrokerEvent) -> None:
@@ -170,11 +176,16 @@ class BrokerGateway(ProcessActor):
 
     def on_hello(self, hello: Hello, sender: ActorAddress) -> None:
         """A cell's new incarnation: tell it the session, and show it what the broker knows."""
+        if realm_of_cell(hello.cell) is not self.realm:
+            self.trouble(
+                f"cell {hello.cell} of the other realm called at the {self.realm.value} gateway; it is not heard"
+            )
+            return
         cell = self.cells.hello(hello, sender)
         if cell is None:
             return
         self.door.lanes.drop(
-            lambda request: home_of(request.client_order_id) == hello.cell and request.epoch < hello.epoch
+            lambda request: self.cells.home_of(request.client_order_id) == hello.cell and request.epoch < hello.epoch
         )
         self.session.subscribe()
         cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.session.instruments)
@@ -186,6 +197,11 @@ class BrokerGateway(ProcessActor):
         elif self.session.silent:
             cell.window.put(self.session.silence)
         self.cells.flush()
+
+    def trouble(self, text: str) -> None:
+        """The realms got mixed up, which nothing but a fault of this program can do: nothing left, a person is told."""
+        self.log.error("wrong realm", text=text)
+        self.send(self.parent, Trouble("WRONG_REALM", text, Severity.CRITICAL.value))
 
     def on_watch(self, watch: Watch, sender: ActorAddress) -> None:
         del sender

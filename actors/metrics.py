@@ -9,8 +9,10 @@ from thespian.actors import ActorAddress
 
 from actors.machine import machine, now_ms
 from actors.process import ProcessActor
-from config.paths import journal_paths
+from config.paths import all_journal_paths, realm_of_journal
+from config.realms import realms
 from messages import wire
+from messages.records import Severity
 from messages.supervision import Telemetry, Trouble
 from monitoring.board import Board
 from monitoring.exposition import HOST, serve
@@ -84,23 +86,26 @@ class Metrics(ProcessActor):
 
     def count_journals(self) -> None:
         """What the journals hold; one that cannot be read just now is left out until it can."""
-        intents: Counter[str] = Counter()
-        groups: Counter[str] = Counter()
-        unacknowledged: Counter[str] = Counter(dict.fromkeys(("INFO", "WARNING", "CRITICAL"), 0))
-        for path in journal_paths(self.config.system.journal_dir):
+        intents: Counter[tuple[str, str]] = Counter()
+        groups: Counter[tuple[str, str]] = Counter()
+        unacknowledged: Counter[tuple[str, str]] = Counter(
+            {(realm.value, severity.value): 0 for realm in realms(self.config) for severity in Severity}
+        )
+        for path in all_journal_paths(self.config.system.journal_dir):
             try:
                 with JournalReader(path) as reader:
                     counts = reader.counts()
             except JournalError:
                 return
-            intents.update(counts.intents)
-            groups.update(counts.groups)
-            unacknowledged.update(counts.unacknowledged)
+            realm = realm_of_journal(path).value
+            intents.update({(realm, status): count for status, count in counts.intents.items()})
+            groups.update({(realm, outcome): count for outcome, count in counts.groups.items()})
+            unacknowledged.update({(realm, severity): count for severity, count in counts.unacknowledged.items()})
         for name in ("intents", "groups", "alerts_unacknowledged"):
             self.measures.forget(name)
-        for status, count in intents.items():
-            self.measures.set("intents", count, status=status)
-        for outcome, count in groups.items():
-            self.measures.set("groups", count, outcome=outcome)
-        for severity, count in unacknowledged.items():
-            self.measures.set("alerts_unacknowledged", count, severity=severity)
+        for (realm, status), count in intents.items():
+            self.measures.set("intents", count, realm=realm, status=status)
+        for (realm, outcome), count in groups.items():
+            self.measures.set("groups", count, realm=realm, outcome=outcome)
+        for (realm, severity), count in unacknowledged.items():
+            self.measures.set("alerts_unacknowledged", count, realm=realm, severity=severity)

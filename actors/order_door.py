@@ -15,6 +15,7 @@ from config.schema import ControlsConfig
 from decisions.controls import Controls
 from decisions.lanes import Lanes
 from decisions.ledger import KEPT_ORDERS, Ledger
+from domain.rollout import realm_of_order
 from domain.trading import TradingState
 from messages import wire
 from messages.controls import TradingStateChanged
@@ -50,6 +51,7 @@ class OrderDoor:
         self.controls = Controls(config, session.config.broker.calendar)
         self.killed = False
         self.trading = TradingStateChanged(TradingState.ACTIVE, "")
+        self.misdirected: list[str] = []  # what was not let out because it was made for the other realm
         self.unsent: OrderedDict[str, str] = OrderedDict()  # orders that were answered "it did not leave", and why
 
     def take(self, requests: tuple[wire.Request, ...]) -> None:
@@ -70,6 +72,9 @@ class OrderDoor:
             self.drop_all("the broker link is down; it was not sent")
             return
         for request in self.lanes.take(now_ms()):
+            if realm_of_order(request.client_order_id) not in (self.cells.realm, None):
+                self.refuse_misdirected(request)
+                continue
             match request:
                 case SubmitOrder():
                     self.submit(request)
@@ -77,6 +82,15 @@ class OrderDoor:
                     self.adapter.cancel(request)
                 case ModifyOrder():
                     self.modify(request)
+
+    def refuse_misdirected(self, request: CancelOrder | ModifyOrder | SubmitOrder) -> None:
+        """An order of the other realm: a paper order must never reach a broker, whatever goes wrong elsewhere."""
+        text = (
+            f"{request.client_order_id} was made for the other realm; the {self.cells.realm.value} gateway sent nothing"
+        )
+        self.measures.add("orders_refused_total", control="realm")
+        self.misdirected.append(text)
+        self.answer_unsent(request, text)
 
     def submit(self, order: SubmitOrder) -> None:
         """Judge an order, and write it to the broker or answer it."""

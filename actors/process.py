@@ -16,6 +16,7 @@ from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch
 
 from actors.machine import machine
 from config.schema import Config
+from domain.rollout import Realm
 from messages import wire
 from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild, Telemetry
 from monitoring.measures import Measures
@@ -32,6 +33,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         super().__init__()
         self.name = self.role
         self.index = 0
+        self.realm = Realm.LIVE
         self.config = Config()
         self.parent: ActorAddress | None = None
         self.peers: dict[str, ActorAddress] = {}
@@ -106,7 +108,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
 
     def _start(self, message: StartChild, sender: ActorAddress) -> None:
         self.parent, self.name, self.index = sender, message.name, message.index
-        self.peers = dict(message.peers)
+        self.peers, self.realm = dict(message.peers), Realm(message.realm)
         try:
             if message.version != PROTOCOL:
                 raise CannotStart(f"{self.name} speaks {PROTOCOL}, its supervisor {message.version}: restart all of it")

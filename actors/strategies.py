@@ -16,11 +16,12 @@ from actors.group_book import GroupBook
 from actors.nursery import Nursery
 from actors.shell import Appointment
 from actors.turn import SYSTEM, Turn
+from config.realms import strategy_realm
 from decisions.effects import Effects
 from decisions.strategy import plan_of
 from decisions.strategy_state import first_record
 from domain.instruments import Instrument
-from domain.plans import home_cell
+from domain.rollout import cell_for
 from domain.strategies import Standing, StrategyRules, StrategyStatus
 from messages.group import CloseGroup, GroupCrashed
 from messages.operator import (
@@ -102,7 +103,7 @@ class Strategies:
         ours = {
             rules.name: rules
             for rules in moment.config.strategy
-            if home_cell(rules.name, moment.config.system.cells) == moment.cell
+            if moment.cell == cell_for(rules.name, strategy_realm(rules.name, moment.config), moment.config.system.cells)
         }
         self.configured = frozenset(ours)
         for record in self.journal.strategies():

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import typer
 
-from cli import controls, groups, journal, plans, settings, start, strategies, venue
+from cli import controls, groups, journal, plans, rollout, settings, start, strategies, venue
 from cli.demo import command as demo
 from cli.problems import BAD_INPUT, FAILED, exit_status
 
@@ -22,6 +22,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     groups,
     strategies,
     journal,
+    rollout,
     settings,
 )  # each has ``register(app)``; help shows this order
 

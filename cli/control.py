@@ -38,9 +38,14 @@ def cancel(group_id: str) -> Request:
     return {"command": "cancel", "group_id": group_id}
 
 
-def kill_switch(*, on: bool) -> Request:
-    """No new risk, and every working entry canceled; or back again."""
-    return {"command": "kill_switch", "on": on}
+def kill_switch(*, on: bool, realm: str = "") -> Request:
+    """No new risk, and every working entry canceled; or back again.  ``realm``: live or paper; "": both."""
+    return {"command": "kill_switch", "on": on} | ({"realm": realm} if realm else {})
+
+
+def rollout(live_share_pct: int, by: str, reason: str) -> Request:
+    """Another share of the new groups goes live from now on."""
+    return {"command": "rollout", "live_share_pct": live_share_pct, "by": by, "reason": reason}
 
 
 def acknowledge(escalation_id: str, by: str) -> Request:

@@ -12,9 +12,10 @@ from cli import control, journals
 from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.render import money, price, print_json, print_lines, print_table, when
-from config.paths import journal_paths
+from config.paths import all_journal_paths
 from config.schema import Config
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role
+from domain.rollout import realm_of_cell
 from messages.records import EscalationRecord, GroupRecord, IntentStatus, Severity
 from storage.export import named
 from storage.port import GroupRows, JournalError
@@ -46,9 +47,12 @@ def status(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     """
     settings = configuration(config)
     system, remark = _system(settings)
-    found = journals.paths(settings) if system is None else journal_paths(settings.system.journal_dir)
-    cells = [_cell(path) for path in found]
-    cells += [{"journal": path.name, "problem": problem} for path, problem in journals.missing(settings)]
+    found = journals.paths(settings) if system is None else all_journal_paths(settings.system.journal_dir)
+    cells = [{"journal": journals.name_of(settings, path)} | _cell(path) for path in found]
+    cells += [
+        {"journal": journals.name_of(settings, path), "problem": problem}
+        for path, problem in journals.missing(settings)
+    ]
     if as_json_document:
         print_json({"running": system is not None, "system": system, "remark": remark, "journals": cells})
     else:
@@ -77,10 +81,11 @@ def groups(
         return
     print_table(
         "Groups",
-        ["group", "cell", "strategy", "status", "outcome", "mode", "legs", "hedges", "created", "reason"],
+        ["group", "realm", "cell", "strategy", "status", "outcome", "mode", "legs", "hedges", "created", "reason"],
         [
             (
-                group.group_id, group.cell, group.strategy, group.status.value, _outcome(group), group.mode.value,
+                group.group_id, realm_of_cell(group.cell).value, group.cell, group.strategy, group.status.value,
+                _outcome(group), group.mode.value,
                 len(group.group.legs), group.hedges_placed, when(group.created_ns), group.reason,
             )
             for group in found
@@ -108,7 +113,8 @@ def show(
         raised = reader.escalations(group)
     assert rows is not None
     if as_json_document:
-        print_json(named(rows) | {"executions": named(trades), "escalations": named(raised)})
+        realm = {"realm": realm_of_cell(rows.group.cell).value}
+        print_json(realm | named(rows) | {"executions": named(trades), "escalations": named(raised)})
         return
     _show_group(rows)
     print_table(
@@ -157,9 +163,15 @@ def _system(settings: Config) -> tuple[dict[str, Any] | None, str]:
 
 
 def _stopped(system: dict[str, Any]) -> str:
-    """Kill switch and trading state in words, read off the gateway; "" while new risk may be taken."""
-    found = {process.get("name"): process for process in system.get("processes", [])}
-    gateway: dict[str, Any] = found.get("gateway", {})
+    """Kill switch and trading state in words, read off the gateways; "" while new risk may be taken everywhere."""
+    gateways = [p for p in system.get("processes", []) if str(p.get("name", "")).endswith("gateway")]
+    found = {str(gateway["name"]): _stopped_at(gateway) for gateway in gateways}
+    if len(found) == 1 or len(set(found.values())) == 1:
+        return next(iter(found.values()), "")
+    return "; ".join(f"{name}: {text}" for name, text in found.items() if text)
+
+
+def _stopped_at(gateway: dict[str, Any]) -> str:
     word = str(gateway.get("state", "")).partition(",")[0]
     if word == "killed":
         return "the kill switch is on"
@@ -173,9 +185,8 @@ def _cell(path: Path) -> dict[str, Any]:
             known, intents, epochs = reader.groups(), reader.intents(), reader.epochs()
             waiting = reader.open_escalations()
     except JournalError as problem:
-        return {"journal": path.name, "problem": str(problem)}
+        return {"problem": str(problem)}
     return {
-        "journal": path.name,
         "problem": "",
         "epoch": epochs[-1].epoch if epochs else 0,
         "groups": len(known),
@@ -213,7 +224,7 @@ def _show_status(system: dict[str, Any] | None, remark: str, cells: list[dict[st
 
 def _group_json(group: GroupRecord) -> dict[str, Any]:
     fields: dict[str, Any] = named(group)
-    return fields
+    return {"realm": realm_of_cell(group.cell).value} | fields
 
 
 def _outcome(group: GroupRecord) -> str:
@@ -226,7 +237,8 @@ def _show_group(rows: GroupRows) -> None:
         [
             f"{group.group_id} ({group.strategy}, {group.group.policy.value}): {group.status.value}, "
             f"{_outcome(group)}, {group.mode.value}" + (f"; {group.reason}" if group.reason else ""),
-            f"cell {group.cell}, created {when(group.created_ns)}, last change {when(group.updated_ns)}",
+            f"{realm_of_cell(group.cell).value}, cell {group.cell}, created {when(group.created_ns)}, "
+            f"last change {when(group.updated_ns)}",
         ]
     )
     entered, closed = _filled(rows, ENTRY_ROLES), _filled(rows, CLOSING)

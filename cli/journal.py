@@ -106,7 +106,8 @@ def export(
     Example:
       python run_system.py journal export -o audit.jsonl
     """
-    paths = journals.audited(configuration(config))
+    settings = configuration(config)
+    paths = {journals.name_of(settings, path): path for path in journals.audited(settings)}
     if output is None:
         _write(paths, sys.stdout, as_json_document)
         return
@@ -119,10 +120,10 @@ def export(
         raise CommandFailed(f"{output} cannot be written: {error.strerror or error}") from None
 
 
-def _write(paths: list[Path], stream: TextIO, as_json_document: bool) -> None:
+def _write(paths: dict[str, Path], stream: TextIO, as_json_document: bool) -> None:
     lines = _Named(stream, as_array=as_json_document)
-    for path in paths:
-        lines.journal = path.name
+    for name, path in paths.items():
+        lines.journal = name
         write_lines(path, cast(TextIO, lines))
     lines.end()
 

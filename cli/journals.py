@@ -8,16 +8,16 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cli.problems import BadInput, CommandFailed
-from config.paths import gateway_journal_path, journal_paths, vanished_journals
+from config.paths import all_gateway_journals, all_journal_paths, all_vanished_journals
 from config.schema import Config
 from messages.records import GroupRecord
 from storage.reader import JournalReader
 
 
 def paths(config: Config) -> list[Path]:
-    """The journal files that exist, by cell.  Raises ``CommandFailed`` when there never was one."""
-    found = journal_paths(config.system.journal_dir)
-    if not found and not vanished_journals(config.system.journal_dir):
+    """The journal files that exist, live ones first.  Raises ``CommandFailed`` when there never was one."""
+    found = all_journal_paths(config.system.journal_dir)
+    if not found and not all_vanished_journals(config.system.journal_dir):
         raise CommandFailed(
             f"there is no journal in {config.system.journal_dir}; start the system once, or name its configuration "
             "with --config"
@@ -26,16 +26,15 @@ def paths(config: Config) -> list[Path]:
 
 
 def audited(config: Config) -> list[Path]:
-    """The journals of the cells and the gateway's own (E15)."""
-    own = gateway_journal_path(config.system.journal_dir)
-    return [*paths(config), *([own] if own.exists() else [])]
+    """The journals of the cells and the gateways' own (E15)."""
+    return [*paths(config), *all_gateway_journals(config.system.journal_dir)]
 
 
 def missing(config: Config) -> list[tuple[Path, str]]:
     """The journals that were there once and are not now, each with what to say about it."""
     return [
         (path, f"{path}: the file is missing, but it was there before; restore the latest copy before trading")
-        for path in vanished_journals(config.system.journal_dir)
+        for path in all_vanished_journals(config.system.journal_dir)
     ]
 
 
@@ -46,6 +45,11 @@ def groups(config: Config) -> list[GroupRecord]:
         with JournalReader(path, snapshot=True) as reader:
             found += reader.groups()
     return sorted(found, key=lambda group: (group.created_ns, group.group_id))
+
+
+def name_of(config: Config, path: Path) -> str:
+    """What a journal is called in listings: ``cell-0.db``, ``paper/cell-25.db``."""
+    return str(path.resolve().relative_to(Path(config.system.journal_dir).resolve()))
 
 
 @contextmanager

@@ -14,7 +14,10 @@ from cli.options import AsJson, ConfigFile, configuration
 from cli.preview import Preview, as_json, preview
 from cli.problems import BadInput
 from cli.render import money, price, print_json, print_lines, print_table, when
+from cli.rollout import route
 from config.plan import load_plan
+from config.realms import view
+from domain.rollout import Realm
 
 
 class OnOff(Enum):
@@ -54,14 +57,18 @@ def submit(
     settings = configuration(config)
     wanted = load_plan(plan)
     if dry_run:
-        result = preview(wanted, look(settings.broker, wanted), settings)
+        realm = route(settings, wanted.group_id)
+        seen = view(settings, realm)
+        result = preview(wanted, look(seen.broker, wanted), seen, realm)
         if as_json_document:
             print_json(as_json(result))
         else:
             _show(result)
         return
     answer = control.ask(settings.system.journal_dir, control.submit(wanted))
-    _done(answer, f"group {wanted.group_id} is accepted; follow it with 'show {wanted.group_id}'", as_json_document)
+    where = {"live": ", live", "paper": ", on paper"}.get(answer.get("realm", ""), "")
+    told = f"group {wanted.group_id} is accepted{where}; follow it with 'show {wanted.group_id}'"
+    _done(answer, told, as_json_document)
 
 
 def cancel(
@@ -83,6 +90,7 @@ def cancel(
 
 def kill_switch(
     position: Annotated[OnOff, typer.Argument(metavar="on|off", help="on: stop; off: allow new risk again.")],
+    realm: Annotated[Realm | None, typer.Option(help="Only live groups, or only paper ones; else both.")] = None,
     config: ConfigFile = None,
     as_json_document: AsJson = False,
 ) -> None:
@@ -95,7 +103,8 @@ def kill_switch(
       python run_system.py kill-switch on
     """
     on = position is OnOff.ON
-    answer = control.ask(configuration(config).system.journal_dir, control.kill_switch(on=on))
+    asked = control.kill_switch(on=on, realm=realm.value if realm else "")
+    answer = control.ask(configuration(config).system.journal_dir, asked)
     _done(answer, f"the kill switch is {position.value}", as_json_document)
 
 
@@ -129,8 +138,9 @@ def _done(answer: dict[str, Any], otherwise: str, as_json_document: bool) -> Non
 
 def _show(result: Preview) -> None:
     group = result.group
+    where = "" if result.realm is Realm.LIVE else ", on paper"
     print_lines(
-        [f"{group.group_id} ({group.strategy}, {group.policy.value}) at {when(result.at_ns)}: nothing was sent"]
+        [f"{group.group_id} ({group.strategy}, {group.policy.value}){where} at {when(result.at_ns)}: nothing was sent"]
     )
     print_table(
         "Order of work",

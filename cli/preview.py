@@ -15,7 +15,7 @@ from domain.groups import Group, Leg, Plan, client_order_id, parent_tag
 from domain.margin.strategy import MarginReport, MarginUnknown
 from domain.margin.worst_case import WorstCase
 from domain.money import to_float
-from domain.plans import home_cell
+from domain.rollout import Realm, cell_for
 from domain.slices import slices
 
 FIRST_ATTEMPT = 1
@@ -48,6 +48,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     group: Group
+    realm: Realm
     cell: int
     at_ns: int
     legs: tuple[PlannedLeg, ...]
@@ -62,17 +63,20 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.required is None else self.required.strategy
 
 
-def preview(plan: Plan, market: Market, config: Config) -> Preview:
+def preview(plan: Plan, market: Market, config: Config, realm: Realm = Realm.LIVE) -> Preview:
     """The priority order, slices with their order ids, margin, and premium at the touch.
+
+    ``config`` is the view of ``realm``, where the group would go.
 
     Raises ``PlanRefused`` when the plan cannot be worked.
     """
     group = validate(plan, market.instruments, market.today)
-    cell = home_cell(group.group_id, config.system.cells)
+    cell = cell_for(group.group_id, realm, config.system.cells)
     legs = tuple(_planned(leg, group.group_id, cell, market) for leg in group.legs)
     needed, judgement, unknown = _margin(group, legs, market, config)
     return Preview(
         group=group,
+        realm=realm,
         cell=cell,
         at_ns=market.ts_ns,
         legs=legs,
@@ -90,6 +94,7 @@ def as_json(result: Preview) -> dict[str, Any]:
         "group_id": result.group.group_id,
         "strategy": result.group.strategy,
         "policy": result.group.policy.value,
+        "realm": result.realm.value,
         "cell": result.cell,
         "broker_time_ns": result.at_ns,
         "legs": [_leg_json(planned) for planned in result.legs],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,13 +14,16 @@ from messages.operator import (
     Acknowledge,
     AskStatus,
     AskStrategies,
+    AtGateway,
     CancelGroup,
     KillSwitch,
     OperateStrategy,
     OperatorCommand,
+    SetRollout,
     SubmitGroup,
 )
 
+OneRealm = Literal["", "live", "paper"]  # "": both
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -42,6 +45,7 @@ class _Cancel(_Request, frozen=True, tag="cancel"):
 
 class _KillSwitch(_Request, frozen=True, tag="kill_switch"):
     on: bool
+    realm: OneRealm = ""
 
 
 class _Acknowledge(_Request, frozen=True, tag="acknowledge"):
@@ -58,6 +62,12 @@ class _Strategy(_Request, frozen=True, tag="strategy"):
     run: bool
 
 
+class _Rollout(_Request, frozen=True, tag="rollout"):
+    live_share_pct: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    by: Name
+    reason: Name
+
+
 class _Status(_Request, frozen=True, tag="status"):
     pass
 
@@ -66,16 +76,18 @@ class _TradingState(_Request, frozen=True, tag="trading_state"):
     state: TradingState
     reason: Name
     by: Name
+    realm: OneRealm = ""
 
 
 class _Controls(_Request, frozen=True, tag="controls"):
-    pass
+    realm: OneRealm = ""
 
 
 class _Enable(_Request, frozen=True, tag="enable"):
     subject: Name
     reason: Name
     by: Name
+    realm: OneRealm = ""
 
 
 class _Override(_Request, frozen=True, tag="override"):
@@ -84,10 +96,11 @@ class _Override(_Request, frozen=True, tag="override"):
     reason: Name
     by: Name
     for_ms: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+    realm: OneRealm = ""
 
 
 _ToGateway = _KillSwitch | _TradingState | _Controls | _Enable | _Override
-_AnyRequest = _Submit | _Cancel | _Acknowledge | _Status | _Strategies | _Strategy | _ToGateway
+_AnyRequest = _Submit | _Cancel | _Acknowledge | _Status | _Strategies | _Strategy | _Rollout | _ToGateway
 _DECODER: msgspec.json.Decoder[_AnyRequest] = msgspec.json.Decoder(_AnyRequest)
 
 
@@ -103,19 +116,22 @@ def read(line: bytes) -> OperatorCommand:
         case _Cancel():
             return CancelGroup(request.group_id)
         case _KillSwitch():
-            return KillSwitch(request.on)
+            return AtGateway(request.realm, KillSwitch(request.on))
         case _Acknowledge():
             return Acknowledge(request.escalation_id, request.by)
+        case _Rollout():
+            return SetRollout(live_share_pct=request.live_share_pct, by=request.by, reason=request.reason)
         case _Status():
             return AskStatus()
         case _TradingState():
-            return SetTradingState(request.state, request.reason, request.by)
+            return AtGateway(request.realm, SetTradingState(request.state, request.reason, request.by))
         case _Controls():
-            return AskControls()
+            return AtGateway(request.realm, AskControls())
         case _Enable():
-            return EnableControl(request.subject, request.reason, request.by)
+            return AtGateway(request.realm, EnableControl(request.subject, request.reason, request.by))
         case _Override():
-            return OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
+            override = OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
+            return AtGateway(request.realm, override)
         case _Strategies():
             return AskStrategies("")
         case _Strategy():

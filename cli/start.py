@@ -128,7 +128,7 @@ def _refused(problem: str) -> dict[str, Any]:
 def _told(answered: OperatorAnswer) -> dict[str, Any]:
     match answered:
         case GroupAccepted():
-            return {"ok": True, "group_id": answered.group_id}
+            return {"ok": True, "group_id": answered.group_id, "realm": answered.realm}
         case CommandDone():
             return {"ok": True, "text": answered.text}
         case CommandRefused():

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from config.errors import ConfigError, nearest, read_text
-from config.schema import Changes, Config, Factors, Texts, Time
+from config.schema import Changes, Config, Factors, PaperConfig, Texts, Time
 from config.strategies import read_strategies
 from domain.strategies import StrategyRules
 
@@ -22,10 +22,14 @@ PREFIX = "LEGKEEPER_"
 STRATEGY = "strategy"  # the name of the repeated tables
 NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for reference material
 
+MODES = ("live", "paper", "rollout")
+QUOTES = ("replay", "live")
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("system", "log_level"): ("debug", "info", "warning", "error"),
     ("broker", "kind"): ("embedded",),
     ("broker", "calendar"): ("always", "us_options", "nse"),
+    ("rollout", "mode"): MODES,
+    ("paper", "quotes"): QUOTES,
 }
 
 
@@ -183,7 +187,21 @@ def _from_text(text: str, setting: Setting) -> Any:
 def _contradictions(config: Config) -> list[tuple[bool, str]]:
     """Values that are allowed alone and make no sense together: (is it so, what to say)."""
     controls, supervision, alerts = config.controls, config.supervision, config.alerts
+    rollout, paper, broker = config.rollout, config.paper, config.broker
     return [
+        (
+            rollout.mode != "live" and paper.port == broker.port,
+            f"paper.port = {paper.port} is broker.port too: orders on paper must have an exchange of their own",
+        ),
+        (
+            rollout.mode == "paper" and rollout.live_share_pct > 0,
+            f"rollout.live_share_pct = {rollout.live_share_pct} means nothing when rollout.mode is paper; set the mode "
+            "to rollout, or the share to 0",
+        ),
+        (
+            paper.quotes == "live" and paper.replay != PaperConfig().replay,
+            f"paper.replay = {paper.replay!r} means nothing when paper.quotes is live; leave one of them out",
+        ),
         (
             alerts.retry_ms > alerts.retry_max_ms,
             f"alerts.retry_ms = {alerts.retry_ms} must not exceed alerts.retry_max_ms = {alerts.retry_max_ms}",

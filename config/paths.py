@@ -8,7 +8,11 @@ import tempfile
 from hashlib import blake2b
 from pathlib import Path
 
+from domain.rollout import Realm, realm_of_cell
+
 SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path is 104 bytes on BSD and macOS (108 on Linux), with a closing NUL
+TRUTH = "truth.jsonl"  # in the paper directory: what really happened at the paper exchange, written by itself
+EXCHANGE_LOG = "exchange.log"  # beside it: what the paper exchange has to say
 _JOURNAL = re.compile(r"cell-(\d+)\.db")
 
 
@@ -29,6 +33,32 @@ def journal_paths(journal_dir: str | Path) -> list[Path]:
 def gateway_journal_path(journal_dir: str | Path) -> Path:
     """The gateway's own journal: what its controls decided, and what operators told them (E15)."""
     return Path(journal_dir) / "gateway.db"
+
+
+def realm_of_journal(path: Path) -> Realm:
+    """The realm of a cell's journal, by the cell's number."""
+    match = _JOURNAL.fullmatch(path.name)
+    return realm_of_cell(int(match[1])) if match else Realm.LIVE
+
+
+def paper_dir(journal_dir: str | Path) -> Path:
+    """Everything of the paper realm: its journals and locks, its kill switch, its exchange's record."""
+    return Path(journal_dir) / "paper"
+
+
+def all_journal_paths(journal_dir: str | Path) -> list[Path]:
+    """The journal files of cells that exist, of both realms: the live ones first."""
+    return [*journal_paths(journal_dir), *journal_paths(paper_dir(journal_dir))]
+
+
+def all_gateway_journals(journal_dir: str | Path) -> list[Path]:
+    """The gateways' own journals that exist."""
+    return [path for each in (journal_dir, paper_dir(journal_dir)) if (path := gateway_journal_path(each)).exists()]
+
+
+def all_vanished_journals(journal_dir: str | Path) -> list[Path]:
+    """The journal files of both realms that somebody took away."""
+    return [*vanished_journals(journal_dir), *vanished_journals(paper_dir(journal_dir))]
 
 
 def vanished_journals(journal_dir: str | Path) -> list[Path]:
@@ -83,6 +113,11 @@ def positions_path(journal_dir: str | Path) -> Path:
 def day_report_path(journal_dir: str | Path, day: str) -> Path:
     """The final comparison of one day (E19); ``day`` is an ISO date."""
     return Path(journal_dir) / "reports" / f"end-of-day-{day}.json"
+
+
+def rollout_log_path(journal_dir: str | Path) -> Path:
+    """Every change of the live share, one JSON object a line; the last one is in force."""
+    return Path(journal_dir) / "rollout.jsonl"
 
 
 def alert_log_path(journal_dir: str | Path) -> Path:

@@ -32,7 +32,7 @@ class SystemConfig(Section, frozen=True, kw_only=True):
 
     journal_dir: str = "run/journal"  # one journal file per cell, the locks, the alert log and the control socket
     admin_port: Port = 19470  # the actor system's own port on loopback
-    cells: Annotated[int, msgspec.Meta(ge=1, le=36)] = 2  # processes that own groups
+    cells: Annotated[int, msgspec.Meta(ge=1, le=25)] = 2  # processes that own groups; those of [paper] come on top
     log_level: str = "info"  # debug, info, warning, error
 
 
@@ -48,6 +48,23 @@ class BrokerConfig(Section, frozen=True, kw_only=True):
     replace_in_place: bool = True  # false: orders are never changed in place, although this broker could
     server_side_stops: bool = True  # false: stop-losses are watched here, although this broker could
     market_orders_rest: bool = False  # true: this house's market orders may stay as resting limits (market protection)
+
+
+class RolloutConfig(Section, frozen=True, kw_only=True):
+    """``[rollout]``: whether groups go to the broker, to an embedded exchange on paper, or some here and some there."""
+
+    mode: str = "live"  # live: all to the broker; paper: all on paper; rollout: by the share below
+    live_share_pct: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0  # until 'run_system.py rollout' first changes it
+
+
+class PaperConfig(Section, frozen=True, kw_only=True):
+    """``[paper]``: the embedded exchange that the system runs by itself when the mode is paper or rollout."""
+
+    port: Port = 19473  # of the exchange, on the loopback interface
+    cells: Annotated[int, msgspec.Meta(ge=1, le=11)] = 2  # processes that own the groups on paper
+    quotes: str = "replay"  # replay: a day of its own; live: the quotes of the broker in [broker], as they come
+    replay: str = "made-up"  # the day: "made-up", or a file of option quotes in LEAN's format
+    replay_speed: Annotated[float, msgspec.Meta(ge=0.1, le=1_000.0)] = 1.0  # exchange seconds per real second
 
 
 class OrdersConfig(Section, frozen=True, kw_only=True):
@@ -178,6 +195,8 @@ class Config(Section, frozen=True, kw_only=True):
 
     system: SystemConfig = SystemConfig()
     broker: BrokerConfig = BrokerConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    paper: PaperConfig = PaperConfig()
     orders: OrdersConfig = OrdersConfig()
     hedge: HedgeConfig = HedgeConfig()
     stop_loss: StopLossConfig = StopLossConfig()

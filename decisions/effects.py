@@ -13,6 +13,7 @@ import msgspec
 
 from config.schema import Config
 from domain.quotes import Quote
+from domain.rollout import Realm, realm_of_cell
 from messages.orders import CancelOrder, ForgetOrder, ModifyOrder, SubmitOrder
 from messages.records import EscalationRecord, Record, Severity
 
@@ -93,7 +94,11 @@ class Effects:
         quantity: int = 0,
         subject: str = "",
     ) -> None:
-        """Raise an alert.  Its id is made of ``kind``, group and ``subject``: raising it again changes nothing new."""
+        """Raise an alert.  Its id is made of ``kind``, group and ``subject``: raising it again changes nothing new.
+
+        An alert about paper says so first: nobody is to run for money that is none.
+        """
+        paper = realm_of_cell(moment.cell) is Realm.PAPER
         self.records.append(
             EscalationRecord(
                 escalation_id=":".join(part for part in (kind, group_id, subject) if part),
@@ -102,7 +107,7 @@ class Effects:
                 kind=kind,
                 symbol=symbol,
                 quantity=quantity,
-                text=text,
+                text=f"paper: {text}" if paper else text,
                 raised_ns=moment.at_ns,
                 repeats=0,
                 delivered_ns=0,

@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from decisions.effects import Effects, Moment
+from domain.rollout import is_first_cell
 from messages.group import GroupSettled
 from messages.market import Funds
 from messages.records import Severity
@@ -37,10 +38,10 @@ def watch_exposure(
 
 
 def watch_margin(state: Thresholds, funds: Funds, moment: Moment, effects: Effects) -> Thresholds:
-    """The broker's account; all cells are told of it, and the first one speaks."""
+    """The broker's account; all cells are told of it, and the first of its realm speaks."""
     use, most = margin_use(funds), moment.config.alerts.margin_use_pct
     exceeded = use * 100 > most
-    if exceeded and not state.margin and moment.cell == 0:
+    if exceeded and not state.margin and is_first_cell(moment.cell):
         effects.alert(
             moment,
             Severity.CRITICAL,

@@ -18,9 +18,10 @@ class SubmitGroup(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class GroupAccepted(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The group is durable and will end certified."""
+    """The group is durable and will end certified.  ``realm``: where it went."""
 
     group_id: str
+    realm: str = "live"
 
 
 class CommandRefused(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -46,6 +47,21 @@ class KillSwitch(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """No new risk, and every working entry canceled; or back again."""
 
     on: bool
+
+
+class SetRollout(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """From now on this share of the new groups goes live.  ``by``: who says so; ``reason``: why."""
+
+    live_share_pct: int
+    by: str
+    reason: str
+
+
+class TellOperators(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """An INFO alert (main program to RootSupervisor); the same text once."""
+
+    kind: str
+    text: str
 
 
 class CommandDone(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -103,5 +119,25 @@ class StrategyList(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 GatewayCommand = KillSwitch | SetTradingState | EnableControl | OverrideControl | AskControls
-OperatorCommand = SubmitGroup | CancelGroup | Acknowledge | AskStatus | OperateStrategy | AskStrategies | GatewayCommand
+
+
+class AtGateway(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """For the gateway of one realm (live, paper), or "" for those of both (a client to the main program)."""
+
+    realm: str
+    command: GatewayCommand
+
+
+OperatorCommand = (
+    SubmitGroup
+    | CancelGroup
+    | Acknowledge
+    | AskStatus
+    | OperateStrategy
+    | AskStrategies
+    | SetRollout
+    | TellOperators
+    | AtGateway
+    | GatewayCommand
+)
 OperatorAnswer = GroupAccepted | CommandRefused | CommandDone | SystemStatus | ControlsInForce | StrategyList

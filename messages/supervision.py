@@ -45,6 +45,7 @@ class StartChild:
     index: int
     config: bytes
     peers: dict[str, Any]  # role -> address
+    realm: str = "live"  # domain.rollout.Realm
     version: Version = PROTOCOL
 
 
@@ -92,10 +93,11 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A child to its supervisor: it goes on, but a person should know (a WARNING)."""
+    """A child to its supervisor: it goes on, but a person should know.  ``severity``: of messages.records.Severity."""
 
     kind: str
     text: str
+    severity: str = "WARNING"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ METRICS: Final = (
     Metric("mailbox_depth", Kind.GAUGE, "Messages owed to another process and not yet taken", ("to",)),
     Metric("may_open", Kind.GAUGE, "1 while the cell may take new risk"),
     # Orders and groups
-    Metric("intents", Kind.GAUGE, "Orders in the journals", ("status",)),
-    Metric("groups", Kind.GAUGE, "Order groups in the journals", ("outcome",)),
+    Metric("intents", Kind.GAUGE, "Orders in the journals", ("realm", "status")),
+    Metric("groups", Kind.GAUGE, "Order groups in the journals", ("realm", "outcome")),
     Metric("orders_sent_total", Kind.COUNTER, "Orders written to the broker", ("role",)),
     Metric("orders_refused_total", Kind.COUNTER, "Orders that the gateway did not let out", ("control",)),
     Metric("kill_switch", Kind.GAUGE, "1 while the kill switch is on"),
@@ -72,7 +72,7 @@ METRICS: Final = (
     Metric("safeguard_actions_total", Kind.COUNTER, "How often a safeguard acted", ("safeguard",), always=SAFEGUARDS),
     # Alerts
     Metric("alerts_total", Kind.COUNTER, "Alerts that reached the notifier", ("severity",), always=SEVERITIES),
-    Metric("alerts_unacknowledged", Kind.GAUGE, "Alerts that nobody has acknowledged", ("severity",)),
+    Metric("alerts_unacknowledged", Kind.GAUGE, "Alerts that nobody has acknowledged", ("realm", "severity")),
     Metric("alerts_waiting", Kind.GAUGE, "Alerts that a sink has yet to take"),
     Metric("alerts_dropped_total", Kind.COUNTER, "Alerts dropped from a full queue", ("severity",), always=SEVERITIES),
     Metric("alert_sink_up", Kind.GAUGE, "1 unless the last attempt at the sink failed", ("sink",)),

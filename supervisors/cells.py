@@ -9,6 +9,7 @@ from thespian.actors import ActorAddress
 
 from actors.machine import machine
 from config.schema import Config
+from domain.rollout import Realm
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
 from supervisors.supervisor import Child, Supervisor
@@ -17,8 +18,9 @@ from supervisors.tree import cells_spec
 
 @dataclass(frozen=True, slots=True)
 class CellDirectory:
-    """Where the cells are, and how (CellSupervisor to RootSupervisor)."""
+    """Where the cells are, and how (CellSupervisor to RootSupervisor).  ``name``: of the supervisor."""
 
+    name: str
     addresses: dict[int, ActorAddress]
     statuses: tuple[ProcessStatus, ...]
 
@@ -29,13 +31,15 @@ class CellSupervisor(Supervisor):
     def __init__(self) -> None:
         super().__init__()
         self.root: ActorAddress | None = None
+        self.name = ""
         self.handlers |= {StartChild: self.on_start, Ping: self.on_ping, PeersChanged: self.on_peers}
 
     def on_start(self, message: StartChild, sender: ActorAddress) -> None:
         self.root, self.encoded, self.peers = sender, message.config, dict(message.peers)
+        self.name, self.realm = message.name, Realm(message.realm)
         self.config = msgspec.msgpack.decode(message.config, type=Config)
         self.log = machine().open_log(self.config, message.name)
-        self.spec = cells_spec(self.config)
+        self.spec = cells_spec(self.config, self.realm)
         self.start_children()
 
     def child_ready(self, child: Child) -> None:
@@ -43,16 +47,16 @@ class CellSupervisor(Supervisor):
         self.log.info("cell ready", cell=child.spec.name, pid=child.pid)
         self.report()
         if self.root is not None and all(c.pid for c in self.children.values()):
-            self.send(self.root, ChildReady("cells", machine().pid(), f"{len(self.children)} cells"))
+            self.send(self.root, ChildReady(self.name, machine().pid(), f"{len(self.children)} cells"))
 
     def report(self) -> None:
         if self.root is not None:
             addresses = {child.spec.position: child.address for child in self.children.values() if child.pid}
-            self.send(self.root, CellDirectory(addresses, self.statuses()))
+            self.send(self.root, CellDirectory(self.name, addresses, self.statuses()))
 
     def on_ping(self, message: Ping, sender: ActorAddress) -> None:
         self.report()
-        self.send(sender, Pong(message.number, "cells", "halted" if self.halted else "running"))
+        self.send(sender, Pong(message.number, self.name, "halted" if self.halted else "running"))
 
     def on_peers(self, message: PeersChanged, sender: ActorAddress) -> None:
         del sender
@@ -61,4 +65,4 @@ class CellSupervisor(Supervisor):
     def give_up(self, reason: str) -> None:
         """A cell cannot come back: the root halts the system safely; the other cells go on."""
         if self.root is not None:
-            self.send(self.root, ChildFailed("cells", reason, permanent=True))
+            self.send(self.root, ChildFailed(self.name, reason, permanent=True))

@@ -9,10 +9,12 @@ from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest
 
 from actors.machine import machine
+from config.realms import realms, view
 from config.schema import Config
 from decisions.supervision import ChildSpec
+from domain.rollout import Realm
 from messages import wire
-from messages.operator import AskStatus, KillSwitch, SystemStatus
+from messages.operator import AskStatus, CommandDone, KillSwitch, ProcessStatus, SystemStatus, TellOperators
 from messages.records import EscalationRecord, Severity
 from messages.supervision import (
     PROTOCOL,
@@ -22,6 +24,7 @@ from messages.supervision import (
     Operate,
     Operated,
     PeersChanged,
+    StartChild,
     StartRoot,
     Telemetry,
     Trouble,
@@ -29,7 +32,19 @@ from messages.supervision import (
 from monitoring.measures import Measures
 from supervisors.cells import CellDirectory
 from supervisors.supervisor import Child, Supervisor
-from supervisors.tree import CELLS, GATEWAY, METRICS, NOTIFIER, root_spec
+from supervisors.tree import (
+    CELL_SUPERVISORS,
+    CELLS,
+    GATEWAY,
+    GATEWAYS,
+    METRICS,
+    NOTIFIER,
+    PAPER_CELLS,
+    PAPER_GATEWAY,
+    known_as,
+    realm_of,
+    root_spec,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ class Directory:
     """Addresses for the main program; ``failure`` says why the system cannot work."""
 
     root_pid: int
-    gateway: ActorAddress | None
+    gateways: dict[Realm, ActorAddress]  # those that are up
     cells: dict[int, ActorAddress]
     failure: str
 
@@ -52,10 +67,12 @@ class RootSupervisor(Supervisor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cells = CellDirectory({}, ())
+        self.cells: dict[str, CellDirectory] = {}  # by the name of their supervisor
         self.cell_restarts: dict[str, int] = {}
+        self.rested: dict[str, str] = {}  # what rests on paper, and why
         self.alerts = 0
         self.measures = Measures()
+        self.told: set[str] = set()
         self.undelivered: dict[str, EscalationRecord] = {}
         self.handlers |= {
             StartRoot: self.on_start,
@@ -64,21 +81,23 @@ class RootSupervisor(Supervisor):
             Operate: self.on_operate,
             Operated: lambda _message, _sender: None,
             AlertBatchTaken: self.on_alerts_taken,
-            Trouble: lambda trouble, _sender: self.alert(Severity.WARNING, trouble.kind, trouble.text),
+            Trouble: lambda trouble, _sender: self.alert(Severity(trouble.severity), trouble.kind, trouble.text),
         }
 
     def on_start(self, message: StartRoot, sender: ActorAddress) -> None:
         assert message.version == PROTOCOL
         self.encoded = message.config
         self.config = msgspec.msgpack.decode(message.config, type=Config)
+        self.on_paper = msgspec.msgpack.encode(view(self.config, Realm.PAPER))
         self.log = machine().open_log(self.config, "root")
         self.spec = root_spec(self.config)
         self.start_children()
         self.on_ask_directory(AskDirectory(), sender)
 
     def child_ready(self, child: Child) -> None:
-        """Tell the others where the notifier, the gateway and the metrics are now."""
-        if child.spec.name in (NOTIFIER, GATEWAY, METRICS):
+        """Tell the others where the notifier, the gateways and the metrics are now."""
+        self.rested.pop(child.spec.name, None)
+        if child.spec.name in (NOTIFIER, GATEWAY, PAPER_GATEWAY, METRICS):
             self.tell_children(PeersChanged({child.spec.name: child.address}))
         if child.spec.name == NOTIFIER:
             self.pass_alerts(*self.undelivered.values())
@@ -87,9 +106,36 @@ class RootSupervisor(Supervisor):
 
     def start_child(self, spec: ChildSpec) -> None:
         """Cells do not outlive their supervisor: what is known of the old ones is over."""
-        if spec.name == CELLS:
-            self.cells, self.cell_restarts = CellDirectory({}, ()), {}
+        if spec.name in CELL_SUPERVISORS:
+            gone = self.cells.pop(spec.name, CellDirectory(spec.name, {}, ()))
+            for status in gone.statuses:
+                self.cell_restarts.pop(status.name, None)
         super().start_child(spec)
+
+    def start_of(self, spec: ChildSpec) -> StartChild:
+        """A child on paper is told of nothing but paper."""
+        if realm_of(spec.name) is Realm.LIVE:
+            return super().start_of(spec)
+        peers = self.seen_by(spec.name, self.peers)
+        return StartChild(spec.name, spec.position, self.on_paper, peers, Realm.PAPER.value)
+
+    def seen_by(self, name: str, peers: dict[str, ActorAddress]) -> dict[str, ActorAddress]:
+        return {known: address for peer, address in peers.items() if (known := known_as(name, peer))}
+
+    def rests(self, child: Child, reason: str) -> None:
+        """What rests on paper is worth one alert for each reason; live groups do not need it."""
+        name = child.spec.name
+        if realm_of(name) is Realm.PAPER and self.rested.get(name) != reason:
+            self.rested[name] = reason
+            self.alert(
+                Severity.WARNING,
+                "PAPER_DOWN",
+                f"paper: {reason}; it is tried again, and live groups go on without it",
+            )
+
+    def all_statuses(self) -> tuple[ProcessStatus, ...]:
+        """Every process below."""
+        return (*self.statuses(), *(status for directory in self.cells.values() for status in directory.statuses))
 
     def heartbeat(self) -> None:
         """Report how the tree is, besides asking."""
@@ -97,14 +143,14 @@ class RootSupervisor(Supervisor):
         metrics = self.children.get(METRICS)
         if metrics is not None and metrics.pid:
             self.measures.set("halted", bool(self.halted))
-            for status in (*self.statuses(), *self.cells.statuses):
+            for status in self.all_statuses():
                 self.measures.set("process_up", bool(status.pid), child=status.name)
                 self.measures.set("process_restarts_total", status.restarts, child=status.name)
             self.send(metrics.address, Telemetry("root", machine().pid(), wire.pack(self.measures.report())))
 
     def on_directory(self, message: CellDirectory, sender: ActorAddress) -> None:
         del sender
-        self.cells = message
+        self.cells[message.name] = message
         for status in message.statuses:
             if status.pid and status.restarts > self.cell_restarts.get(status.name, 0):
                 self.cell_restarts[status.name] = status.restarts
@@ -115,30 +161,51 @@ class RootSupervisor(Supervisor):
         if message.name == CELLS:
             self.halted = self.halted or message.reason
             self.give_up(message.reason)
+        elif message.name == PAPER_CELLS and message.permanent:
+            self.stop_new_risk(Realm.PAPER)
+            self.alert(
+                Severity.CRITICAL,
+                "PAPER_HALTED",
+                f"paper: no new group on paper: {message.reason}; live groups go on; once it is mended, restart the "
+                "system and turn the kill switch off",
+            )
         else:
             super().on_failed(message, sender)
 
     def on_ask_directory(self, message: AskDirectory, sender: ActorAddress) -> None:
         del message
-        gateway = self.children.get(GATEWAY)
-        ready = gateway.address if gateway is not None and gateway.pid else None
-        self.send(sender, Directory(machine().pid(), ready, self.cells.addresses, self.halted))
+        ready = {
+            realm: child.address for realm, name in GATEWAYS.items() if (child := self.children.get(name)) and child.pid
+        }
+        cells = {cell: address for directory in self.cells.values() for cell, address in directory.addresses.items()}
+        self.send(sender, Directory(machine().pid(), ready, cells, self.halted))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
-        if isinstance(wire.command(message.command), AskStatus):
-            status = SystemStatus((*self.statuses(), *self.cells.statuses), self.halted)
-            self.send(sender, Operated(message.command_id, wire.pack(status)))
+        match wire.command(message.command):
+            case AskStatus():
+                status = SystemStatus(self.all_statuses(), self.halted)
+                self.send(sender, Operated(message.command_id, wire.pack(status)))
+            case TellOperators() as news:
+                if message.command_id not in self.told:  # a command may come twice
+                    self.told.add(message.command_id)
+                    self.alert(Severity.INFO, news.kind, news.text)
+                self.send(sender, Operated(message.command_id, wire.pack(CommandDone(news.text))))
 
     def give_up(self, reason: str) -> None:
         """Escalation ends in a safe halt: kill switch on, working entries canceled, a person called."""
+        for realm in realms(self.config):
+            self.stop_new_risk(realm)
+        self.alert(Severity.CRITICAL, "SYSTEM_HALTED", f"no new risk: {reason}")
+
+    def stop_new_risk(self, realm: Realm) -> None:
+        """The kill switch of one realm, on disk and at its gateway."""
         try:
-            machine().kill_switch(self.config).touch()
+            machine().kill_switch(view(self.config, realm)).touch()
         except OSError as error:
             self.log.error("the kill switch could not be written to disk", error=str(error))
-        gateway = self.children.get(GATEWAY)
+        gateway = self.children.get(GATEWAYS[realm])
         if gateway is not None:
             self.send(gateway.address, Operate("halt", wire.pack(KillSwitch(on=True))))
-        self.alert(Severity.CRITICAL, "SYSTEM_HALTED", f"no new risk: {reason}")
 
     def alert(self, severity: Severity, kind: str, text: str) -> None:
         """Send an alert of the tree's own; it is in the structured log too."""

@@ -13,6 +13,7 @@ from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExi
 from actors.machine import machine, now_ms
 from config.schema import Config
 from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
+from domain.rollout import Realm
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
 
@@ -40,6 +41,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.spec: SupervisorSpec
         self.config = Config()
         self.encoded = b""
+        self.realm = Realm.LIVE
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.children: dict[str, Child] = {}
         self.restarts: dict[str, int] = {}
@@ -59,6 +61,18 @@ class Supervisor(Actor):  # type: ignore[misc]
 
     def child_ready(self, child: Child) -> None:
         """A child has started, for the first time or again."""
+
+    def rests(self, child: Child, reason: str) -> None:
+        """A child that is not vital has spent its budget; it is tried again after a period."""
+
+    def start_of(self, spec: ChildSpec) -> StartChild:
+        """What a new child is told."""
+        return StartChild(spec.name, spec.position, self.encoded, self.seen_by(spec.name, self.peers), self.realm.value)
+
+    def seen_by(self, name: str, peers: dict[str, ActorAddress]) -> dict[str, ActorAddress]:
+        """Those of ``peers`` whom this child is to know, by the names that it knows them by."""
+        del name
+        return dict(peers)
 
     def give_up(self, reason: str) -> None:
         """The restart budget is spent, or a restart would not help."""
@@ -80,7 +94,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         """Start one child and tell it what it is."""
         address = self.createActor(spec.actor)
         self.children[spec.name] = Child(spec, address, heard_ms=now_ms(), restarts=self.restarts.get(spec.name, 0))
-        self.send(address, StartChild(spec.name, spec.position, self.encoded, dict(self.peers)))
+        self.send(address, self.start_of(spec))
 
     def on_ready(self, message: ChildReady, sender: ActorAddress) -> None:
         child = self.children.get(message.name)
@@ -125,6 +139,7 @@ class Supervisor(Actor):  # type: ignore[misc]
                     self.restart(verdict.names)
             case GiveUp() if not child.spec.vital:
                 self.log.error("rests", child=child.spec.name, reason=verdict.reason, ms=self.spec.period_ms)
+                self.rests(child, verdict.reason)
                 self.restarts[child.spec.name] = self.restarts.get(child.spec.name, 0) + 1
                 self.wakeupAfter(_ms(self.spec.period_ms), ("restart", (child.spec.name,)))
             case GiveUp():
@@ -184,7 +199,9 @@ class Supervisor(Actor):  # type: ignore[misc]
         """Pass new addresses on to every child."""
         self.peers.update(message.peers)
         for child in self.children.values():
-            self.send(child.address, message)
+            seen = self.seen_by(child.spec.name, message.peers)
+            if seen:
+                self.send(child.address, PeersChanged(seen))
 
     def statuses(self) -> tuple[ProcessStatus, ...]:
         """How the children are; one that is not there (yet, again, or any more) is "down"."""

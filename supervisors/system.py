@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from thespian.actors import ActorSystem
 
-from config.paths import journal_paths
+from config.paths import journal_paths, kill_switch_path, paper_dir
+from config.realms import realms, view
 from config.schema import Config
+from domain.groups import GroupOutcome
 from domain.plans import home_cell
+from domain.rollout import FIRST_CELL, Realm, realm_of_cell
 from messages import wire
 from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
     Acknowledge,
     AskStatus,
     AskStrategies,
+    AtGateway,
     CancelGroup,
     CommandDone,
     CommandRefused,
     GatewayCommand,
+    GroupAccepted,
     KillSwitch,
     OperateStrategy,
     OperatorAnswer,
     OperatorCommand,
+    SetRollout,
     StrategyList,
     StrategyRow,
     SubmitGroup,
+    TellOperators,
 )
 from messages.supervision import Operate, Operated, StartRoot
 from notifications.apprise_sink import open_sinks
@@ -46,6 +55,7 @@ from supervisors.deaths import tell_of_every_death
 from supervisors.lifeline import tie_descendants
 from supervisors.loopback import bind_to_loopback
 from supervisors.root import AskDirectory, Directory, RootSupervisor
+from supervisors.routing import NotRouted, Router
 
 LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
 START_TIMEOUT_S = 20.0
@@ -71,8 +81,8 @@ class RunningSystem:
     nobody outlives a parent.  Raises :class:`SystemLost` when it has ended already.
     """
 
-    def __init__(self, config: Config, actors: Any, root: Any, root_pid: int) -> None:
-        self.config = config
+    def __init__(self, config: Config, router: Router, actors: Any, root: Any, root_pid: int) -> None:
+        self.config, self.router = config, router
         self._actors, self._root, self._root_pid = actors, root, root_pid
         self._numbers = count(1)
         try:
@@ -102,40 +112,90 @@ class RunningSystem:
     def operate(self, command: OperatorCommand, timeout_s: float = 10.0) -> OperatorAnswer:
         """Carry out an operator's command; returns when its effect is durable.  Raises :class:`NoAnswer`."""
         deadline = time.monotonic() + timeout_s
-        match command:
-            case SubmitGroup():
-                name, cells = f"submit:{command.plan.group_id}", [home_cell(command.plan.group_id, self._cells)]
-            case CancelGroup():
-                name, cells = f"cancel:{command.group_id}", [home_cell(command.group_id, self._cells)]
-            case OperateStrategy():
-                name, cells = f"strategy:{command.name}", [home_cell(command.name, self._cells)]
-            case AskStrategies():
-                return self._strategies(deadline)
-            case Acknowledge():
-                name, cells = f"acknowledge:{command.escalation_id}", list(range(self._cells))
-            case KillSwitch() | SetTradingState() | EnableControl() | OverrideControl() | AskControls():
-                return self._ask_gateway(command, deadline)
-            case AskStatus():
-                return self._ask(lambda: self._root, f"status/{next(self._numbers)}", command, deadline)
+        try:
+            match command:
+                case SubmitGroup():
+                    return self._submit(command, deadline)
+                case CancelGroup():
+                    cells = [self.router.cell_of_known(command.group_id)]
+                    return self._ask_cells(cells, f"cancel:{command.group_id}", command, deadline)
+                case OperateStrategy():
+                    cells = [self.router.cell_of_strategy(command.name)]
+                    return self._ask_cells(cells, f"strategy:{command.name}", command, deadline)
+                case AskStrategies():
+                    return self._strategies(deadline)
+                case Acknowledge():
+                    cells = [cell for realm in self.router.realms for cell in self._cells(realm)]
+                    return self._ask_cells(cells, f"acknowledge:{command.escalation_id}", command, deadline)
+                case AtGateway():
+                    return self._ask_gateways(command.command, command.realm, timeout_s)
+                case KillSwitch() | SetTradingState() | EnableControl() | OverrideControl() | AskControls():
+                    return self._ask_gateways(command, "", timeout_s)
+                case SetRollout():
+                    return self._set_rollout(command)
+                case AskStatus() | TellOperators():
+                    return self._ask(lambda: self._root, f"root/{next(self._numbers)}", command, deadline)
+        except NotRouted as refusal:
+            return CommandRefused((str(refusal),))
+
+    def _submit(self, command: SubmitGroup, deadline: float) -> OperatorAnswer:
+        group_id = command.plan.group_id
+        cells = [self.router.cell_of_new(group_id)]
+        answer = self._ask_cells(cells, f"submit:{group_id}", command, deadline)
+        if isinstance(answer, CommandRefused):
+            self.router.refused(group_id)
+        elif isinstance(answer, GroupAccepted):
+            return replace(answer, realm=realm_of_cell(cells[0]).value)
+        return answer
+
+    def _ask_cells(self, cells: list[int], name: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
+        """The answer of the first cell that has done it, else of the last one."""
         for cell in cells:
             answer = self._ask(lambda cell=cell: self._cell(cell, deadline), name, command, deadline)
             if isinstance(answer, CommandDone):
                 break
         return answer
 
-    def _ask_gateway(self, command: GatewayCommand, deadline: float) -> OperatorAnswer:
+    def _ask_gateways(self, command: GatewayCommand, only: str, timeout_s: float) -> OperatorAnswer:
+        """Tell the gateway of each realm, the live one first; what is in force is asked of the first one only.
+
+        One that is down must not keep the other from hearing of a kill switch, and finds it on disk.
+        """
+        chosen = [realm for realm in self.router.realms if only in ("", realm.value)]
+        if not chosen:
+            return CommandRefused((f"there is nothing {only} here: rollout.mode is {self.config.rollout.mode!r}",))
+        if isinstance(command, AskControls):
+            chosen = chosen[:1]
+        said: dict[Realm, OperatorAnswer] = {}
+        silent = []
+        for realm in chosen:
+            try:
+                said[realm] = self._ask_gateway(command, realm, time.monotonic() + timeout_s / len(chosen))
+            except SystemLost:
+                raise
+            except NoAnswer:
+                silent.append(f"the {realm.value} gateway does not answer{self._on_disk(command, realm)}")
+        if len(chosen) == 1 and said:
+            return next(iter(said.values()))
+        texts = [f"{realm.value}: {_text(answer)}" for realm, answer in said.items()]
+        if silent:
+            raise NoAnswer("; ".join([*silent, *texts]))
+        refused = any(isinstance(answer, CommandRefused) for answer in said.values())
+        return CommandRefused(tuple(texts)) if refused else CommandDone("; ".join(texts))
+
+    def _ask_gateway(self, command: GatewayCommand, realm: Realm, deadline: float) -> OperatorAnswer:
         """A halt is not ended by the kill switch that it has turned on: what is down would stay down (R25)."""
         halted = self._directory(deadline).failure
         if halted and isinstance(command, KillSwitch) and not command.on:
             problem = f"the system is halted ({halted}): mend that, stop it and start it again, then turn it off"
             return CommandRefused((problem,))
         name = f"{type(command).__name__}/{next(self._numbers)}"
-        return self._ask(lambda: self._directory(deadline).gateway, name, command, deadline)
+        return self._ask(lambda: self._directory(deadline).gateways.get(realm), name, command, deadline)
 
     def _strategies(self, deadline: float) -> OperatorAnswer:
         """Those of all cells."""
         found: list[StrategyRow] = []
-        for cell in range(self._cells):
+        for cell in (cell for realm in self.router.realms for cell in self._cells(realm)):
             question = AskStrategies(f"strategies/{next(self._numbers)}")
             answer = self._ask(lambda cell=cell: self._cell(cell, deadline), question.command_id, question, deadline)
             if not isinstance(answer, StrategyList):
@@ -143,9 +203,44 @@ class RunningSystem:
             found += answer.strategies
         return StrategyList(tuple(sorted(found, key=lambda row: row.record.name)))
 
-    @property
-    def _cells(self) -> int:
-        return self.config.system.cells
+    def _on_disk(self, command: GatewayCommand, realm: Realm) -> str:
+        if not (isinstance(command, KillSwitch) and command.on):
+            return ""
+        path = kill_switch_path(view(self.config, realm).system.journal_dir)
+        try:
+            path.touch()
+        except OSError as error:
+            return f", and {path} cannot be written ({error.strerror})"
+        return f"; {path} is made, and holds as soon as it is back"
+
+    def _set_rollout(self, command: SetRollout) -> OperatorAnswer:
+        """Durable first, in force at once, then told."""
+        if self.config.rollout.mode != "rollout":
+            mode = self.config.rollout.mode
+            return CommandRefused(
+                (f"rollout.mode is {mode!r}, so all new groups go there; set it to 'rollout' and start again",)
+            )
+        try:
+            change = self.router.change(command)
+        except JournalError as error:
+            return CommandRefused((str(error),))
+        text = (
+            f"{change.live_share_pct} % of the new groups go live from now on, the others to paper; before it was "
+            f"{change.before} % (by {change.by}: {change.reason}); groups that are open stay where they are"
+        )
+        with contextlib.suppress(NoAnswer):
+            self.operate(TellOperators("ROLLOUT_SHARE", text))
+        return CommandDone(text)
+
+    def announce(self) -> None:
+        """Say at the start what the share is: it may have been changed while nobody could be told."""
+        if self.config.rollout.mode == "rollout":
+            text = f"{self.router.share} % of the new groups go live, the others to paper"
+            with contextlib.suppress(NoAnswer):
+                self.operate(TellOperators("ROLLOUT_SHARE", text))
+
+    def _cells(self, realm: Realm) -> range:
+        return range(FIRST_CELL[realm], FIRST_CELL[realm] + view(self.config, realm).system.cells)
 
     def _ask(self, find: Any, command_id: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
         """Ask an actor, and ask again while it is being restarted: every command may come twice."""
@@ -182,22 +277,23 @@ class RunningSystem:
         raise NoAnswer("the root supervisor does not answer")
 
     def wait_until_started(self) -> None:
-        """Until the gateway and every cell are up.
+        """Until the gateway and every cell are up: the live ones, where there are any.
 
         Raises :class:`SystemRefused` when one of them cannot start, :class:`NoAnswer` when the root supervisor is gone.
         """
+        needed = self.router.realms[0]
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             directory = self._directory(deadline)
             if directory.failure:
                 raise SystemRefused(directory.failure)
-            if directory.gateway is not None and len(directory.cells) == self._cells:
+            if needed in directory.gateways and directory.cells.keys() >= set(self._cells(needed)):
                 return
             time.sleep(0.02)
         raise SystemRefused(f"the system did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_system(config: Config) -> Iterator[RunningSystem]:
     """Start the tree; stop it on leaving.  Every process of it dies with this one, however this one dies.
 
@@ -219,12 +315,18 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
         _refuse_orphaned_cells(config)
         _refuse_moved_strategies(config)
         _refuse_used_port(config.system.admin_port)
-        yield from _run(config, directory)
+        try:
+            router = Router(config)
+        except JournalError as error:
+            raise SystemRefused(str(error)) from None
+        if Realm.PAPER in router.realms:
+            paper_dir(directory).mkdir(exist_ok=True)
+        yield from _run(config, router, directory)
     finally:
         lock.release()
 
 
-def _run(config: Config, directory: Path) -> Iterator[RunningSystem]:
+def _run(config: Config, router: Router, directory: Path) -> Iterator[RunningSystem]:
     os.environ["THESPLOG_FILE"] = str(directory.resolve() / "thespian.log")
     os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
     tie_descendants()
@@ -233,11 +335,12 @@ def _run(config: Config, directory: Path) -> Iterator[RunningSystem]:
     actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
     try:
         root = actors.createActor(RootSupervisor)
-        started = actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
+        started = actors.ask(root, StartRoot(msgspec.msgpack.encode(router.started)), START_TIMEOUT_S)
         if not isinstance(started, Directory):
             raise NoAnswer(f"the root supervisor did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
-        with closing(RunningSystem(config, actors, root, started.root_pid)) as system:
+        with closing(RunningSystem(config, router, actors, root, started.root_pid)) as system:
             system.wait_until_started()
+            system.announce()
             yield system
     finally:
         actors.shutdown()
@@ -249,6 +352,11 @@ _LOG_TO_NOWHERE = {  # our processes log to legkeeper.log; what Thespian itself 
     "handlers": {"nowhere": {"class": "logging.NullHandler"}},
     "root": {"level": "WARNING", "handlers": ["nowhere"]},
 }
+
+
+def _text(answer: OperatorAnswer) -> str:
+    """An answer in words."""
+    return "; ".join(answer.problems) if isinstance(answer, CommandRefused) else getattr(answer, "text", str(answer))
 
 
 def _own(directory: Path) -> OwnerLock:
@@ -278,23 +386,45 @@ def _refuse_used_port(port: int) -> None:
 
 def _refuse_orphaned_cells(config: Config) -> None:
     """A group's cell is read off its orders' ids: fewer cells than before would leave open groups without an owner."""
-    for path in journal_paths(config.system.journal_dir)[config.system.cells :]:
-        with JournalReader(path) as reader:
-            open_groups = [group.group_id for group in reader.groups() if group.outcome.value == "open"]
-        if open_groups:
-            raise SystemRefused(
-                f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}), but system.cells "
-                f"is {config.system.cells}: start with at least as many cells as before, and let them end"
-            )
+    for realm in realms(config):
+        seen = view(config, realm).system
+        for path in journal_paths(seen.journal_dir)[seen.cells :]:
+            open_groups = _open_groups(path)
+            if open_groups:
+                raise SystemRefused(
+                    f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}), but "
+                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells is {seen.cells}: start with at least as "
+                    "many cells as before, and let them end"
+                )
+    if Realm.LIVE not in realms(config):
+        _refuse_open_live_groups(config)
+
+
+def _refuse_open_live_groups(config: Config) -> None:
+    """Nobody would look after their positions."""
+    found = [group_id for path in journal_paths(config.system.journal_dir) for group_id in _open_groups(path)]
+    if found:
+        raise SystemRefused(
+            f"{len(found)} live groups are open ({', '.join(found[:3])}), and rollout.mode = 'paper' would leave them "
+            "to nobody: set it to 'rollout', change the share to 0 with 'rollout 0', and let them end first"
+        )
+
+
+def _open_groups(path: Path) -> list[str]:
+    with JournalReader(path) as reader:
+        return [group.group_id for group in reader.groups() if group.outcome is GroupOutcome.OPEN]
 
 
 def _refuse_moved_strategies(config: Config) -> None:
     """A strategy lives in the cell that its name gives; with another number of cells it would begin anew elsewhere."""
-    for index, path in enumerate(journal_paths(config.system.journal_dir)):
-        with JournalReader(path) as reader:
-            moved = [r.name for r in reader.strategies() if home_cell(r.name, config.system.cells) != index]
-        if moved:
-            raise SystemRefused(
-                f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
-                f"system.cells = {config.system.cells}: keep the number of cells, or use a new journal_dir"
-            )
+    for realm in realms(config):
+        seen = view(config, realm).system
+        for index, path in enumerate(journal_paths(seen.journal_dir)):
+            with JournalReader(path) as reader:
+                moved = [r.name for r in reader.strategies() if home_cell(r.name, seen.cells) != index]
+            if moved:
+                raise SystemRefused(
+                    f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
+                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {seen.cells}: keep the number of cells, or "
+                    "use a new journal_dir"
+                )

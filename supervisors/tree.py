@@ -4,6 +4,10 @@
 The notifier starts first, so that there is somebody to tell; the gateway next; the cells when there is a door; the
 the reconciler and the metrics last, because nobody needs them to trade: a system that cannot keep them running goes on
 without.
+The paper realm (domain/rollout.py) has an exchange, a gateway, cells and a reconciler of its own beside the live ones.
+None of them is vital: what cannot be kept running on paper rests and is tried again, and nothing live stops for it.
+Who knows whom is a table too, because it is what keeps the realms apart: nothing on paper ever learns the address of
+the live gateway, except the paper exchange where it trades on live quotes; that one sends no orders.
 ``CellSupervisor``, ``one_for_one``: cells are bulkheads.  Restarts multiply through levels, so the budget counts: with
 the default of 10 in 30 s a cell may come back at most 10 times before its supervisor gives up, and that ends in a safe
 halt (kill switch on, a person alerted), never in a restart of the whole system.
@@ -13,33 +17,63 @@ from __future__ import annotations
 
 from config.schema import Config
 from decisions.supervision import ChildSpec, Restart, Strategy, SupervisorSpec
+from domain.rollout import FIRST_CELL, Realm
 
 NOTIFIER, GATEWAY, CELLS, METRICS = "notifier", "gateway", "cells", "metrics"
 RECONCILER = "reconciler"
-NOT_VITAL = frozenset({METRICS, RECONCILER})
+PAPER_EXCHANGE, PAPER_GATEWAY, PAPER_CELLS = "paper-exchange", "paper-gateway", "paper-cells"
+PAPER_RECONCILER = "paper-reconciler"
+ON_PAPER = frozenset({PAPER_EXCHANGE, PAPER_GATEWAY, PAPER_CELLS, PAPER_RECONCILER})
+NOT_VITAL = frozenset({METRICS, RECONCILER}) | ON_PAPER
+GATEWAYS = {Realm.LIVE: GATEWAY, Realm.PAPER: PAPER_GATEWAY}
+CELL_SUPERVISORS = (CELLS, PAPER_CELLS)
+CELL_PREFIX = {Realm.LIVE: "cell-", Realm.PAPER: "paper-cell-"}
 
 
 def root_spec(config: Config) -> SupervisorSpec:
     """The children of the RootSupervisor."""
+    mode = config.rollout.mode
+    live, paper = mode != "paper", mode != "live"
+    listens = live or config.paper.quotes == "live"  # in mode paper the broker may still be asked for its quotes
     return _spec(
         config,
         (NOTIFIER, "actors.notifier.Notifier"),
-        (GATEWAY, "actors.gateway.BrokerGateway"),
-        (CELLS, "supervisors.cells.CellSupervisor"),
-        (RECONCILER, "actors.reconciler.PositionReconciler"),
+        *([(GATEWAY, "actors.gateway.BrokerGateway")] if listens else []),
+        *([(CELLS, "supervisors.cells.CellSupervisor")] if live else []),
+        *([(RECONCILER, "actors.reconciler.PositionReconciler")] if live else []),
+        *([(PAPER_EXCHANGE, "actors.paper_exchange.PaperExchange")] if paper else []),
+        *([(PAPER_GATEWAY, "actors.gateway.BrokerGateway")] if paper else []),
+        *([(PAPER_CELLS, "supervisors.cells.CellSupervisor")] if paper else []),
+        *([(PAPER_RECONCILER, "actors.reconciler.PositionReconciler")] if paper else []),
         *([(METRICS, "actors.metrics.Metrics")] if config.metrics.port else []),
     )
 
 
-def cells_spec(config: Config) -> SupervisorSpec:
-    """The children of the CellSupervisor."""
+def cells_spec(config: Config, realm: Realm) -> SupervisorSpec:
+    """The children of a CellSupervisor; ``config`` is its realm's view.  A cell's position is its number."""
+    prefix, first = CELL_PREFIX[realm], FIRST_CELL[realm]
     return _spec(
         config,
-        *((f"cell-{index}", "actors.cell.Cell") for index in range(config.system.cells)),
+        *((f"{prefix}{cell}", "actors.cell.Cell") for cell in range(first, first + config.system.cells)),
+        first=first,
     )
 
 
-def _spec(config: Config, *children: tuple[str, str]) -> SupervisorSpec:
+def realm_of(child: str) -> Realm:
+    """The realm of a child of the RootSupervisor; what serves both is live."""
+    return Realm.PAPER if child in ON_PAPER else Realm.LIVE
+
+
+def known_as(child: str, peer: str) -> str:
+    """The name under which ``child`` knows ``peer``; "" when it is not to know it."""
+    if peer == GATEWAY:
+        return "" if child in ON_PAPER - {PAPER_EXCHANGE} else GATEWAY
+    if peer == PAPER_GATEWAY:
+        return GATEWAY if child in (PAPER_CELLS, PAPER_RECONCILER) else ""
+    return peer
+
+
+def _spec(config: Config, *children: tuple[str, str], first: int = 0) -> SupervisorSpec:
     budget = config.supervision
     return SupervisorSpec(
         strategy=Strategy.ONE_FOR_ONE,
@@ -49,6 +83,6 @@ def _spec(config: Config, *children: tuple[str, str]) -> SupervisorSpec:
         backoff_max_ms=budget.backoff_max_ms,
         children=tuple(
             ChildSpec(name=name, restart=Restart.PERMANENT, position=position, actor=actor, vital=name not in NOT_VITAL)
-            for position, (name, actor) in enumerate(children)
+            for position, (name, actor) in enumerate(children, start=first)
         ),
     )

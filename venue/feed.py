@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Protocol
 
 import msgspec
 
 from domain.quotes import Quote
 
 SECOND_NS = 1_000_000_000
+
+
+class Clock(Protocol):
+    """Exchange time, from a reading of the monotonic clock."""
+
+    @property
+    def start_ns(self) -> int: ...
+
+    @property
+    def speed(self) -> float: ...
+
+    def at(self, monotonic_s: float) -> int: ...
+
+
+class Market(Protocol):
+    """Where quotes come from: those before the start, and then those that are due."""
+
+    @property
+    def warm(self) -> Sequence[Quote]: ...
+
+    def due(self, now_ns: int) -> bool: ...
+
+    def take(self, now_ns: int, limit: int) -> list[Quote]: ...
 
 
 class VenueClock(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -19,6 +20,7 @@ import structlog
 from venue.chain import seeded_chain
 from venue.exchange import Exchange
 from venue.feed import SECOND_NS, Feed, VenueClock
+from venue.live_quotes import LiveServer, first_listing, run_on_supply, say, supplies
 from venue.nasty import MAX_STALE_MS, Mischief, Nasty
 from venue.protocol import Promises
 from venue.quotes import QuoteDay, load_lean
@@ -48,12 +50,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     session: bool = False  # keep the day's hours: no orders outside of them, and day orders expire at the close
     hold: bool = False  # repeat the last quotes each second, so that they do not become stale
     die_with_parent: bool = False
+    live_quotes: bool = False  # the market comes in on standard input (venue/live_quotes.py)
+    quote_max_age_ms: int = 120_000  # such a quote is withdrawn when it is older, in exchange time
+    feed_timeout_ms: int = 3_000  # without a word on standard input for so long, in real time, the exchange closes
 
     def __post_init__(self) -> None:
         if not self.speed > 0:
             raise ValueError(f"speed is {self.speed}; give a positive number, 1 is real time")
         if not self.offset_s >= 0:
             raise ValueError(f"offset is {self.offset_s} s; give seconds after the open")
+        if self.live_quotes and self.quotes is not None:
+            raise ValueError("live quotes and a file of quotes: give one of them")
+        if min(self.quote_max_age_ms, self.feed_timeout_ms) < 1:
+            raise ValueError("the largest age of a quote and the timeout of the feed must be at least 1 ms")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}; give 1 to 65535, or 0 for any free one")
 
@@ -68,9 +77,8 @@ def serve(options: Options) -> int:
     if options.die_with_parent:
         die_with_parent()
     try:
-        day = seeded_chain(options.seed) if options.quotes is None else load_lean(options.quotes)
         record, finish = _recorder(options.truth)
-        server = _server(options, day, record)
+        serving = _on_supply(options, record) if options.live_quotes else _on_a_day(options, record)
     except OSError as error:
         return _cannot_start(f"{error.filename or 'it'}: {(error.strerror or str(error)).lower()}")
     except ValueError as error:
@@ -78,7 +86,7 @@ def serve(options: Options) -> int:
     gc.collect()
     gc.freeze()  # the instruments and quotes stay; looking through them again would only cause pauses
     try:
-        return asyncio.run(run(server, options.host, options.port, _announce))
+        return asyncio.run(serving)
     except OSError as error:
         return _cannot_start(
             f"cannot listen on {options.host}:{options.port}: {_reason(error)}; "
@@ -117,6 +125,28 @@ def die_with_parent() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it ended in between, and nobody will tell us
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _on_supply(options: Options, record: Callable[[TruthEvent], None]) -> Coroutine[Any, Any, int]:
+    frames = supplies()
+    instruments, rest = first_listing(frames)
+    server = LiveServer(
+        Exchange(instruments, options.rules, record),
+        promises(options.rules),
+        Mischief(options.nasty, options.seed),
+        start_ns=0,
+        max_age_ns=options.quote_max_age_ms * 1_000_000,
+        timeout_s=options.feed_timeout_ms / 1_000,
+        say=say,
+    )
+    for message in rest:
+        server.hear(message)
+    return run_on_supply(server, frames, options.host, options.port, _announce)
+
+
+def _on_a_day(options: Options, record: Callable[[TruthEvent], None]) -> Coroutine[Any, Any, int]:
+    day = seeded_chain(options.seed) if options.quotes is None else load_lean(options.quotes)
+    return run(_server(options, day, record), options.host, options.port, _announce)
 
 
 def _server(options: Options, day: QuoteDay, record: Callable[[TruthEvent], None]) -> Server:

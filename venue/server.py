@@ -22,7 +22,7 @@ from messages.market import MarketStatus
 from venue import protocol as wire
 from venue.connection import Connection
 from venue.exchange import Exchange
-from venue.feed import Feed, VenueClock
+from venue.feed import Clock, Market
 from venue.nasty import Fate, HangUp, Kind, Mischief
 from venue.reporting import Reply
 
@@ -38,7 +38,7 @@ class Server:
     """Obeys clients, the feed and the mischief.  Everything runs in one thread and in the order in which it comes."""
 
     def __init__(
-        self, exchange: Exchange, promises: wire.Promises, feed: Feed, clock: VenueClock, mischief: Mischief
+        self, exchange: Exchange, promises: wire.Promises, feed: Market, clock: Clock, mischief: Mischief
     ) -> None:
         self._exchange = exchange
         self._promises = promises

@@ -1,0 +1,167 @@
+"""Live and paper beside each other in real processes: each group at its own exchange, whatever happens to the other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from system import Bench, System, bench, free_port, plan, wait_for
+
+from cli import control
+from cli.problems import CommandFailed
+from config.paths import TRUTH, kill_switch_path, paper_dir
+from domain.groups import GroupOutcome, group_part, group_tag
+from domain.rollout import Realm, realm_for, realm_of_cell, realm_of_order
+from messages.records import GroupRecord
+from storage.port import JournalError
+from storage.reader import JournalReader
+from venue.audit import CHECKS, audit, passed, report
+from venue.truth import TruthEvent, read_truth
+
+MUST_HAVE_CASES = {"I1", "I2", "I3", "I4", "I12", "I19", "I29", "I30", "OUTCOME"}
+
+
+class Paper:
+    """The paper realm of a bench."""
+
+    def __init__(self, where: Bench) -> None:
+        self.journal_dir = paper_dir(where.journal_dir)
+        self.truth_path = self.journal_dir / TRUTH
+
+    def groups(self) -> list[GroupRecord]:
+        """All groups on paper."""
+        found: list[GroupRecord] = []
+        for path in sorted(self.journal_dir.glob("cell-*.db")):
+            with contextlib.suppress(JournalError), JournalReader(path) as reader:
+                found += reader.groups()
+        return found
+
+    def truth(self) -> list[TruthEvent]:
+        """What happened at the paper exchange."""
+        return list(read_truth(self.truth_path)) if self.truth_path.exists() else []
+
+
+@contextlib.contextmanager
+def rollout(
+    directory: Path, share: int, mode: str = "rollout", quotes: str = "replay"
+) -> Iterator[tuple[Bench, Paper]]:
+    """A bench whose system works on both sides; its venue is the live one."""
+    with bench(directory) as where:
+        with where.config_path.open("a") as file:
+            file.write(f'[rollout]\nmode = "{mode}"\nlive_share_pct = {share}\n')
+            file.write(f'[paper]\nport = {free_port()}\nquotes = "{quotes}"\n')
+            if quotes == "replay":
+                file.write("replay_speed = 20\n")
+        yield where, Paper(where)
+
+
+def ids(realm: Realm, share: int, count: int, word: str = "group") -> list[str]:
+    """Group ids that this share sends there."""
+    return [name for n in range(1000) if realm_for(name := f"{word}-{n}", share) is realm][:count]
+
+
+def wait_until_open(system: System, *names: str) -> None:
+    for name in names or ("cell-0", "cell-1", "paper-cell-25", "paper-cell-26"):
+        system.wait_for_state(name, "open")
+
+
+def ended(where: Bench, paper: Paper, *group_ids: str) -> dict[str, GroupRecord]:
+    """Wait until all of them have ended, wherever they are."""
+
+    def found() -> dict[str, GroupRecord]:
+        records = {g.group_id: g for g in (*where.groups(), *paper.groups()) if g.group_id in group_ids}
+        over = len(records) == len(group_ids) and all(g.outcome is not GroupOutcome.OPEN for g in records.values())
+        return records if over else {}
+
+    return wait_for(found, f"the ends of {group_ids}")
+
+
+def traded(truth: list[TruthEvent]) -> set[str]:
+    """The tags of the groups whose orders this exchange has seen."""
+    return {group_part(event.client_order_id) for event in truth if event.client_order_id}
+
+
+def verify(where: Bench, paper: Paper) -> None:
+    """Each realm's journals against its own exchange's record, and no order at the wrong one."""
+    for journal_dir, truth in ((where.journal_dir, where.truth_path), (paper.journal_dir, paper.truth_path)):
+        findings = audit(truth, journal_dir, allow_empty=CHECKS.keys() - MUST_HAVE_CASES)
+        assert passed(findings), "\n".join(report(findings))
+    orders = {Realm.LIVE: where.truth(), Realm.PAPER: paper.truth()}
+    for realm, events in orders.items():
+        assert {realm_of_order(e.client_order_id) for e in events if e.client_order_id} == {realm}
+    assert not any(alert["kind"] == "WRONG_REALM" for alert in where.alerts())
+
+
+def stop(where: Bench, system: System) -> None:
+    system.stop()
+    assert where.venue is not None
+    where.venue.stop()
+
+
+def test_each_group_goes_to_its_own_side_and_a_lower_share_lets_live_groups_finish(tmp_path: Path) -> None:
+    live, papers = ids(Realm.LIVE, 50, 4), ids(Realm.PAPER, 50, 4)
+    assert len(live) == len(papers) == 4
+    slow, late = live[0], ids(Realm.LIVE, 50, 2, "late")
+    with rollout(tmp_path, share=50) as (where, paper):
+        system = where.start()
+        wait_until_open(system)
+        system.submit(*(plan(name, 2) for name in (*live[1:], *papers)))
+        # A large live group is under way when the share goes to 0
+        system.submit(plan(slow, 200))
+        wait_for(
+            lambda: any(g.group_id == slow and g.outcome is GroupOutcome.OPEN for g in where.groups()), "it to be open"
+        )
+        told = control.ask(where.journal_dir, control.rollout(0, "maria", "a drill"))
+        assert told["text"].startswith("0 % of the new groups go live")
+        system.submit(*(plan(name, 2) for name in late))
+        # What is submitted again stays where it is
+        refusal = control_refusal(where, plan(slow, 200))
+        assert "has been submitted before" in refusal
+        records = ended(where, paper, *live, *papers, *late)
+        assert {name: realm_of_cell(record.cell) for name, record in records.items()} == {
+            **dict.fromkeys(live, Realm.LIVE),
+            **dict.fromkeys((*papers, *late), Realm.PAPER),
+        }
+        assert {record.outcome for record in records.values()} == {GroupOutcome.HEDGED}
+        wait_for(lambda: any("0 %" in a["text"] for a in where.alerts() if a["kind"] == "ROLLOUT_SHARE"), "the news")
+        # The share outlives the system
+        system.stop()
+        system = where.start()
+        wait_until_open(system, "cell-0", "cell-1")
+        after = ids(Realm.LIVE, 50, 1, "after")
+        assert realm_for(after[0], 0) is Realm.PAPER
+        wait_for(lambda: "paper-cell-25" in system.processes(), "the paper side")
+        assert any("0 % of the new groups go live" in a["text"] for a in where.alerts())
+        stop(where, system)
+        assert traded(where.truth()) == {group_tag(name) for name in live}
+        assert traded(paper.truth()) == {group_tag(name) for name in (*papers, *late)}
+        verify(where, paper)
+
+
+def control_refusal(where: Bench, one: object) -> str:
+    try:
+        control.ask(where.journal_dir, control.submit(one))  # type: ignore[arg-type]
+    except CommandFailed as refused:
+        return str(refused)
+    return ""
+
+
+def test_nothing_that_dies_on_paper_disturbs_the_live_side(tmp_path: Path) -> None:
+    live, papers = ids(Realm.LIVE, 50, 2), ids(Realm.PAPER, 50, 2)
+    with rollout(tmp_path, share=50) as (where, paper):
+        system = where.start()
+        wait_until_open(system)
+        pids = {name: system.pid_of(name) for name in ("gateway", "cells", "cell-0", "cell-1")}
+        system.submit(*(plan(name, 2) for name in papers))
+        ended(where, paper, *papers)
+        system.submit(*(plan(name, 100) for name in live))
+        for name in ("paper-gateway", "paper-exchange", "paper-cells"):
+            system.wait_until_replaced(name, system.kill(name))
+        records = ended(where, paper, *live)
+        assert {record.outcome for record in records.values()} == {GroupOutcome.HEDGED}
+        assert pids == {name: system.pid_of(name) for name in pids}
+        assert not kill_switch_path(where.journal_dir).exists()
+        assert not any(alert["severity"] == "CRITICAL" for alert in where.alerts() if "paper" not in alert["text"])
+        stop(where, system)
+        assert traded(where.truth()) == {group_tag(name) for name in live}
