@@ -16,6 +16,7 @@ import msgspec
 from cli.problems import CommandFailed
 from config.paths import control_path
 from domain.groups import Plan
+from domain.rollout import Realm
 from domain.trading import TradingState
 
 ANSWER_TIMEOUT_S = 15.0
@@ -38,9 +39,14 @@ def cancel(group_id: str) -> Request:
     return {"command": "cancel", "group_id": group_id}
 
 
-def kill_switch(*, on: bool, realm: str = "") -> Request:
-    """No new risk, and every working entry canceled; or back again.  ``realm``: live or paper; "": both."""
-    return {"command": "kill_switch", "on": on} | ({"realm": realm} if realm else {})
+def kill_switch(*, on: bool) -> Request:
+    """No new risk, and every working entry canceled; or back again."""
+    return {"command": "kill_switch", "on": on}
+
+
+def at(realm: Realm | None, request: Request) -> Request:
+    """A request to the gateways, for that of one realm only."""
+    return request if realm is None else request | {"realm": realm.value}
 
 
 def rollout(live_share_pct: int, by: str, reason: str) -> Request:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import control
-from cli.options import AsJson, ConfigFile, configuration
+from cli.options import AsJson, ConfigFile, OneRealm, configuration
 from cli.problems import BadInput
 from cli.render import print_json, print_lines
 from domain.trading import TradingState
@@ -33,6 +33,7 @@ def trading_state(
     state: Annotated[TradingState | None, typer.Argument(metavar="active|reducing|halted", show_default=False)] = None,
     reason: Reason = "",
     by: By = "",
+    realm: OneRealm = None,
     config: ConfigFile = None,
     as_json_document: AsJson = False,
 ) -> None:
@@ -49,21 +50,21 @@ def trading_state(
     """
     journal_dir = configuration(config).system.journal_dir
     if state is None:
-        show(config, as_json_document)
+        show(realm, config, as_json_document)
         return
     _named(reason, by)
-    answer = control.ask(journal_dir, control.trading_state(state, reason.strip(), by.strip()))
+    answer = control.ask(journal_dir, control.at(realm, control.trading_state(state, reason.strip(), by.strip())))
     _done(answer, as_json_document)
 
 
-def show(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
+def show(realm: OneRealm = None, config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     """What is in force: the trading state, what is disabled, and what is overridden.
 
     \b
     Example:
       python run_system.py controls show
     """
-    answer = control.ask(configuration(config).system.journal_dir, control.controls())
+    answer = control.ask(configuration(config).system.journal_dir, control.at(realm, control.controls()))
     if as_json_document:
         print_json(answer)
         return
@@ -75,6 +76,7 @@ def enable(
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What is disabled; 'controls show' lists it.")],
     reason: Reason = "",
     by: By = "",
+    realm: OneRealm = None,
     config: ConfigFile = None,
     as_json_document: AsJson = False,
 ) -> None:
@@ -85,7 +87,7 @@ def enable(
       python run_system.py controls enable "repeat/LEGK  260220P00485000/sell" --reason "meant it" --by maria
     """
     _named(reason, by)
-    request = control.enable(subject, reason.strip(), by.strip())
+    request = control.at(realm, control.enable(subject, reason.strip(), by.strip()))
     _done(control.ask(configuration(config).system.journal_dir, request), as_json_document)
 
 
@@ -95,6 +97,7 @@ def override(
     reason: Reason = "",
     by: By = "",
     symbol: Annotated[str, typer.Option("--symbol", metavar="SYMBOL", help="Only this one; without it, all.")] = "",
+    realm: OneRealm = None,
     config: ConfigFile = None,
     as_json_document: AsJson = False,
 ) -> None:
@@ -107,7 +110,8 @@ def override(
       python run_system.py controls override E2 --for 10m --reason "wide market" --by maria
     """
     _named(reason, by)
-    request = control.override(name.upper(), symbol, reason.strip(), by.strip(), _milliseconds(duration))
+    asked = control.override(name.upper(), symbol, reason.strip(), by.strip(), _milliseconds(duration))
+    request = control.at(realm, asked)
     _done(control.ask(configuration(config).system.journal_dir, request), as_json_document)
 
 

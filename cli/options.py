@@ -10,9 +10,13 @@ import typer
 
 from config.load import load_config
 from config.schema import Config
+from domain.rollout import Realm
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Configuration file; without it, the defaults.")
+]
+OneRealm = Annotated[
+    Realm | None, typer.Option("--realm", help="Only this gateway, live or paper; without it, every one.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 

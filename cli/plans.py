@@ -10,7 +10,7 @@ import typer
 
 from cli import control
 from cli.market import look
-from cli.options import AsJson, ConfigFile, configuration
+from cli.options import AsJson, ConfigFile, OneRealm, configuration
 from cli.preview import Preview, as_json, preview
 from cli.problems import BadInput
 from cli.render import money, price, print_json, print_lines, print_table, when
@@ -90,7 +90,7 @@ def cancel(
 
 def kill_switch(
     position: Annotated[OnOff, typer.Argument(metavar="on|off", help="on: stop; off: allow new risk again.")],
-    realm: Annotated[Realm | None, typer.Option(help="Only live groups, or only paper ones; else both.")] = None,
+    realm: OneRealm = None,
     config: ConfigFile = None,
     as_json_document: AsJson = False,
 ) -> None:
@@ -103,7 +103,7 @@ def kill_switch(
       python run_system.py kill-switch on
     """
     on = position is OnOff.ON
-    asked = control.kill_switch(on=on, realm=realm.value if realm else "")
+    asked = control.at(realm, control.kill_switch(on=on))
     answer = control.ask(configuration(config).system.journal_dir, asked)
     _done(answer, f"the kill switch is {position.value}", as_json_document)
 

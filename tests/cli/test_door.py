@@ -15,7 +15,7 @@ from cli import door as listening
 from cli.door import Door
 from cli.requests import WrongRequest, read
 from domain.groups import Plan
-from messages.operator import Acknowledge, AskStatus, CancelGroup, KillSwitch, SubmitGroup
+from messages.operator import Acknowledge, AskStatus, AtGateway, CancelGroup, KillSwitch, SetRollout, SubmitGroup
 
 DEADLINE_S = 10.0
 PLAN = '{"group_id": "g", "quantity": 1, "legs": [{"leg_id": "a", "symbol": "X", "side": "buy"%s}]%s}'
@@ -124,7 +124,12 @@ def test_more_callers_than_places_cost_the_oldest_its_place(
     [
         ('{"command": "status"}', AskStatus()),
         ('{"command": "cancel", "group_id": "g"}', CancelGroup("g")),
-        ('{"command": "kill_switch", "on": false}', KillSwitch(on=False)),
+        ('{"command": "kill_switch", "on": false}', AtGateway("", KillSwitch(on=False))),
+        ('{"command": "kill_switch", "on": true, "realm": "paper"}', AtGateway("paper", KillSwitch(on=True))),
+        (
+            '{"command": "rollout", "live_share_pct": 50, "by": "maria", "reason": "phase 2"}',
+            SetRollout(live_share_pct=50, by="maria", reason="phase 2"),
+        ),
         ('{"command": "acknowledge", "escalation_id": "e", "by": "maria"}', Acknowledge("e", "maria")),
     ],
 )
