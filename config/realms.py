@@ -35,6 +35,7 @@ def view(config: Config, realm: Realm) -> Config:
     system = replace(config.system, journal_dir=str(paper_dir(config.system.journal_dir)), cells=config.paper.cells)
     broker = BrokerConfig(
         port=config.paper.port,
+        calendar=config.broker.calendar if config.paper.quotes == "live" else BrokerConfig().calendar,
         answer_timeout_ms=config.broker.answer_timeout_ms,
         silence_timeout_ms=config.broker.silence_timeout_ms,
     )
