@@ -40,6 +40,7 @@ class BrokerSession:
         self.unanswered_ms = 0  # since when a snapshot is owed to us; 0: none is
         self.polled_ns = 0
         self.attempts = 0
+        self.refusal = ""  # why the last link ended, as long as there is none
         self.reconnect_ms = 0
 
     @property
@@ -59,7 +60,8 @@ class BrokerSession:
             self.reconnect_ms = 0
             self.adapter.connect()
         if not self.silent and now - self.heard_ms > self.config.supervision.broker_silence_ms:
-            self.fall_silent(f"no broker clock for {now - self.heard_ms} ms", link_down=not self.is_up)
+            why = f": {self.refusal}" if self.refusal else ""
+            self.fall_silent(f"no broker clock for {now - self.heard_ms} ms{why}", link_down=not self.is_up)
         if self.linked and not self.is_up and now - self.asked_ms > ASK_AGAIN_MS:
             self.ask_instruments()
         if self.is_up and self.unanswered_ms and now - self.unanswered_ms > self.config.broker.answer_timeout_ms:
@@ -90,7 +92,7 @@ class BrokerSession:
 
     def on_link_up(self, link: LinkUp) -> None:
         """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
-        self.attempts = 0
+        self.attempts, self.refusal = 0, ""
         self.linked = link.session
         self.advance(link.ts_ns)
         self.heard_ms = now_ms()
@@ -136,7 +138,8 @@ class BrokerSession:
         self.attempts += 1
         self.reconnect_ms = now_ms() + pause
         self.log.warning("broker link down", reason=link.reason, retry_in_ms=pause)
-        if not self.silent:
+        self.refusal = link.reason
+        if not self.silent and self.clock_ns:  # a broker that never was there yet has its time to come up
             self.fall_silent(f"the broker link is down: {link.reason}", link_down=True)
 
     def fall_silent(self, reason: str, *, link_down: bool) -> None:

@@ -250,7 +250,8 @@ class Desk(Actor):  # type: ignore[misc]
 
     def on_silence(self, silence: BrokerSilent) -> None:
         """No new risk until the next snapshot (the gate sees to that); a person is told."""
-        self.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=str(self.turn.moment.at_ns))
+        subject = f"{self.turn.moment.cell}/{self.turn.moment.at_ns}"  # each cell's alert is acknowledged by itself
+        self.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=subject)
 
     def on_market_status(self, status: MarketStatus) -> None:
         """A halt holds orders up (the gate sees to that); a person should know."""

@@ -138,8 +138,8 @@ class FanOut:
             self._unannounced.append(alert)
 
     def tell_cell(self, index: int, event: wire.Event) -> None:
-        """To one cell, if it is there."""
-        cell = self._cells.get(index)
+        """To one cell, if it is there; what is no cell of this realm's goes to its first one."""
+        cell = self._cells.get(index if realm_of_cell(index) is self.realm else FIRST_CELL[self.realm])
         if cell is not None:
             cell.window.put(event)
 

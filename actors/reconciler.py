@@ -17,6 +17,7 @@ from config.paths import day_report_path, journal_paths, positions_path
 from decisions.books import Books, Library
 from decisions.position_report import PositionReport, day_to_close, report
 from decisions.reconciler import Look, Reconciler
+from domain.rollout import FIRST_CELL
 from messages import wire
 from messages.positions import Attend, BrokerSeen, Finding, Findings, PositionIssue, Probe
 from messages.records import Severity
@@ -147,7 +148,7 @@ class PositionReconciler(ProcessActor):
         return (
             PositionIssue(
                 issue_id=f"END_OF_DAY/{day}",
-                cell=0,
+                cell=FIRST_CELL[self.realm],
                 group_id="",
                 severity=Severity.INFO if last.balanced else Severity.CRITICAL,
                 kind="END_OF_DAY",

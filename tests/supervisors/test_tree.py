@@ -13,6 +13,7 @@ from supervisors.tree import (
     PAPER_CELLS,
     PAPER_EXCHANGE,
     PAPER_GATEWAY,
+    PAPER_RECONCILER,
     cells_spec,
     known_as,
     root_spec,
@@ -23,15 +24,16 @@ def configured(mode: str, quotes: str = "replay") -> Config:
     return Config(rollout=RolloutConfig(mode=mode), paper=PaperConfig(quotes=quotes))
 
 
-PAPER = ["paper-exchange", "paper-gateway", "paper-cells"]
+LIVE = ["gateway", "cells", "reconciler"]
+PAPER = ["paper-exchange", "paper-gateway", "paper-cells", "paper-reconciler"]
 
 
 @pytest.mark.parametrize(
     ("mode", "quotes", "children"),
     [
-        ("live", "replay", ["notifier", "gateway", "cells", "metrics"]),
-        ("rollout", "replay", ["notifier", "gateway", "cells", *PAPER, "metrics"]),
-        ("rollout", "live", ["notifier", "gateway", "cells", *PAPER, "metrics"]),
+        ("live", "replay", ["notifier", *LIVE, "metrics"]),
+        ("rollout", "replay", ["notifier", *LIVE, *PAPER, "metrics"]),
+        ("rollout", "live", ["notifier", *LIVE, *PAPER, "metrics"]),
         ("paper", "replay", ["notifier", *PAPER, "metrics"]),
         ("paper", "live", ["notifier", "gateway", *PAPER, "metrics"]),  # the gateway for its quotes
     ],
@@ -42,13 +44,13 @@ def test_a_mode_starts_what_it_needs_and_nothing_else(mode: str, quotes: str, ch
 
 def test_nothing_on_paper_is_vital() -> None:
     children = root_spec(configured("rollout")).children
-    assert {child.name for child in children if not child.vital} == {*ON_PAPER, "metrics"}
+    assert {child.name for child in children if not child.vital} == {*ON_PAPER, "metrics", "reconciler"}
 
 
 def test_only_the_paper_exchange_knows_the_live_gateway_and_nobody_live_knows_the_paper_one() -> None:
     names = [child.name for child in root_spec(configured("rollout")).children]
     assert {name for name in names if name in ON_PAPER and known_as(name, GATEWAY)} == {PAPER_EXCHANGE}
-    assert {name for name in names if known_as(name, PAPER_GATEWAY)} == {PAPER_CELLS}
+    assert {name for name in names if known_as(name, PAPER_GATEWAY)} == {PAPER_CELLS, PAPER_RECONCILER}
     assert known_as(PAPER_CELLS, PAPER_GATEWAY) == GATEWAY
     assert {known_as(name, "notifier") for name in names} == {"notifier"}
 
