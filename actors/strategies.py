@@ -103,7 +103,8 @@ class Strategies:
         ours = {
             rules.name: rules
             for rules in moment.config.strategy
-            if moment.cell == cell_for(rules.name, strategy_realm(rules.name, moment.config), moment.config.system.cells)
+            if moment.cell
+            == cell_for(rules.name, strategy_realm(rules.name, moment.config), moment.config.system.cells)
         }
         self.configured = frozenset(ours)
         for record in self.journal.strategies():

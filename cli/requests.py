@@ -16,6 +16,7 @@ from messages.operator import (
     AskStrategies,
     AtGateway,
     CancelGroup,
+    GatewayCommand,
     KillSwitch,
     OperateStrategy,
     OperatorCommand,
@@ -115,27 +116,32 @@ def read(line: bytes) -> OperatorCommand:
             return SubmitGroup(_workable(request.plan))
         case _Cancel():
             return CancelGroup(request.group_id)
-        case _KillSwitch():
-            return AtGateway(request.realm, KillSwitch(request.on))
         case _Acknowledge():
             return Acknowledge(request.escalation_id, request.by)
         case _Rollout():
             return SetRollout(live_share_pct=request.live_share_pct, by=request.by, reason=request.reason)
         case _Status():
             return AskStatus()
-        case _TradingState():
-            return AtGateway(request.realm, SetTradingState(request.state, request.reason, request.by))
-        case _Controls():
-            return AtGateway(request.realm, AskControls())
-        case _Enable():
-            return AtGateway(request.realm, EnableControl(request.subject, request.reason, request.by))
-        case _Override():
-            override = OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
-            return AtGateway(request.realm, override)
         case _Strategies():
             return AskStrategies("")
         case _Strategy():
             return OperateStrategy(request.name, request.run)
+        case _:
+            return AtGateway(request.realm, _to_gateway(request))
+
+
+def _to_gateway(request: _ToGateway) -> GatewayCommand:
+    match request:
+        case _KillSwitch():
+            return KillSwitch(request.on)
+        case _TradingState():
+            return SetTradingState(request.state, request.reason, request.by)
+        case _Controls():
+            return AskControls()
+        case _Enable():
+            return EnableControl(request.subject, request.reason, request.by)
+        case _Override():
+            return OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
 
 
 def _workable(plan: Plan) -> Plan:

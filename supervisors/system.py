@@ -425,6 +425,6 @@ def _refuse_moved_strategies(config: Config) -> None:
             if moved:
                 raise SystemRefused(
                     f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
-                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {seen.cells}: keep the number of cells, or "
-                    "use a new journal_dir"
+                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {seen.cells}: keep the number of cells, "
+                    "or use a new journal_dir"
                 )
