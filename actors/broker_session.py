@@ -39,6 +39,7 @@ class BrokerSession:
         self.asked_ms = 0
         self.unanswered_ms = 0  # since when a snapshot is owed to us; 0: none is
         self.polled_ns = 0
+        self.probed = False  # a snapshot was asked for besides, and by nobody but the reconciler
         self.attempts = 0
         self.refusal = ""  # why the last link ended, as long as there is none
         self.reconnect_ms = 0
@@ -86,9 +87,11 @@ class BrokerSession:
         self.cells.tick(self.clock_ns)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """What was asked for has come."""
+        """What was asked for has come.  The answer to a probe is not for the cells: see :meth:`probe`."""
+        probed, self.probed = self.probed and not self.unanswered_ms, False
         self.unanswered_ms = 0
-        self.cells.snapshot(snapshot, self.number)
+        if not probed:
+            self.cells.snapshot(snapshot, self.number)
 
     def on_link_up(self, link: LinkUp) -> None:
         """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
@@ -111,9 +114,14 @@ class BrokerSession:
         self.unanswered_ms = now_ms()
 
     def probe(self) -> None:
-        """Somebody has a question that only a fresh snapshot answers; one that is owed already will do."""
+        """Somebody has a question that only a fresh snapshot answers; one that is owed already will do.
+
+        The cells do not see the answer: to them two snapshots are two proofs of an order's absence, and the more often
+        the broker is asked, the sooner an order that is still on its way would be given up.
+        """
         if self.is_up and not self.unanswered_ms:
-            self.ask_state()
+            self.probed = True
+            self.adapter.request_snapshot()
 
     def ask_instruments(self) -> None:
         self.asked_ms = now_ms()

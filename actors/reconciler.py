@@ -17,6 +17,7 @@ from config.paths import day_report_path, journal_paths, positions_path
 from decisions.books import Books, Library
 from decisions.position_report import PositionReport, day_to_close, report
 from decisions.reconciler import Look, Reconciler
+from domain.calendar import calendar
 from domain.rollout import FIRST_CELL
 from messages import wire
 from messages.positions import Attend, BrokerSeen, Finding, Findings, PositionIssue, Probe
@@ -25,7 +26,7 @@ from monitoring.catalogue import DIFFERENCES
 from storage.follower import JournalReplaced, LogFollower
 from storage.port import JournalError
 
-ASK_MS = 300  # while something is suspected, the broker is asked again so often
+ASK_MS = 500  # while something is suspected, the broker is asked again so often
 
 
 class PositionReconciler(ProcessActor):
@@ -43,7 +44,7 @@ class PositionReconciler(ProcessActor):
         self.asking = False
 
     def on_start(self) -> str:
-        self.reconciler = Reconciler(self.config.reconciliation)
+        self.reconciler = Reconciler(self.config)
         self.measures.begin("positions_compared_total", "position_differences", "position_changes_total")
         self.on_peers()
         self.wakeup(ASK_MS, "ask")
@@ -137,7 +138,8 @@ class PositionReconciler(ProcessActor):
 
     def close_day(self, last: PositionReport) -> tuple[Finding, ...]:
         """The final comparison of a day, once, when nothing is merely suspected any more (E19)."""
-        day = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day)
+        hours = calendar(self.config.broker.calendar)
+        day = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day, hours)
         path = day_report_path(self.config.system.journal_dir, day)
         if not day or path.exists():
             return ()

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import typer
 
-from cli import controls, groups, journal, plans, rollout, settings, start, strategies, venue
+from cli import controls, groups, journal, plans, reconciliation, rollout, settings, start, strategies, venue
 from cli.demo import command as demo
 from cli.problems import BAD_INPUT, FAILED, exit_status
 
@@ -21,6 +21,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     controls,
     groups,
     strategies,
+    reconciliation,
     journal,
     rollout,
     settings,

@@ -58,7 +58,7 @@ class Setting(msgspec.Struct, frozen=True):
         if choices:
             return "one of " + ", ".join(choices)
         if self.type == Time:
-            return 'a time of day such as "20:15", or "" for none'
+            return '"close", a time of day such as "20:15", or "" for none'
         if self.type == Texts:
             return "a list of texts, none empty"
         if self.type is bool:
@@ -160,7 +160,7 @@ def _take(
     choices = CHOICES.get((setting.section, setting.key))
     try:
         checked = msgspec.convert(value, setting.type)
-        fits = checked in choices if choices else checked != "" or setting.default == ""
+        fits = checked in choices if choices else checked != "" or setting.type == Time
     except msgspec.ValidationError:
         fits = False
     if fits:

@@ -120,6 +120,11 @@ def rollout_log_path(journal_dir: str | Path) -> Path:
     return Path(journal_dir) / "rollout.jsonl"
 
 
+def reconciliation_path(journal_dir: str | Path, as_of_ns: int) -> Path:
+    """A comparison that an operator asked for, by the broker's time."""
+    return Path(journal_dir) / "reports" / f"reconciliation-{as_of_ns // 10**9}.json"
+
+
 def alert_log_path(journal_dir: str | Path) -> Path:
     """Where the notifier writes every alert, one JSON object a line."""
     return Path(journal_dir) / "alerts.jsonl"

@@ -18,7 +18,7 @@ Percent = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
 Texts = tuple[Annotated[str, msgspec.Meta(min_length=1)], ...]
 Changes = tuple[Annotated[float, msgspec.Meta(ge=-100.0, le=1_000.0)], ...]  # in per cent of what is there
 Factors = tuple[Annotated[float, msgspec.Meta(ge=1.0, le=100.0)], ...]
-Time = Annotated[str, msgspec.Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")]  # HH:MM, or nothing
+Time = Annotated[str, msgspec.Meta(pattern=r"^(close|([01]\d|2[0-3]):[0-5]\d)?$")]  # HH:MM, "close", or nothing
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
@@ -152,7 +152,7 @@ class ReconciliationConfig(Section, frozen=True, kw_only=True):
     variance_pct: Percent = 10.0  # a position off by more of its leg's target is an issue (S3)
     expiry_warning_hours: Positive = 24  # an option is watched from so long before the end of its last day (S4)
     pin_risk_pct: Percent = 0.5  # an underlying nearer than this to an expiring strike may end on either side of it
-    end_of_day: Time = ""  # time of day in UTC, "20:15", of the final comparison (E19); "": none
+    end_of_day: Time = "close"  # the final comparison of a day: at the market's close, or at this UTC time (E19)
 
 
 class SupervisionConfig(Section, frozen=True, kw_only=True):

@@ -7,20 +7,22 @@ out anew from journals, quotes and the broker's clock at every look, so that a c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import date
 
 import msgspec
 
 from config.schema import ReconciliationConfig
 from decisions.books import Library
-from decisions.position_changes import EXERCISED_FROM, intrinsic, shares_of
+from decisions.position_changes import spot_of
+from domain.calendar import AlwaysOpen, Calendar, CalendarUnknown
 from domain.groups import Leg
 from domain.money import to_decimal
 from domain.quotes import Quote
+from domain.settlement import exercised_by_exception, underlying_units
 from messages.positions import PositionIssue
 from messages.records import GroupRecord, PositionKind, Severity
 
-NS = 10**9
+HOUR_NS = 3_600 * 10**9
 
 
 class ExpiryNotice(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,34 +41,35 @@ class ExpiryNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def watch_expiries(
-    library: Library, quotes: Mapping[str, Quote], as_of_ns: int, config: ReconciliationConfig
+    library: Library, quotes: Mapping[str, Quote], as_of_ns: int, config: ReconciliationConfig, calendar: Calendar
 ) -> tuple[ExpiryNotice, ...]:
     """Every held option whose last day ends within the warning time, with its prediction."""
     held, found = library.held(), []
     for record in library.groups():
         for leg in record.group.legs:
             units = held.get((record.group_id, leg.leg_id), 0)
-            if units and leg.instrument.right is not None and _is_near(leg, as_of_ns, config.expiry_warning_hours):
-                found.append(_notice(record, leg, units, quotes.get(leg.instrument.underlying), config))
+            near = leg.instrument.expiry and _is_near(leg, as_of_ns, config.expiry_warning_hours, calendar)
+            if units and near:
+                found.append(_notice(record, leg, units, spot_of(leg.instrument, quotes), config))
     return tuple(found)
 
 
-def _is_near(leg: Leg, as_of_ns: int, hours: int) -> bool:
-    now = datetime.fromtimestamp(as_of_ns // NS, UTC)
-    last = datetime.fromisoformat(leg.instrument.expiry).replace(tzinfo=UTC) + timedelta(days=1)
-    return now >= last - timedelta(hours=hours)
+def _is_near(leg: Leg, as_of_ns: int, hours: int, calendar: Calendar) -> bool:
+    """A last day that the calendar cannot tell counts as its own end in UTC: rather early than late."""
+    last = date.fromisoformat(leg.instrument.expiry)
+    try:
+        end_ns = calendar.expiry_ns(last)
+    except CalendarUnknown:
+        end_ns = AlwaysOpen().expiry_ns(last)
+    return as_of_ns >= end_ns - hours * HOUR_NS
 
 
-def _notice(
-    record: GroupRecord, leg: Leg, units: int, quote: Quote | None, config: ReconciliationConfig
-) -> ExpiryNotice:
+def _notice(record: GroupRecord, leg: Leg, units: int, spot: int, config: ReconciliationConfig) -> ExpiryNotice:
     option = leg.instrument
-    worth = intrinsic(option, quote)
     exercised = PositionKind.EXERCISE if units > 0 else PositionKind.ASSIGNMENT
-    outcome = exercised if worth is not None and worth >= EXERCISED_FROM else PositionKind.EXPIRY
-    outcome = PositionKind.UNEXPLAINED if worth is None else outcome
-    shares = shares_of(option, units) if outcome is exercised and option.style != "european" else 0
-    spot = quote.mid if quote is not None and quote.usable else 0
+    outcome = exercised if spot and exercised_by_exception(option, spot) else PositionKind.EXPIRY
+    outcome = outcome if spot else PositionKind.UNEXPLAINED
+    shares = underlying_units(option, units) if outcome is exercised and not option.settles_in_cash else 0
     pin = spot > 0 and abs(spot - option.strike) * 100 <= config.pin_risk_pct * option.strike
     return ExpiryNotice(
         group_id=record.group_id,

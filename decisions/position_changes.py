@@ -11,20 +11,19 @@ sum of what groups hold and what is foreign is always what the broker holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
 from decisions.books import Library
 from decisions.positions import Comparison, SymbolBalance
-from domain.instruments import Instrument, Right
+from domain.calendar import Calendar, has_expired
+from domain.instruments import Instrument
 from domain.money import to_decimal
 from domain.quotes import Quote
+from domain.settlement import exercised_by_exception, intrinsic, underlying_units
 from messages.orders import Activity, ActivityKind
 from messages.positions import PositionChange, PositionsMoved
 from messages.records import PositionEventRecord, PositionKind
-
-EXERCISED_FROM = 100  # a cent in the money is exercised by exception (OCC, since June 2008)
 
 KINDS: dict[ActivityKind, PositionKind] = {
     ActivityKind.EXERCISE: PositionKind.EXERCISE,
@@ -50,7 +49,11 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(
-    comparison: Comparison, confirmed: Collection[str], library: Library, quotes: Mapping[str, Quote]
+    comparison: Comparison,
+    confirmed: Collection[str],
+    library: Library,
+    quotes: Mapping[str, Quote],
+    calendar: Calendar,
 ) -> list[Cause]:
     """What moved the positions; differences that are neither told by activities nor ``confirmed`` are left alone."""
     causes: list[Cause] = []
@@ -62,7 +65,7 @@ def explain(
         if left and balance.symbol in confirmed:
             rest[balance.symbol] = left
     instruments = {symbol: leg.instrument for symbol, leg in library.legs().items()}
-    return [*causes, *_by_evidence(rest, instruments, comparison, quotes)]
+    return [*causes, *_by_evidence(rest, instruments, comparison, quotes, calendar)]
 
 
 def _told(balance: SymbolBalance, library: Library, *, sure: bool) -> list[Cause]:
@@ -109,7 +112,11 @@ def _late(activity: Activity, library: Library) -> Cause | None:
 
 
 def _by_evidence(
-    rest: Mapping[str, int], instruments: Mapping[str, Instrument], comparison: Comparison, quotes: Mapping[str, Quote]
+    rest: Mapping[str, int],
+    instruments: Mapping[str, Instrument],
+    comparison: Comparison,
+    quotes: Mapping[str, Quote],
+    calendar: Calendar,
 ) -> list[Cause]:
     """Options first: shares may be what an option turned into."""
     left = dict(rest)
@@ -122,7 +129,7 @@ def _by_evidence(
         if option is None or option.right is None:
             causes.append(_cause(symbol, quantity, PositionKind.UNEXPLAINED, "no activity and no evidence", comparison))
             continue
-        kind, evidence, shares = _of_option(option, quantity, left, comparison, quotes)
+        kind, evidence, shares = _of_option(option, quantity, left, comparison, quotes, calendar)
         causes.append(_cause(symbol, quantity, kind, evidence, comparison))
         if shares:
             left[option.underlying] -= shares
@@ -141,22 +148,24 @@ def _of_option(
     rest: Mapping[str, int],
     comparison: Comparison,
     quotes: Mapping[str, Quote],
+    calendar: Calendar,
 ) -> tuple[PositionKind, str, int]:
     """Kind, evidence, and how many shares of the underlying's own difference belong to it."""
     before = comparison.balance(option.symbol).journal
     shrank = before * quantity < 0 and abs(quantity) <= abs(before)
     exercised = PositionKind.ASSIGNMENT if before < 0 else PositionKind.EXERCISE
-    shares = shares_of(option, -quantity)
+    shares = underlying_units(option, -quantity)
     if shrank and _covers(rest.get(option.underlying, 0), shares):
         return exercised, f"{shares:+d} {option.underlying} came with it", shares
-    if shrank and quantity == -before and expired(option, comparison.as_of_ns):
-        worth = intrinsic(option, quotes.get(option.underlying))
-        if worth is None:
+    if shrank and quantity == -before and has_expired(calendar, option.expiry, comparison.as_of_ns):
+        spot = spot_of(option, quotes)
+        if not spot:
             return PositionKind.EXPIRY, f"expired {option.expiry}; the underlying's price is not known", 0
-        if worth < EXERCISED_FROM:
+        if not exercised_by_exception(option, spot):
             return PositionKind.EXPIRY, f"expired {option.expiry} out of the money", 0
-        if option.style == "european":
-            return exercised, f"expired {option.expiry} {to_decimal(worth)} in the money, settled in cash", 0
+        if option.settles_in_cash:
+            worth = to_decimal(intrinsic(option, spot))
+            return exercised, f"expired {option.expiry} {worth} in the money, settled in cash", 0
         return PositionKind.UNEXPLAINED, f"expired {option.expiry} in the money, but no shares came", 0
     return PositionKind.UNEXPLAINED, "no activity and no evidence", 0
 
@@ -165,21 +174,10 @@ def _covers(difference: int, shares: int) -> bool:
     return shares * difference > 0 and abs(difference) >= abs(shares)
 
 
-def shares_of(option: Instrument, quantity: int) -> int:
-    """The shares that exercising or being assigned ``quantity`` (signed: what was held) brings: + receives."""
-    return quantity * option.multiplier * (1 if option.right is Right.CALL else -1)
-
-
-def expired(option: Instrument, at_ns: int) -> bool:
-    """Whether the contract's last day is over, by the UTC calendar."""
-    return option.expired(datetime.fromtimestamp(at_ns // 10**9, UTC).date())
-
-
-def intrinsic(option: Instrument, quote: Quote | None) -> int | None:
-    """What a unit is worth when exercised now, never negative; ``None`` without a price of the underlying."""
-    if quote is None or not quote.usable:
-        return None
-    return max(0, quote.mid - option.strike if option.right is Right.CALL else option.strike - quote.mid)
+def spot_of(option: Instrument, quotes: Mapping[str, Quote]) -> int:
+    """The underlying's mid; 0 while nobody quotes it."""
+    quote = quotes.get(option.underlying)
+    return quote.mid if quote is not None else 0
 
 
 # Whose it is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -11,6 +11,7 @@ from decisions.expiry_watch import ExpiryNotice
 from decisions.position_checks import GroupCheck
 from decisions.positions import OrderDifference
 from decisions.reconciler import Look
+from domain.calendar import Calendar, CalendarUnknown, MarketCalendar
 from messages.records import PositionEventRecord
 
 
@@ -86,7 +87,21 @@ def report(look: Look, library: Library) -> PositionReport:
     )
 
 
-def day_to_close(as_of_ns: int, end_of_day: str) -> str:
-    """The UTC day whose end has been reached, as an ISO date; "" before it, or when no end is configured."""
+def day_to_close(as_of_ns: int, end_of_day: str, hours: Calendar) -> str:
+    """The day whose end has been reached, as an ISO date; "" before it, or when no end is configured (E19).
+
+    "close": the close of the market's session, on days that have one; a time of day is in UTC.
+    """
+    if end_of_day == "close":
+        day = hours.day(as_of_ns)
+        return day.isoformat() if isinstance(hours, MarketCalendar) and _is_over(hours, day, as_of_ns) else ""
     now = datetime.fromtimestamp(as_of_ns // 10**9, UTC)
     return now.date().isoformat() if end_of_day and f"{now:%H:%M}" >= end_of_day else ""
+
+
+def _is_over(hours: MarketCalendar, day: date, as_of_ns: int) -> bool:
+    try:
+        session = hours.session(day)
+    except CalendarUnknown:
+        return False
+    return session is not None and as_of_ns >= session.close_ns

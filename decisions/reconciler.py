@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from config.schema import ReconciliationConfig
+from config.schema import Config
 from decisions.books import Library
 from decisions.effects import MS
 from decisions.expiry_watch import ExpiryNotice, watch_expiries
 from decisions.position_changes import allocate, explain
 from decisions.position_checks import GroupCheck, check_groups, issues
 from decisions.positions import Comparison, compare
+from domain.calendar import calendar
 from messages.positions import BrokerView, Finding
 
 
@@ -50,8 +51,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 class Reconciler:
     """Between two snapshots it holds suspicions, nothing else."""
 
-    def __init__(self, config: ReconciliationConfig) -> None:
-        self._config = config
+    def __init__(self, config: Config) -> None:
+        self._config = config.reconciliation
+        self._calendar = calendar(config.broker.calendar)
         self._suspects: dict[str, Suspect] = {}
         self._last_ns = 0
         self._session = 0
@@ -66,11 +68,11 @@ class Reconciler:
         quotes = {quote.symbol: quote for quote in view.quotes}
         checks = check_groups(library, comparison, self._config.variance_pct)
         self._note(_differences(comparison, checks), snapshot.as_of_ns)
-        sure = {key for key, suspect in self._suspects.items() if self._is_sure(suspect, snapshot.as_of_ns)}
+        sure = {key for key, suspect in self._suspects.items() if self._is_sure(key, suspect, snapshot.as_of_ns)}
         moved_symbols = {key.removeprefix("position/") for key in sure if key.startswith("position/")}
         settled = {one.symbol for one in comparison.symbols if not one.slack}
-        moved = allocate(explain(comparison, moved_symbols & settled, library, quotes), library)
-        expiries = watch_expiries(library, quotes, snapshot.as_of_ns, self._config)
+        moved = allocate(explain(comparison, moved_symbols & settled, library, quotes, self._calendar), library)
+        expiries = watch_expiries(library, quotes, snapshot.as_of_ns, self._config, self._calendar)
         first = {key: suspect.first_ns for key, suspect in self._suspects.items()}
         return Look(
             comparison=comparison,
@@ -92,8 +94,10 @@ class Reconciler:
             else:
                 self._suspects[key] = Suspect(value, as_of_ns, 1)
 
-    def _is_sure(self, suspect: Suspect, as_of_ns: int) -> bool:
-        return suspect.seen >= 2 and as_of_ns - suspect.first_ns >= self._config.grace_ms * MS
+    def _is_sure(self, key: str, suspect: Suspect, as_of_ns: int) -> bool:
+        """Orders and trades are the cells' to put right with their next poll, and have that long."""
+        patience_ms = self._config.grace_ms + (self._config.poll_ms if key.startswith(("order/", "fill/")) else 0)
+        return suspect.seen >= 2 and as_of_ns - suspect.first_ns >= patience_ms * MS
 
 
 def _differences(comparison: Comparison, checks: Iterable[GroupCheck]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from world import CHAIN, DEEP_POCKETS, LONG, SHORT, SPOT, UNDERLYING, World, bull_put
 
-from config.schema import ReconciliationConfig
+from config.schema import Config, ReconciliationConfig
 from decisions.books import Books, Library
 from decisions.reconciler import Look, Reconciler
 from domain.groups import Plan
@@ -50,7 +50,7 @@ class SecondLook:
 
     def __init__(self, world: World, **config: object) -> None:
         self.world = world
-        self.config = ReconciliationConfig(**config)  # type: ignore[arg-type]
+        self.config = Config(reconciliation=ReconciliationConfig(**config))  # type: ignore[arg-type]
         self.reconciler = Reconciler(self.config)
         self.silent_about_activities = False  # a broker that tells positions, and nothing of what moved them
 

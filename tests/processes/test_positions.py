@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from system import Bench, System, bench, id_in_cell, plan, wait_for
+from system import ROOT, Bench, System, bench, id_in_cell, plan, wait_for
 
 from config.paths import positions_path
 from domain.groups import GroupOutcome
@@ -76,4 +78,50 @@ def test_r21_protection_sold_by_another_hand_is_bought_again(tmp_path: Path) -> 
         assert made.wait_until_certified(name)[name] is GroupOutcome.HEDGED
         assert changes(made)[WING].kind is PositionKind.MANUAL
         wait_for(lambda: seen(made).get("balanced"), "both sides to agree again")
+        system.stop()
+
+
+def run(made: Bench, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One command line, as a person types it."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run_system.py"), *arguments, "--config", str(made.config_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_r23_the_difference_is_readable_while_the_system_is_down_and_is_resolved_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    with bench(tmp_path) as made:
+        system, _ = hedged(made)
+        balanced = run(made, "reconcile")
+        assert balanced.returncode == 0 and "journals and broker agree" in balanced.stdout
+        system.stop()
+        with made.steering() as hand:
+            hand.intervene(ActivityKind.LIQUIDATION, SHORT, 7)
+        told = run(made, "reconcile")
+        assert told.returncode == 1
+        assert f"{SHORT.strip()}: the journals say -30, the broker says -23" in told.stderr
+        reports = sorted((made.journal_dir / "reports").iterdir())
+        assert [json.loads(path.read_text())["balanced"] for path in reports][-1] is False
+        again = made.start()
+        again.wait_until_open()
+        found = wait_for(lambda: changes(made), "the change in the journal")
+        assert (found[SHORT].quantity, found[SHORT].kind) == (7, PositionKind.LIQUIDATION)
+        wait_for(lambda: "liquidation" in run(made, "positions").stdout, "the command to show it")
+        again.stop()
+
+
+def test_e19_the_day_ends_with_a_report_and_an_alert(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        system = made.start(LEGKEEPER_RECONCILIATION_END_OF_DAY="00:01")
+        system.wait_until_open()
+        wait_for(lambda: "END_OF_DAY" in made.alert_kinds(), "the day's end")
+        (report,) = (made.journal_dir / "reports").glob("end-of-day-*.json")
+        assert json.loads(report.read_text())["balanced"] is True
+        (alert,) = [alert for alert in made.alerts() if alert["kind"] == "END_OF_DAY"]
+        assert (alert["severity"], "balanced" in alert["text"]) == ("INFO", True)
         system.stop()
