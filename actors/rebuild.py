@@ -10,6 +10,7 @@ from messages.records import (
     ExecutionStateRecord,
     ExposureRecord,
     GroupRecord,
+    GroupStopRecord,
     HedgeRecord,
     IntentRecord,
     PositionEventRecord,
@@ -24,6 +25,7 @@ KEYS: dict[type[Any], str] = {
     HedgeRecord: "hedge_id",
     StopRecord: "stop_id",
     ExposureRecord: "opened_ns",
+    GroupStopRecord: "group_id",
     PositionEventRecord: "event_id",
 }
 
@@ -34,7 +36,7 @@ def restore_message(rows: GroupRows | None, uncommitted: Iterable[Record]) -> Re
     tables: dict[type[Any], dict[Any, Any]] = {kind: {} for kind in KEYS}
     known: tuple[Any, ...] = ()
     if rows:
-        known = (*rows.intents, *rows.execution_states, *rows.hedges, *rows.stops, *rows.exposures)
+        known = (*rows.intents, *rows.execution_states, *rows.hedges, *rows.stops, *rows.exposures, *rows.group_stops)
         known += rows.position_events
     for record in (*known, *uncommitted):
         if isinstance(record, GroupRecord):
@@ -50,5 +52,6 @@ def restore_message(rows: GroupRows | None, uncommitted: Iterable[Record]) -> Re
         hedges=tuple(tables[HedgeRecord].values()),
         stops=tuple(tables[StopRecord].values()),
         exposures=tuple(tables[ExposureRecord].values()),
+        group_stops=tuple(tables[GroupStopRecord].values()),
         position_events=tuple(tables[PositionEventRecord].values()),
     )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from config.errors import PlanError, nearest, read_text
 from domain.execution import Side
-from domain.groups import Plan, PlanLeg, PlanStop, Policy, TriggerOn
+from domain.groups import Plan, PlanGroupStop, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import canonical_symbol
 from domain.money import parse_price
 from domain.plans import shape_problems
@@ -119,6 +119,12 @@ def _rows(value: Any) -> list[Mapping[str, Any]]:
     return value
 
 
+def _one_table(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _Wrong("a table")
+    return value
+
+
 class _Key(NamedTuple):
     """How one key is read, and what stands in for it when it is left out (``...``: it may not be)."""
 
@@ -134,6 +140,7 @@ _PLAN = {
     "policy": _Key(_one_of(Policy), Policy.COMPLETE),
     "allow_naked": _Key(_flag, False),
     "stops": _Key(_rows, []),
+    "stop": _Key(_one_table, None),
 }
 _LEG = {
     "leg_id": _Key(_text, ""),
@@ -148,6 +155,8 @@ _STOP = {
     "trigger_on": _Key(_one_of(TriggerOn), TriggerOn.LAST),
 }
 
+_GROUP_STOP = {"max_loss": _Key(_price), "judged_on": _Key(_one_of(TriggerOn), TriggerOn.MID)}
+
 
 def _plan(document: Any, problems: list[str]) -> Plan:
     """The plan as far as it can be read; what cannot be goes to ``problems``, and then the plan is not to be used."""
@@ -157,6 +166,8 @@ def _plan(document: Any, problems: list[str]) -> Plan:
     found = _table("", document, _PLAN, problems)
     legs = [_table(f"legs[{n}].", row, _LEG, problems) for n, row in enumerate(found["legs"] or (), 1)]
     stops = [_table(f"stops[{n}].", row, _STOP, problems) for n, row in enumerate(found["stops"] or (), 1)]
+    if found["stop"] is not None:
+        found["stop"] = PlanGroupStop(**_table("stop.", found["stop"], _GROUP_STOP, problems))
     for number, leg in enumerate(legs, 1):
         leg["leg_id"] = leg["leg_id"] or f"leg{number}"
     found["legs"] = tuple(PlanLeg(**leg) for leg in legs)

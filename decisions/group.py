@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from decisions import exposure, hedge, moves, stop_loss
+from decisions import exposure, group_stop, hedge, moves, stop_loss
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.group_levels import Levels, Tally, levels, tally
 from decisions.group_routes import child_of, hedge_name, leg_name, stop_name
@@ -24,6 +24,7 @@ from decisions.news import News
 from decisions.session import Waiting, tell_waiting
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
+from domain.money import to_decimal
 from messages.group import (
     CloseGroup,
     Cover,
@@ -41,7 +42,15 @@ from messages.group import (
     WorkLeg,
 )
 from messages.positions import PositionsMoved
-from messages.records import ExposureRecord, GroupRecord, HedgeStatus, PositionEventRecord, Severity, StopStatus
+from messages.records import (
+    ExposureRecord,
+    GroupRecord,
+    GroupStopRecord,
+    HedgeStatus,
+    PositionEventRecord,
+    Severity,
+    StopStatus,
+)
 
 
 class GroupState(msgspec.Struct, frozen=True):
@@ -58,6 +67,7 @@ class GroupState(msgspec.Struct, frozen=True):
     told: Mapping[str, WorkLeg] = {}
     settled: GroupSettled | None = None
     exposure: ExposureRecord | None = None  # while a short is uncovered
+    stop: GroupStopRecord | None = None  # of the whole group
     moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
 
     @property
@@ -119,6 +129,7 @@ def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
         rounds=max((record.ordinal // hedge.ROUND + 1 for record in roots), default=0),
         awaited=frozenset(awaited),
         exposure=next((record for record in message.exposures if not record.covered_ns), None),
+        stop=next(iter(message.group_stops), None),
         moves=message.position_events,
     )
     return state, effects
@@ -189,6 +200,9 @@ def _recorded(state: GroupState, moment: Moment, effects: Effects, **changes: ob
 def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     """Work out every level and tell the children those that changed; then say where the group stands."""
     held = tally(state.group, state.legs, state.hedges, state.stops, state.moves)
+    state = replace(
+        state, stop=group_stop.watch(state.stop, state.record, held, moment, effects, moved=bool(state.moves))
+    )
     state = _turn(state, held, moment, effects)
     wanted = levels(state.group, state.record, held)
     state = _tell_legs(state, wanted, effects)
@@ -202,14 +216,15 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _recorded(state, moment, effects, status=status, outcome=outcome)
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
+    state = replace(state, stop=group_stop.conclude(state.stop, outcome, moment, effects))
     watched = exposure.watch(state.exposure, held.uncovered(state.group), state.group, moment, effects)
     return _settle(replace(state, exposure=watched), held, effects)
 
 
 def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
-    stopped = any(progress.filled for progress in state.stops.values())
+    stopped = any(progress.filled for progress in state.stops.values()) or (state.stop and state.stop.triggered_ns)
     if outcome is GroupOutcome.HEDGED:
-        guarded = any(progress.status is StopStatus.ARMED for progress in state.stops.values())
+        guarded = state.stop or any(progress.status is StopStatus.ARMED for progress in state.stops.values())
         return GroupStatus.HEDGED if guarded else GroupStatus.COMPLETED
     over = stopped or state.record.mode is Mode.ENTERING  # or it lived to its expiry
     return GroupStatus.COMPLETED if outcome is GroupOutcome.FLAT and over else GroupStatus.FAILED
@@ -225,6 +240,9 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if record.mode is Mode.ENTERING and moves.for_good(state.group, held.lost(state.group), state.moves, moment):
         reason = "protection went without an order of ours and cannot be bought again"
         return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
+    if record.mode is Mode.ENTERING and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
+        reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if record.mode is Mode.ENTERING and held.must_flatten(state.group):
         reason = f"{held.first_short_leg(state.group)} could not be filled"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)

@@ -32,6 +32,7 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     gone: int  # units that went without an order of ours: assigned, exercised, expired, liquidated, traded by others
     guarded: bool  # a stop-loss exists
     unresolved: int
+    cash: int  # an amount: received less paid
 
     @property
     def acquired(self) -> int:
@@ -194,6 +195,7 @@ def _tally_leg(
         gone=gone,
         guarded=stop is not None,
         unresolved=progress.unresolved + sum(h.unresolved for h in own) + (stop.unresolved if stop else 0),
+        cash=progress.cash + sum(h.cash for h in own) + (stop.cash if stop else 0),
     )
 
 

@@ -223,6 +223,7 @@ def _report(state: HedgeState, effects: Effects) -> HedgeState:
         unresolved=parent.unresolved + (child.unresolved if child else 0),
         status=status,
         level=child.level if child else record.level,
+        cash=parent.cash + (child.cash if child else 0),
     )
     if progress == state.reported:
         return state

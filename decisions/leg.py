@@ -116,6 +116,7 @@ def _report(state: LegState, effects: Effects) -> LegState:
         close_live=close.live,
         close_abandoned=close.abandoned,
         unresolved=entry.unresolved + close.unresolved,
+        cash=entry.cash + close.cash,
     )
     if progress == state.reported:
         return state

@@ -326,6 +326,7 @@ def _report(state: StopState, effects: Effects) -> StopState:
         committed=max(live, record.quantity - state.filled) if exiting else live,
         unresolved=state.limit.unresolved + state.market.unresolved,
         status=record.status,
+        cash=state.limit.cash + state.market.cash,
     )
     if progress == state.reported:
         return state

@@ -67,8 +67,10 @@ def validate(plan: Plan, instruments: Mapping[str, Instrument], today: date) -> 
     if problems:
         raise PlanRefused(problems)
     return Group(
-        group_id=plan.group_id, strategy=plan.strategy, policy=plan.policy, allow_naked=plan.allow_naked, legs=legs
-    )
+        group_id=plan.group_id, strategy=plan.strategy, policy=plan.policy, allow_naked=plan.allow_naked, legs=legs,
+max_loss=plan.stop.max_loss if plan.stop else 0,
+        judged_on=plan.stop.judged_on if plan.stop else TriggerOn.MID,
+    )  # fmt: skip
 
 
 _Known = list[tuple[PlanLeg, Instrument]]

@@ -55,6 +55,12 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.target_qty, self.authorized)
 
     @property
+    def cash(self) -> int:
+        """An amount: received for what was sold, or paid (negative) for what was bought."""
+        notional = sum(order.state.notional for order in self.orders.values())
+        return -self.side.sign * notional * self.instrument.multiplier
+
+    @property
     def unresolved(self) -> int:
         """How many child orders are of unknown fate."""
         return sum(order.intent.status is IntentStatus.UNRESOLVED for order in self.orders.values())

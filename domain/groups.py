@@ -91,6 +91,13 @@ class PlanStop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trigger_on: TriggerOn = TriggerOn.LAST
 
 
+class PlanGroupStop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stop-loss on the whole group: the loss, an amount, at which it is flattened, and how open legs are valued."""
+
+    max_loss: int
+    judged_on: TriggerOn = TriggerOn.MID
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order group as the operator asks for it.  A leg's quantity is ``quantity`` x its ratio, in units."""
 
@@ -101,6 +108,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     policy: Policy = Policy.COMPLETE
     allow_naked: bool = False
     stops: tuple[PlanStop, ...] = ()
+    stop: PlanGroupStop | None = None
 
 
 class Leg(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -126,6 +134,8 @@ class Group(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     policy: Policy
     allow_naked: bool
     legs: tuple[Leg, ...]
+    max_loss: int = 0  # an amount; the group is flattened when it has lost so much; 0: no such stop
+    judged_on: TriggerOn = TriggerOn.MID  # how its open legs are valued: mid or mark
 
     def leg(self, leg_id: str) -> Leg:
         """The leg with this id; ``KeyError`` when there is none."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from domain.groups import Plan
+from domain.groups import Plan, TriggerOn
 from domain.instruments import canonical_symbol
 from domain.money import PRICE_LIMIT, PRICE_SCALE
 
@@ -76,6 +76,10 @@ def _stop_problems(plan: Plan) -> list[str]:
                 f"the stop on {stop.leg_id[:MAX_TEXT]} needs a trigger_price above 0 and below "
                 f"{PRICE_LIMIT // PRICE_SCALE:,}"
             )
+    if plan.stop and not 0 < plan.stop.max_loss < PRICE_LIMIT:
+        problems.append(f"stop.max_loss must be an amount above 0 and below {PRICE_LIMIT // PRICE_SCALE:,}")
+    if plan.stop and plan.stop.judged_on is TriggerOn.LAST:
+        problems.append("stop.judged_on must be 'mid' or 'mark': no broker watches a whole group's last price")
     for leg_id in _repeated(stop.leg_id for stop in plan.stops):
         problems.append(f"leg {_shown(leg_id)} has more than one stop; keep one")
     return problems

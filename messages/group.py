@@ -15,6 +15,7 @@ from messages.records import (
     ExecutionStateRecord,
     ExposureRecord,
     GroupRecord,
+    GroupStopRecord,
     HedgeRecord,
     HedgeStatus,
     IntentRecord,
@@ -39,6 +40,7 @@ class RestoreGroup(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     hedges: tuple[HedgeRecord, ...]
     stops: tuple[StopRecord, ...]
     exposures: tuple[ExposureRecord, ...] = ()
+    group_stops: tuple[GroupStopRecord, ...] = ()
     position_events: tuple[PositionEventRecord, ...] = ()
 
 
@@ -84,6 +86,7 @@ class LegProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     close_live: int
     close_abandoned: int
     unresolved: int
+    cash: int = 0  # an amount: received for what was sold less paid for what was bought
 
 
 class StartHedge(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -114,6 +117,7 @@ class HedgeProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     unresolved: int
     status: HedgeStatus  # WORKING while any level works
     level: int  # the deepest level reached
+    cash: int = 0  # as of a leg
 
 
 class StartStop(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -140,6 +144,7 @@ class StopProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     committed: int  # units that it will exit by itself: nobody else may close them meanwhile (R12)
     unresolved: int
     status: StopStatus
+    cash: int = 0  # as of a leg
 
 
 class GroupCrashed(msgspec.Struct, frozen=True, tag=True):

@@ -237,6 +237,20 @@ class StopWindowRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, k
     closed_ns: int
 
 
+class GroupStopRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Table ``group_stops``: the stop-loss of a whole group; ARMED from its first fill to its end."""
+
+    group_id: str
+    max_loss: int  # an amount
+    judged_on: TriggerOn
+    status: StopStatus  # ARMED, TRIGGERED (being flattened), DONE, or RELEASED (ended by other means)
+    loss: int  # an amount: what had been lost when it triggered
+    armed_ns: int
+    blind_ns: int  # since when a leg has no quote to judge by; 0: all have
+    triggered_ns: int
+    closed_ns: int
+
+
 class ExposureRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Table ``exposures``: one time in which shorts of a group stood uncovered; the hedge lag is its length."""
 
@@ -346,6 +360,7 @@ Record = (
     | HedgeRecord
     | StopRecord
     | StopWindowRecord
+    | GroupStopRecord
     | ExposureRecord
     | PositionEventRecord
     | RejectedEventRecord

@@ -16,6 +16,7 @@ from messages.records import (
     ExecutionRecord,
     ExposureRecord,
     GroupRecord,
+    GroupStopRecord,
     HedgeRecord,
     IntentRecord,
     IntentStatus,
@@ -268,6 +269,18 @@ def _tell_stop_window(_: Any, record: Any) -> _Told:
     yield record.closed_ns, "protected again", f"after {window_ms:.1f} ms without a stop", {"window_ms": window_ms}
 
 
+def _tell_group_stop(before: Any, record: Any) -> _Told:
+    if before is None:
+        text = (
+            f"the group is flattened when it has lost {to_decimal(record.max_loss)}, judged on {record.judged_on.value}"
+        )
+        yield record.armed_ns, "armed", text, {"max_loss": to_float(record.max_loss)}
+    if _changed(before, record, "triggered_ns"):
+        yield record.triggered_ns, "triggered", f"{to_decimal(record.loss)} lost", {"loss": to_float(record.loss)}
+    if _changed(before, record, "closed_ns"):
+        yield record.closed_ns, "group stop", record.status.value, {"status": record.status.value}
+
+
 def _tell_exposure(before: Any, record: Any) -> _Told:
     if _changed(before, record, "quantity"):
         yield record.opened_ns if before is None else 0, "uncovered", f"{record.quantity} units stand uncovered", {}
@@ -326,6 +339,7 @@ _SUBJECTS: dict[type[Any], tuple[str, Callable[[Any], str]]] = {
     HedgeRecord: ("hedge", lambda record: record.hedge_id),
     StopRecord: ("stop", lambda record: record.stop_id),
     StopWindowRecord: ("stop", lambda record: record.stop_id),
+    GroupStopRecord: ("group stop", lambda record: record.group_id),
     ExposureRecord: ("exposure", lambda record: f"{record.group_id}@{record.opened_ns}"),
     PositionEventRecord: ("position event", lambda record: record.event_id),
     RejectedEventRecord: ("rejected event", lambda record: f"{record.event_id}/{record.client_order_id}"),
@@ -340,6 +354,7 @@ _TELLERS: dict[type[Any], tuple[Callable[[Any], str], Callable[[Any, Any], _Told
     HedgeRecord: (lambda record: f"level {record.level} {_position_title(record)}", _tell_hedge),
     StopRecord: (_position_title, _tell_stop),
     StopWindowRecord: (_no_title, _tell_stop_window),
+    GroupStopRecord: (_no_title, _tell_group_stop),
     ExposureRecord: (lambda record: record.symbol.strip(), _tell_exposure),
     PositionEventRecord: (lambda record: record.symbol.strip(), _tell_position),
     RejectedEventRecord: (_no_title, _tell_rejected),

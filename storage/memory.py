@@ -22,6 +22,7 @@ from storage.tables import (
     ESCALATIONS,
     EXECUTION_STATES,
     EXPOSURES,
+    GROUP_STOPS,
     GROUPS,
     HEDGES,
     INTENTS,
@@ -46,6 +47,7 @@ ORDER_BY = {
     HEDGES: attrgetter("opened_ns", "hedge_id"),
     STOPS: attrgetter("armed_ns", "stop_id"),
     EXPOSURES: attrgetter("opened_ns"),
+    GROUP_STOPS: attrgetter("group_id"),
     POSITION_EVENTS: attrgetter("ts_ns", "event_id"),
 }
 
@@ -175,6 +177,7 @@ class MemoryJournal:
             hedges=self._disk.read_group(HEDGES, group_id),
             stops=self._disk.read_group(STOPS, group_id),
             exposures=self._disk.read_group(EXPOSURES, group_id),
+            group_stops=self._disk.read_group(GROUP_STOPS, group_id),
             position_events=self._disk.read_group(POSITION_EVENTS, group_id),
         )
 

@@ -17,6 +17,7 @@ from messages.records import (
     ExecutionStateRecord,
     ExposureRecord,
     GroupRecord,
+    GroupStopRecord,
     HedgeRecord,
     IntentRecord,
     LegRecord,
@@ -65,6 +66,7 @@ class GroupRows(msgspec.Struct, frozen=True, kw_only=True):
     hedges: tuple[HedgeRecord, ...]
     stops: tuple[StopRecord, ...]
     exposures: tuple[ExposureRecord, ...] = ()
+    group_stops: tuple[GroupStopRecord, ...] = ()  # one, or none
     position_events: tuple[PositionEventRecord, ...] = ()
 
 

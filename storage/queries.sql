@@ -45,6 +45,8 @@ WHERE
         SELECT group_id FROM hedge_tracking WHERE status = 'WORKING'
         UNION ALL
         SELECT group_id FROM stop_tracking WHERE status IN ('ARMED', 'TRIGGERED', 'FALLBACK', 'MARKET')
+        UNION ALL
+        SELECT group_id FROM group_stops WHERE status IN ('ARMED', 'TRIGGERED')
     )
 ORDER BY created_ns, group_id;
 
@@ -96,6 +98,9 @@ SELECT * FROM hedge_tracking WHERE group_id = ? ORDER BY opened_ns, hedge_id;
 
 -- name: group_stop_tracking
 SELECT * FROM stop_tracking WHERE group_id = ? ORDER BY armed_ns, stop_id;
+
+-- name: group_group_stops
+SELECT * FROM group_stops WHERE group_id = ?;
 
 -- name: group_exposures
 SELECT * FROM exposures WHERE group_id = ? ORDER BY opened_ns;
@@ -200,6 +205,16 @@ ON CONFLICT (stop_id) DO UPDATE SET
     trigger_price = excluded.trigger_price, limit_price = excluded.limit_price, status = excluded.status,
     armed_ns = excluded.armed_ns, triggered_ns = excluded.triggered_ns, closed_ns = excluded.closed_ns,
     trigger_on = excluded.trigger_on, unprotected_ns = excluded.unprotected_ns, blind_ns = excluded.blind_ns;
+
+-- name: upsert_group_stops
+INSERT INTO group_stops (
+    group_id, max_loss, judged_on, status, loss, armed_ns, blind_ns, triggered_ns, closed_ns
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (group_id) DO UPDATE SET
+    max_loss = excluded.max_loss, judged_on = excluded.judged_on, status = excluded.status, loss = excluded.loss,
+    armed_ns = excluded.armed_ns, blind_ns = excluded.blind_ns, triggered_ns = excluded.triggered_ns,
+    closed_ns = excluded.closed_ns;
 
 -- name: upsert_stop_windows
 INSERT INTO stop_windows (
@@ -318,6 +333,9 @@ SELECT * FROM hedge_tracking;
 
 -- name: select_stop_tracking
 SELECT * FROM stop_tracking;
+
+-- name: select_group_stops
+SELECT * FROM group_stops;
 
 -- name: select_stop_windows
 SELECT * FROM stop_windows;

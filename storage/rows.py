@@ -7,7 +7,18 @@ from typing import Any
 
 from storage.port import GroupRows
 from storage.sql import queries
-from storage.tables import EXECUTION_STATES, EXPOSURES, GROUPS, HEDGES, INTENTS, LEGS, POSITION_EVENTS, STOPS, Table
+from storage.tables import (
+    EXECUTION_STATES,
+    EXPOSURES,
+    GROUP_STOPS,
+    GROUPS,
+    HEDGES,
+    INTENTS,
+    LEGS,
+    POSITION_EVENTS,
+    STOPS,
+    Table,
+)
 
 
 def all_of(conn: sqlite3.Connection, table: Table, query: str, *parameters: object) -> list[Any]:
@@ -35,5 +46,6 @@ def group_rows(conn: sqlite3.Connection, group_id: str) -> GroupRows | None:
         hedges=tuple(of_group(conn, HEDGES, group_id)),
         stops=tuple(of_group(conn, STOPS, group_id)),
         exposures=tuple(of_group(conn, EXPOSURES, group_id)),
+        group_stops=tuple(of_group(conn, GROUP_STOPS, group_id)),
         position_events=tuple(of_group(conn, POSITION_EVENTS, group_id)),
     )

@@ -22,6 +22,7 @@ from messages.records import (
     ExecutionStateRecord,
     ExposureRecord,
     GroupRecord,
+    GroupStopRecord,
     HedgeRecord,
     HedgeStatus,
     IntentRecord,
@@ -42,7 +43,7 @@ from storage.codec import decode_value, encode_value
 PRICE_COLUMNS = frozenset(
     {
         "price", "trigger_price", "limit_price", "reference_price", "avg_px", "last_px", "short_strike", "long_strike",
-        "beyond_strike", "entry_spot", "credit", "net", "max_profit", "max_loss", "breakeven", "realised",
+        "beyond_strike", "entry_spot", "credit", "net", "max_profit", "max_loss", "breakeven", "realised", "loss",
     }
 )  # fmt: skip
 RENAMED_COLUMNS = {"group": "definition"}
@@ -131,6 +132,7 @@ EXECUTIONS = Table("executions", ExecutionRecord, "client_order_id", "exec_id")
 HEDGES = Table("hedge_tracking", HedgeRecord, "hedge_id")
 STOPS = Table("stop_tracking", StopRecord, "stop_id")
 STOP_WINDOWS = Table("stop_windows", StopWindowRecord, "stop_id", "opened_ns")
+GROUP_STOPS = Table("group_stops", GroupStopRecord, "group_id")
 EXPOSURES = Table("exposures", ExposureRecord, "group_id", "opened_ns")
 POSITION_EVENTS = Table("position_events", PositionEventRecord, "event_id")
 REJECTED_EVENTS = Table("rejected_events", RejectedEventRecord, "event_id", "group_id", "client_order_id")
@@ -149,6 +151,7 @@ TABLES = (
     HEDGES,
     STOPS,
     STOP_WINDOWS,
+    GROUP_STOPS,
     EXPOSURES,
     POSITION_EVENTS,
     REJECTED_EVENTS,
@@ -179,7 +182,7 @@ def keeps_group_open(record: Record) -> bool:
             return record.status in LIVE_INTENTS
         case HedgeRecord():
             return record.status is HedgeStatus.WORKING
-        case StopRecord():
+        case StopRecord() | GroupStopRecord():
             return record.status in LIVE_STOPS
         case _:
             return False

@@ -14,7 +14,7 @@ from config.errors import PlanError
 from config.plan import load_plan
 from decisions.validation import validate
 from domain.execution import Side
-from domain.groups import Plan, PlanLeg, PlanStop, Policy
+from domain.groups import Plan, PlanGroupStop, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import Instrument, parse_osi
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "docs" / "plans").glob("*.toml"))
@@ -240,3 +240,26 @@ def test_there_is_an_example_of_every_shape() -> None:
         "single_leg": "single_leg",
         "straddle_with_wings": "straddle_with_wings",
     }
+
+
+def test_a_stop_says_what_it_is_compared_with_and_a_group_what_it_may_lose(tmp_path: Path) -> None:
+    stops = '[[stops]]\nleg_id = "leg1"\ntrigger_price = 25\ntrigger_on = "mark"\n'
+    plan = read(tmp_path, HEAD + LEG + stops + "[stop]\nmax_loss = 1250.5\n")
+    assert plan.stops == (PlanStop(leg_id="leg1", trigger_price=250_000, trigger_on=TriggerOn.MARK),)
+    assert plan.stop == PlanGroupStop(max_loss=12_505_000, judged_on=TriggerOn.MID)
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        ("[stop]\n", "missing key stop.max_loss"),
+        ("stop = 5\n", "stop = 5 is not allowed; it must be a table"),
+        ("[stop]\nmax_loss = -5\n", "stop.max_loss = -5 is not allowed"),
+        ('[stop]\nmax_loss = 5\njudged_on = "bid"\n', "'last' or 'mid' or 'mark'"),
+        ('[stop]\nmax_loss = 5\njudged_on = "last"\n', "stop.judged_on must be 'mid' or 'mark'"),
+        ("[stop]\nmax_los = 5\n", "unknown key stop.max_los"),
+    ],
+)
+def test_a_wrong_group_stop_is_refused_with_what_is_allowed(tmp_path: Path, stop: str, words: str) -> None:
+    text = HEAD + stop + LEG if stop.startswith("stop") else HEAD + LEG + stop
+    assert words in refusal(tmp_path, text)

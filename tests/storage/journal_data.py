@@ -7,7 +7,18 @@ from typing import Any
 import msgspec
 
 from domain.execution import OrdStatus, OrdType, Side, TimeInForce
-from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy, Role, client_order_id, parent_tag
+from domain.groups import (
+    Group,
+    GroupOutcome,
+    GroupStatus,
+    Leg,
+    Mode,
+    Policy,
+    Role,
+    TriggerOn,
+    client_order_id,
+    parent_tag,
+)
 from domain.instruments import Instrument, Right
 from domain.orders import OrderState
 from domain.strategies import Exit, Standing, StrategyRules, StrategyStatus
@@ -20,6 +31,7 @@ from messages.records import (
     ExecutionStateRecord,
     ExposureRecord,
     GroupRecord,
+    GroupStopRecord,
     HedgeRecord,
     HedgeStatus,
     IntentRecord,
@@ -216,6 +228,20 @@ def stop_window_record(group_id: str = "g1") -> StopWindowRecord:
     )
 
 
+def group_stop_record(group_id: str = "g1") -> GroupStopRecord:
+    return GroupStopRecord(
+        group_id=group_id,
+        max_loss=5_000_000,
+        judged_on=TriggerOn.MARK,
+        status=StopStatus.ARMED,
+        loss=0,
+        armed_ns=T0 + 4_100,
+        blind_ns=0,
+        triggered_ns=0,
+        closed_ns=0,
+    )
+
+
 def exposure_record(group_id: str = "g1") -> ExposureRecord:
     return ExposureRecord(group_id=group_id, opened_ns=T0 + 5_500, symbol=SYMBOL, quantity=10, covered_ns=T0 + 6_500)
 
@@ -355,6 +381,7 @@ def one_of_each(group_id: str = "g1") -> tuple[Record, ...]:
         hedge_record(group_id),
         stop_record(group_id),
         stop_window_record(group_id),
+        group_stop_record(group_id),
         exposure_record(group_id),
         position_record(group_id),
         rejected_record(group_id),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from domain.groups import Leg, tag_kind
+from domain.groups import Leg, TriggerOn, tag_kind
 from venue.audit.evidence import SECOND_NS, STOP, Bounds, Evidence, Finding, GroupOrders, Seen, open_of
 from venue.audit.journal import Entry
 from venue.audit.orders import State, moments
@@ -22,6 +22,8 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
     for group in evidence.groups:
         for leg in (leg for leg in group.group.legs if leg.stop_trigger):
             _check_most(found, evidence, group, leg)
+            if leg.stop_trigger_on is not TriggerOn.LAST:
+                continue  # watched here: there is no order at the exchange before it triggers
             for start_ns, end_ns, lacking in _unguarded(evidence, group, leg):
                 found.cases += 1
                 seconds = (end_ns - start_ns) / SECOND_NS
