@@ -166,3 +166,28 @@ def test_nothing_that_dies_on_paper_disturbs_the_live_side(tmp_path: Path) -> No
         assert not any(alert["severity"] == "CRITICAL" for alert in where.alerts() if "paper" not in alert["text"])
         stop(where, system)
         assert traded(where.truth()) == {group_tag(name) for name in live}
+
+
+def test_paper_trades_on_the_live_brokers_quotes_and_stops_when_they_do(tmp_path: Path) -> None:
+    """The live exchange stands still: on paper nothing is filled at a price of the past, and it goes on by itself."""
+    papers = ids(Realm.PAPER, 50, 2)
+    with rollout(tmp_path, share=50, quotes="live") as (where, paper):
+        system = where.start()
+        wait_until_open(system)
+        system.submit(plan(papers[0], 2))
+        ended(where, paper, papers[0])
+        assert not traded(where.truth())
+        assert where.venue is not None
+        with where.venue.frozen():
+            wait_for(
+                lambda: any("paper" in a["text"] and a["kind"] == "BROKER_SILENT" for a in where.alerts()), "an alert"
+            )
+            refusal = control_refusal(where, plan(papers[1], 2))
+            assert "new risk is not allowed" in refusal
+            before = len(paper.truth())
+        wait_until_open(system)
+        system.submit(plan(papers[1], 2))
+        ended(where, paper, papers[1])
+        assert len(paper.truth()) > before
+        stop(where, system)
+        assert not traded(where.truth())
