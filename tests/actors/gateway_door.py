@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.gateway import BrokerGateway
-from brokers.port import BrokerEvent, Heartbeat, LinkDown, LinkUp
+from brokers.embedded.adapter import DECLARED
+from brokers.port import BrokerEvent, Capabilities, Heartbeat, LinkDown, LinkUp
 from config.schema import Config, ControlsConfig, SystemConfig
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
 from domain.groups import Role, client_order_id, parent_tag
@@ -120,6 +121,10 @@ class Broker:
         self.taken: list[wire.Request] = []
         self.says: list[BrokerEvent] = []
         self.subscribed: frozenset[str] = frozenset()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return DECLARED
 
     def pump(self) -> list[BrokerEvent]:
         said, self.says = self.says, []
