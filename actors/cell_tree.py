@@ -75,6 +75,7 @@ class CellTree:
         self.measures.begin(
             "turn_seconds", "commit_seconds", "hedge_lag_seconds", "stop_unprotected_seconds",
             "safeguard_actions_total", "reconciliations_total", "reconciliation_divergences_total",
+            "strategy_exits_total",
         )  # fmt: skip
         self._turn = Turn(self._moment("start"))
         self.system = InProcessSystem()

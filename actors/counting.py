@@ -8,6 +8,7 @@ from decisions.effects import Outgoing
 from domain.groups import Role
 from messages.orders import SubmitOrder
 from messages.records import ExposureRecord, IntentRecord, IntentStatus, Record, RejectedEventRecord, StopWindowRecord
+from messages.strategy_records import VerticalRecord
 from monitoring.measures import Measures
 
 
@@ -23,5 +24,7 @@ def count_turn(measures: Measures, records: Iterable[Record], requests: Iterable
                 measures.observe("stop_unprotected_seconds", (closed_ns - opened_ns) / 1e9)
             case ExposureRecord(opened_ns=opened_ns, covered_ns=covered_ns) if covered_ns:
                 measures.observe("hedge_lag_seconds", (covered_ns - opened_ns) / 1e9)
+            case VerticalRecord(exit=why, closed_ns=closed_ns) if closed_ns:
+                measures.add("strategy_exits_total", exit=why.value)
     resent = sum(1 for request in requests if isinstance(request, SubmitOrder) and request.resend)
     measures.add("safeguard_actions_total", resent, safeguard="S10")

@@ -49,12 +49,17 @@ def strategies(context: typer.Context, config: ConfigFile = None, as_json_docume
         print_lines([remark])
     print_table(
         "Strategies",
-        [
-            "strategy", "kind", "standing", "state", "strikes", "expiry", "quantity", "credit", "max profit",
-            "max loss", "breakeven", "P&L now", "distance", "closed", "realised", "group", "reason",
-        ],
-        [_cells(row) for row in rows],
+        ["strategy", "kind", "standing", "state", "closed", "realised", "group", "reason"],
+        [_standing(row["record"]) for row in rows],
         empty="no strategies; docs/strategies.md tells how to configure one",
+    )
+    print_table(
+        "Their verticals",
+        [
+            "strategy", "strikes", "expiry", "quantity", "credit", "maximum profit", "maximum loss", "breakeven",
+            "P&L now", "distance", "group",
+        ],
+        [_figures(row["vertical"], row["mark"]) for row in rows if row["vertical"]],
     )  # fmt: skip
 
 
@@ -75,19 +80,27 @@ def show(name: NameOf, config: ConfigFile = None, as_json_document: AsJson = Fal
     print_table(
         f"Verticals of {name}, oldest first",
         [
-            "group", "kind", "strikes", "expiry", "quantity", "credit", "max profit", "max loss", "breakeven",
-            "entered", "closed", "exit", "realised", "rolled from", "why",
+            "group", "strikes", "expiry", "quantity", "credit", "maximum profit", "maximum loss", "breakeven",
+            "entered", "in place of",
         ],
         [
             (
-                v.group_id, v.kind.value, _strikes(v.short_strike, v.long_strike), v.expiry, v.quantity,
-                money(v.credit), money(v.max_profit), money(v.max_loss), money(v.breakeven), when(v.entered_ns),
-                when(v.closed_ns), v.exit.value, money(v.realised) if v.closed_ns else "", v.rolled_from, v.exit_reason,
+                v.group_id, _strikes(v.short_strike, v.long_strike), v.expiry, v.quantity, money(v.credit),
+                money(v.max_profit), money(v.max_loss), money(v.breakeven), when(v.entered_ns), v.rolled_from,
             )
             for v in verticals
         ],
         empty=f"strategy {name} has not entered anything yet",
     )  # fmt: skip
+    print_table(
+        "How they ended",
+        ["group", "exit", "realised", "closed", "why"],
+        [
+            (v.group_id, v.exit.value, money(v.realised), when(v.closed_ns), v.exit_reason)
+            for v in verticals
+            if v.closed_ns
+        ],
+    )
 
 
 def start(name: NameOf, config: ConfigFile = None, as_json_document: AsJson = False) -> None:
@@ -155,20 +168,18 @@ def _refuse_unknown(settings: Config, name: str) -> None:
         raise BadInput(f"no journal in {settings.system.journal_dir} knows the strategy {name!r}; {hint}")
 
 
-def _cells(row: dict[str, Any]) -> list[object]:
-    record, vertical, mark = row["record"], row["vertical"], row["mark"]
-    shown: list[object] = ["", "", "", "", "", "", ""]
-    if vertical:
-        shown = [
-            _strikes(vertical["short_strike"], vertical["long_strike"]), vertical["expiry"], vertical["quantity"],
-            money(vertical["credit"]), money(vertical["max_profit"]), money(vertical["max_loss"]),
-            money(vertical["breakeven"]),
-        ]  # fmt: skip
-    priced = bool(mark) and not mark["problem"]
+def _standing(record: dict[str, Any]) -> list[object]:
+    words = [record[key] for key in ("name", "kind", "standing", "status", "verticals")]
+    return [*words, money(record["realised"]), record["group_id"], record["reason"]]
+
+
+def _figures(vertical: dict[str, Any], mark: dict[str, Any] | None) -> list[object]:
+    seen = mark or {"problem": "not seen yet", "spot": 0}
     return [
-        record["name"], record["kind"], record["standing"], record["status"], *shown,
-        money(mark["pnl"]) if priced else "", f"{mark['distance_pct']:g} %" if mark and mark["spot"] else "",
-        record["verticals"], money(record["realised"]), record["group_id"], record["reason"],
+        vertical["strategy"], _strikes(vertical["short_strike"], vertical["long_strike"]), vertical["expiry"],
+        vertical["quantity"], *(money(vertical[key]) for key in ("credit", "max_profit", "max_loss", "breakeven")),
+        "not known" if seen["problem"] else money(seen["pnl"]), f"{seen['distance_pct']:g} %" if seen["spot"] else "",
+        vertical["group_id"],
     ]  # fmt: skip
 
 

@@ -37,6 +37,10 @@ WORK: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 # S5 and S6 refuse where a plan is judged; they count where they are built.
 SAFEGUARDS: Final = ("S1", "S2", "S3", "S4", "S7", "S8", "S9", "S10", "S11", "S12")
 DIFFERENCES: Final = ("position", "order", "fill", "group")
+EXITS: Final = (
+    "profit target", "stop loss", "adjustment", "before expiry", "operator", "elsewhere", "not entered", "halted",
+    "expired",
+)  # fmt: skip
 SEVERITIES: Final = ("INFO", "WARNING", "CRITICAL")
 
 METRICS: Final = (
@@ -70,6 +74,7 @@ METRICS: Final = (
     Metric("kill_switch", Kind.GAUGE, "1 while the kill switch is on"),
     Metric("trading_state", Kind.GAUGE, "1 for the state that the system is in", ("state",)),
     Metric("safeguard_actions_total", Kind.COUNTER, "How often a safeguard acted", ("safeguard",), always=SAFEGUARDS),
+    Metric("strategy_exits_total", Kind.COUNTER, "Verticals of strategies that ended", ("exit",), always=EXITS),
     # Alerts
     Metric("alerts_total", Kind.COUNTER, "Alerts that reached the notifier", ("severity",), always=SEVERITIES),
     Metric("alerts_unacknowledged", Kind.GAUGE, "Alerts that nobody has acknowledged", ("realm", "severity")),
