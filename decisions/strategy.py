@@ -31,6 +31,7 @@ from decisions.strategy_state import (
 from decisions.strikes import Chosen, Wanting, choose
 from domain.execution import Side
 from domain.groups import GroupOutcome, Mode, Plan, PlanLeg, Policy
+from domain.rollout import realm_of_cell
 from domain.strategies import Exit, Standing, StrategyStatus, strategy_group_id
 from messages.records import Severity
 from messages.strategy import (
@@ -116,7 +117,7 @@ def _decided(state: StrategyState, choice: Chosen, moment: Moment, effects: Effe
     """Write the vertical down; its plan is offered by the next look, when this is closed and cannot be voided."""
     record, rules = state.record, state.rules
     number = record.number + 1
-    group_id = strategy_group_id(rules.name, number, moment.config.system.cells)
+    group_id = strategy_group_id(rules.name, number, realm_of_cell(moment.cell), moment.config.system.cells)
     vertical = VerticalRecord(
         group_id=group_id, strategy=rules.name, kind=rules.kind, underlying=rules.underlying,
         expiry=choice.short.expiry, short_symbol=choice.short.symbol, long_symbol=choice.long.symbol,

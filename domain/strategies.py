@@ -9,6 +9,7 @@ from enum import Enum
 import msgspec
 
 from domain.plans import home_cell
+from domain.rollout import Realm
 from domain.verticals import VerticalKind
 
 STRATEGY_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -83,11 +84,12 @@ class Exit(Enum):
     EXPIRED = "expired"
 
 
-def strategy_group_id(name: str, number: int, cells: int) -> str:
+def strategy_group_id(name: str, number: int, realm: Realm, cells: int) -> str:
     """The id of a strategy's group: made of the strategy's name and the group's number, and the same every time.
 
-    A suffix makes the group's home cell the strategy's own, so that one process holds both.
+    A suffix makes the group's home cell the strategy's own, so that one process holds both.  Groups on paper are
+    numbered apart from live ones: a strategy that changes its realm begins to count anew.
     """
-    home, plain = home_cell(name, cells), f"{name}.{number}"
+    home, plain = home_cell(name, cells), f"{name}.{'p' if realm is Realm.PAPER else ''}{number}"
     tries = (plain if not salt else f"{plain}.{salt}" for salt in range(100_000))
     return next(group_id for group_id in tries if home_cell(group_id, cells) == home)

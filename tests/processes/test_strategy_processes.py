@@ -79,3 +79,21 @@ def test_a_strategy_survives_the_death_of_its_cell_and_takes_its_profit(tmp_path
         system.stop()
         (down,) = msgspec.json.decode(told(site, "--json"))
         assert down["record"]["standing"] == "stopped"
+
+
+def test_with_another_number_of_cells_a_strategy_is_not_begun_anew_elsewhere(tmp_path: Path) -> None:
+    """It would forget what it holds, and that it was stopped."""
+    with bench(tmp_path) as site:
+        plain = site.config_path.read_text()
+        site.config_path.write_text(plain + TABLE)
+        system = site.start()
+        wait_for(lambda: row(site)["record"]["status"] == "open", "the strategy to hold its vertical")
+        told(site, "stop", NAME)
+        wait_for(lambda: row(site)["record"]["status"] == "flat", "the stop to close it")
+        system.stop()
+        cells = next(n for n in (3, 4, 5, 6) if home_cell(NAME, n) != home_cell(NAME, 2))
+        site.config_path.write_text(plain.replace("[system]\n", f"[system]\ncells = {cells}\n") + TABLE)
+        refused = site.launch()
+        assert refused.wait_until_ended() == 1
+        said = refused.process.communicate()[1]
+        assert NAME in said and f"system.cells = {cells}" in said
