@@ -8,11 +8,14 @@ from actors.fan_out import FanOut
 from actors.machine import machine, now_ms
 from brokers.port import BrokerAdapter, Heartbeat, LinkDown, LinkUp
 from config.schema import Config
+from decisions.contracts import complete
 from decisions.effects import MS
+from decisions.session import MarketHours
 from messages.market import BrokerSilent, BrokerUp
 from messages.orders import InstrumentList, Snapshot
 from monitoring.measures import Measures
 
+DAY_NS = 86_400 * 10**9
 ASK_AGAIN_MS = 500  # without an instrument list for so long, it is asked for again
 RECONNECT_MS = (50, 100, 200, 500, 1_000)
 
@@ -30,6 +33,8 @@ class BrokerSession:
     ) -> None:
         self.adapter, self.config, self.cells, self.measures, self.log = adapter, config, cells, measures, log
         self.instruments = InstrumentList(())
+        self.hours = MarketHours(config.broker.calendar)
+        self.list_ends_ns = 0  # broker time when the list is asked for anew
         self.clock_ns = 0
         self.number = 0  # unique over incarnations: the pid in the high bits; 0: no complete session
         self.linked = 0  # the adapter's number of the session; it is complete once the instruments are known
@@ -63,7 +68,9 @@ class BrokerSession:
         if not self.silent and now - self.heard_ms > self.config.supervision.broker_silence_ms:
             why = f": {self.refusal}" if self.refusal else ""
             self.fall_silent(f"no broker clock for {now - self.heard_ms} ms{why}", link_down=not self.is_up)
-        if self.linked and not self.is_up and now - self.asked_ms > ASK_AGAIN_MS:
+        # a new phase or day may bring other lots and freeze quantities
+        outdated = not self.is_up or self.clock_ns >= self.list_ends_ns
+        if self.linked and outdated and now - self.asked_ms > ASK_AGAIN_MS:
             self.ask_instruments()
         if self.is_up and self.unanswered_ms and now - self.unanswered_ms > self.config.broker.answer_timeout_ms:
             self.ask_state()  # an answer that was lost must not cost a whole poll
@@ -129,7 +136,10 @@ class BrokerSession:
 
     def on_instruments(self, found: InstrumentList) -> None:
         """What can be traded; with it the session is complete."""
+        today = self.hours.calendar.day(self.clock_ns)
+        found = InstrumentList(complete(found.instruments, self.hours.calendar.name, today))
         self.instruments = found
+        self.list_ends_ns = min(self.hours.at(self.clock_ns).until_ns, self.clock_ns + DAY_NS)
         self.cells.tell_all(found)
         if not self.is_up and self.linked:
             self.number = machine().pid() << 16 | self.linked

@@ -23,11 +23,12 @@ from decisions.gate import Gate
 from decisions.session import MarketHours, repair_refusal
 from decisions.snapshots import contradicted
 from domain.execution import ExecutionReport
+from domain.instruments import Instrument
 from domain.quotes import Quote
 from messages import market
 from messages.group import Review
 from messages.identity import input_id
-from messages.orders import Snapshot
+from messages.orders import InstrumentList, Snapshot
 from messages.records import EscalationRecord, ProcessedEventRecord, Record
 from monitoring.measures import Measures
 from storage.port import Journal
@@ -66,6 +67,7 @@ class CellTree:
         self._behind_ns = 0  # so far is the last tick behind that maximum
         self._hours = MarketHours(config.broker.calendar)
         self._phase_ends_ns = 0
+        self._listed: dict[str, Instrument] = {}
         self._quotes: dict[str, Quote] = {}
         self._declared = {
             "deduplicates": deduplicates, "replaces": replaces, "rests": rests, "server_stops": server_stops
@@ -126,6 +128,7 @@ class CellTree:
         before = self.gate
         self._note_time(message)
         self._note_market()
+        noted = self.gate
         if not isinstance(message, Snapshot):
             self.gate = gate.turn(self.gate, message)
         records = self._step(message, cause or f"{type(message).__name__}@{self.clock_ns}")
@@ -134,7 +137,7 @@ class CellTree:
         if isinstance(message, Snapshot):
             self._compare(records)
             self.gate = gate.turn(self.gate, message)
-            if self.gate != before:
+            if self.gate != noted:
                 self._remember(f"reconciled/{self.journal.epoch}/{message.session}", message, [])
         behind_ms = self._behind_ns // 1_000_000
         self.gate = replace(
@@ -187,6 +190,8 @@ class CellTree:
                 self.clock_ns = max(self.clock_ns, message.as_of_ns)
             case market.MarketStatus():
                 self._hours.status = message
+            case InstrumentList():
+                self._listed = {instrument.symbol: instrument for instrument in message.instruments}
 
     def _note_market(self) -> None:
         standing = self._hours.at(self.clock_ns)
@@ -204,6 +209,7 @@ class CellTree:
             shut_by=self.gate.shut_by,
             waits=self.gate.waits,
             phase_ends_ns=self._phase_ends_ns,
+            listed=self._listed,
             quotes=self._quotes,
             config=self.config,
             **self._declared,

@@ -19,6 +19,7 @@ from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
 from actors.strategy import Strategy
 from actors.turn import SYSTEM, Standing, Turn
 from decisions import alerts, moves
+from decisions.contracts import tell_changes
 from decisions.effects import MS, Effects
 from decisions.news import News
 from decisions.session import halt_text, restricted_legs
@@ -383,6 +384,9 @@ class Desk(Actor):  # type: ignore[misc]
     def on_instruments(self, found: InstrumentList) -> None:
         """What can be traded."""
         self.instruments = {instrument.symbol: instrument for instrument in found.instruments}
+        effects = Effects()
+        tell_changes(self.nursery.index.groups.values(), self.instruments, self.turn.moment, effects)
+        self.turn.collect(SYSTEM, effects)
 
     def on_settled(self, settled: GroupSettled) -> None:
         """Where a group stands; one with uncovered shorts looks again at every tick (100 ms)."""

@@ -158,8 +158,8 @@ class BrokerGateway(ProcessActor):
                 self.session.on_snapshot(event)
                 self.reconciler.show(event, self.session.number, self.session.adapter.capabilities.snapshot_lag_ms)
             case InstrumentList():
-                self.door.controls.learn(event.instruments)
                 self.session.on_instruments(event)
+                self.door.controls.learn(self.session.instruments.instruments)
             case MarketStatus():
                 self.door.controls.hours.status = event
                 self.cells.tell_all(event)

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from config.schema import Config
+from domain.instruments import Instrument
 from domain.quotes import Quote
 from domain.rollout import Realm, realm_of_cell
 from messages.orders import CancelOrder, ForgetOrder, ModifyOrder, SubmitOrder
@@ -25,6 +27,11 @@ Outgoing = Request | ForgetOrder  # what the gateway is told
 
 class UnknownMessage(Exception):
     """A message that this actor has no rule for: a bug of ours, so the step is rolled back and a person is told."""
+
+
+def limits(instrument: Instrument) -> tuple[object, ...]:
+    """What an exchange may change of a contract from one session to the next."""
+    return instrument.lot_size, instrument.tick_size, instrument.freeze_qty, instrument.freeze_inclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,20 @@ class Moment:
     server_stops: bool = True  # whether it watches stop orders itself
     waits: str = ""  # why even repairs have to wait: the session is closed or halted
     phase_ends_ns: int = 0  # broker time until which that is known
+    listed: Mapping[str, Instrument] = field(default_factory=dict)  # the broker's newest list, by symbol
+
+    def current(self, instrument: Instrument) -> Instrument:
+        """The contract with the limits of the broker's newest list: lot, tick and freeze quantity change overnight."""
+        now = self.listed.get(instrument.symbol, instrument)
+        if limits(now) == limits(instrument) or min(now.lot_size, now.tick_size) <= 0:
+            return instrument
+        return replace(
+            instrument,
+            lot_size=now.lot_size,
+            tick_size=now.tick_size,
+            freeze_qty=now.freeze_qty,
+            freeze_inclusive=now.freeze_inclusive,
+        )
 
     def quote(self, symbol: str) -> Quote | None:
         """The last quote of ``symbol`` when it is usable and fresh, else ``None`` (R15)."""

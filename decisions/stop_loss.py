@@ -22,7 +22,7 @@ from decisions.order_changes import may_replace, must_cancel, request_cancel, re
 from decisions.prices import Pricing, concede, price
 from decisions.stop_trigger import at_broker, look
 from decisions.stop_window import measure
-from decisions.working import BLIND, RETRY_MS, Parent, Slot, place, restore, slots, with_order, work
+from decisions.working import BLIND, RETRY_MS, Parent, Slot, as_listed, place, restore, slots, with_order, work
 from domain.execution import OrdType, Side
 from domain.groups import Leg, Role, parent_of, parent_tag
 from domain.slices import slices
@@ -148,7 +148,7 @@ def _work_limit(state: StopState, moment: Moment, effects: Effects) -> StopState
     if late:
         effects.acted("S12")
         record = replace(record, status=StopStatus.FALLBACK)
-    parent = replace(parent, authorized=max(record.quantity, parent.filled))
+    parent = as_listed(replace(parent, authorized=max(record.quantity, parent.filled)), moment, effects)
     if record.status in (StopStatus.FALLBACK, StopStatus.MARKET):
         parent = _give_up(parent, record, moment, effects)
     else:

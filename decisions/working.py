@@ -22,7 +22,7 @@ from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
 from domain.instruments import Instrument
 from domain.slices import slices
-from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus
+from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, Severity
 
 QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
 RETRY_MS = 250  # broker time before a refused or rejected slice is tried again, times the attempt
@@ -46,6 +46,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     yielded: bool = False  # place nothing more, cancel what works, give up the rest
     reason: str = ""
     orders: Mapping[str, ChildOrder] = {}
+    relisted: bool = False  # the exchange has changed lot or freeze quantity since the group was opened
     filled: int = 0  # units that traded: the sum over the orders, kept by ``with_order`` because every look reads it
     live: int = 0  # units that may still trade, likewise
 
@@ -71,7 +72,15 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         missing = max(0, self.authorized - self.filled - self.live)
         if self.yielded or not missing:
             return missing
-        return min(missing, sum(slot.remainder for slot in slots(self) if self.gives_up(slot)))
+        return min(missing, self.odd + sum(slot.remainder for slot in slots(self) if self.gives_up(slot)))
+
+    @property
+    def odd(self) -> int:
+        """Missing units that no order can carry since the contract changed: less than a lot, or without a limit."""
+        missing = max(0, self.authorized - self.filled - self.live)
+        if not self.relisted or self.live:
+            return 0
+        return missing % self.instrument.lot_size if self.instrument.max_order_qty else missing
 
     def gives_up(self, slot: Slot) -> bool:
         """Whether nothing more of a slice is to be tried.
@@ -146,8 +155,32 @@ def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     """Cancel what is late or too much, place what is missing, and ask to be woken for the next deadline."""
     if not moment.may_send:
         return parent
+    parent = as_listed(parent, moment, effects)
     parent = _cancel(parent, moment, effects)
     return _place(parent, moment, effects)
+
+
+def as_listed(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """The parent with the contract's limits of today; what they leave as an odd rest is told to a person."""
+    current = moment.current(parent.instrument)
+    if current is not parent.instrument:
+        parent = replace(parent, instrument=current, relisted=True)
+    if parent.odd and parent.role not in ENTRY_ROLES:
+        why = (
+            f"lots are {current.lot_size} now" if current.max_order_qty else "its freeze quantity is not known any more"
+        )
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ODD_LOT",
+            f"{parent.side.value} {parent.odd} {current.symbol} cannot be ordered: {why}; close them by hand at the "
+            "broker, or they stay until they expire",
+            group_id=parent.group_id,
+            symbol=current.symbol,
+            quantity=parent.odd,
+            subject=f"{parent.parent_id}/{current.lot_size}/{parent.odd}",
+        )
+    return parent
 
 
 def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
@@ -184,7 +217,10 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     known = slots(parent)
     for slot in known:
         if need and slot.remainder and not parent.gives_up(slot):
-            quantity = min(slot.remainder, need)
+            quantity = min(slot.remainder, need, parent.instrument.max_order_qty)
+            quantity -= quantity % parent.instrument.lot_size
+            if not quantity:
+                continue
             need -= quantity
             due = _retry_at(slot)
             if moment.at_ns < due:
