@@ -35,6 +35,7 @@ class BrokerSession:
         self.instruments = InstrumentList(())
         self.hours = MarketHours(config.broker.calendar)
         self.list_ends_ns = 0  # broker time when the list is asked for anew
+        self.held: frozenset[str] = frozenset()  # symbols of the account's positions
         self.clock_ns = 0
         self.number = 0  # unique over incarnations: the pid in the high bits; 0: no complete session
         self.linked = 0  # the adapter's number of the session; it is complete once the instruments are known
@@ -110,9 +111,15 @@ class BrokerSession:
         self.subscribe()
         self.ask_instruments()
 
+    def hold(self, symbols: frozenset[str]) -> None:
+        """These are held: their quotes are needed, whoever wants them or not (E11)."""
+        if symbols != self.held:
+            self.held = symbols
+            self.subscribe()
+
     def subscribe(self) -> None:
-        """Have the quotes streamed that any cell wants."""
-        self.adapter.subscribe(self.cells.symbols)
+        """Have the quotes streamed that any cell wants, and those of what is held."""
+        self.adapter.subscribe(self.cells.symbols | self.held)
 
     def ask_state(self) -> None:
         """The funds first: a snapshot opens the cells' gates, and a group is judged by what is known then."""

@@ -19,6 +19,7 @@ from messages.supervision import (
     AlertBatchTaken,
     EventBatch,
     EventBatchTaken,
+    Exposed,
     Hello,
     Operate,
     Operated,
@@ -47,6 +48,7 @@ class Cell(ProcessActor):
         self.orders: OutWindow[wire.Request] = OutWindow(self.transmit_orders)
         self.waiting: dict[str, ActorAddress] = {}  # command id -> who asked
         self.symbols: frozenset[str] = frozenset()
+        self.exposed = -1  # uncovered units, as the gateway was last told; -1: not yet
         self.taken: dict[int, int] = {}  # gateway incarnation -> last batch that is durable
 
     def on_start(self) -> str:
@@ -84,6 +86,8 @@ class Cell(ProcessActor):
         self.orders.drop(lambda _: False)
         if "gateway" in self.peers:
             self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
+            self.exposed = -1
+            self.tell_exposure()
         undelivered = tuple(alert for alert in self.journal.open_escalations() if not alert.delivered_ns)
         if undelivered:
             self.pass_alerts(undelivered)
@@ -154,6 +158,13 @@ class Cell(ProcessActor):
         if self.tree.symbols != self.symbols and "gateway" in self.peers:
             self.symbols = self.tree.symbols
             self.send(self.peers["gateway"], Watch(self.index, self.symbols))
+        self.tell_exposure()
+
+    def tell_exposure(self) -> None:
+        """Have the gateway know how many units stand uncovered here: it counts those of all cells (E20)."""
+        if self.tree.uncovered_qty != self.exposed and "gateway" in self.peers:
+            self.exposed = self.tree.uncovered_qty
+            self.send(self.peers["gateway"], Exposed(self.index, self.exposed))
 
     def pass_alerts(self, alerts: tuple[EscalationRecord, ...]) -> None:
         for alert in alerts:

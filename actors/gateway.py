@@ -30,7 +30,17 @@ from messages.operator import KillSwitch
 from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot, SubmitResult
 from messages.positions import Attend, Findings, Probe
 from messages.records import Severity
-from messages.supervision import EventBatchTaken, Hello, Operate, Operated, OrderBatch, OrderBatchTaken, Trouble, Watch
+from messages.supervision import (
+    EventBatchTaken,
+    Exposed,
+    Hello,
+    Operate,
+    Operated,
+    OrderBatch,
+    OrderBatchTaken,
+    Trouble,
+    Watch,
+)
 
 PUMP_MS = 20  # the adapter is pumped at least this often
 
@@ -57,6 +67,7 @@ class BrokerGateway(ProcessActor):
             Watch: self.on_watch,
             OrderBatch: self.on_order_batch,
             EventBatchTaken: self.cells.taken,
+            Exposed: self.on_exposed,
             Operate: self.on_operate,
             Attend: self.on_attend,
             Probe: lambda _message, _sender: self.session.probe(),
@@ -70,7 +81,7 @@ class BrokerGateway(ProcessActor):
             raise CannotStart(str(error)) from None
         self.cells.realm = self.realm
         self.open(adapter)
-        self.measures.begin("broker_sessions_total")
+        self.measures.begin("broker_sessions_total", "control_actions_total")
         self.session.adapter.connect()
         self.wakeup(PUMP_MS, "pump")
         self.where = f"{adapter.capabilities.name} at {self.config.broker.host}:{self.config.broker.port}"
@@ -130,6 +141,8 @@ class BrokerGateway(ProcessActor):
         """Take what the broker said, let out what may leave, and pass everything on."""
         for event in self.session.adapter.pump():
             self.on_broker_event(event)
+        self.door.stop_repeated()
+        self.trading.review()
         self.door.let_out()
         self.memory.flush()
         for text in self.door.misdirected:
@@ -143,9 +156,11 @@ class BrokerGateway(ProcessActor):
                 self.cells.on_quote(event)
             case Heartbeat():
                 self.session.on_heartbeat(event)
+                self.door.account.watch.look(self.session.clock_ns)
             case ExecutionReport():
                 self.session.advance(event.ts_ns)
                 self.door.ledger.follow(event)
+                self.door.account.watch.follow(event)
                 self.cells.pass_on(event.client_order_id, event)
             case SubmitResult():
                 self.door.ledger.answered(event)
@@ -154,17 +169,21 @@ class BrokerGateway(ProcessActor):
                 self.cells.pass_on(event.client_order_id, event)
             case Snapshot():
                 self.door.ledger.load(event)
+                self.door.account.watch.load(event, self.session.clock_ns)
+                self.session.hold(self.door.account.watch.held)
                 self.trading.on_snapshot()
                 self.session.on_snapshot(event)
                 self.reconciler.show(event, self.session.number, self.session.adapter.capabilities.snapshot_lag_ms)
             case InstrumentList():
                 self.session.on_instruments(event)
                 self.door.controls.learn(self.session.instruments.instruments)
+                self.door.account.watch.learn(self.session.instruments.instruments)
             case MarketStatus():
                 self.door.controls.hours.status = event
                 self.cells.tell_all(event)
             case Funds():
                 self.measures.set("margin_use_ratio", margin_use(event))
+                self.door.account.watch.take_funds(event)
                 self.cells.tell_all(event)
             case LinkUp():
                 self.session.on_link_up(event)
@@ -184,9 +203,7 @@ class BrokerGateway(ProcessActor):
         cell = self.cells.hello(hello, sender)
         if cell is None:
             return
-        self.door.lanes.drop(
-            lambda request: self.cells.home_of(request.client_order_id) == hello.cell and request.epoch < hello.epoch
-        )
+        self.door.drop_older(hello.cell, hello.epoch)
         self.session.subscribe()
         cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.session.instruments)
         cell.window.put(self.door.controls.hours.status)
@@ -207,6 +224,11 @@ class BrokerGateway(ProcessActor):
         del sender
         self.cells.watch(watch)
         self.session.subscribe()
+
+    def on_exposed(self, news: Exposed, sender: ActorAddress) -> None:
+        """A cell has shorts that nothing protects, or has them no more (E20)."""
+        del sender
+        self.door.account.watch.exposed(news.cell, news.units, self.session.clock_ns)
 
     def on_order_batch(self, batch: OrderBatch, sender: ActorAddress) -> None:
         if not self.cells.is_current(batch.cell, batch.epoch):

@@ -7,18 +7,19 @@ from collections import OrderedDict
 import structlog
 from msgspec.structs import replace
 
+from actors.account_door import AccountDoor
 from actors.broker_session import BrokerSession
 from actors.control_log import ControlLog
+from actors.crossings import Crossings
 from actors.fan_out import FanOut
 from actors.machine import now_ms
 from config.schema import ControlsConfig
 from decisions.controls import Controls
 from decisions.lanes import Lanes
 from decisions.ledger import KEPT_ORDERS, Ledger
+from decisions.working_book import Working
 from domain.rollout import realm_of_order
-from domain.trading import TradingState
 from messages import wire
-from messages.controls import TradingStateChanged
 from messages.orders import (
     CancelOrder,
     ForgetOrder,
@@ -29,7 +30,7 @@ from messages.orders import (
     SubmitOrder,
     SubmitResult,
 )
-from messages.records import ControlAction, ControlRecord
+from messages.records import ControlAction
 from monitoring.measures import Measures
 
 
@@ -49,8 +50,10 @@ class OrderDoor:
         self.adapter = session.adapter
         self.ledger, self.lanes = Ledger(), Lanes(config)
         self.controls = Controls(config, session.config.broker.calendar)
+        self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self._cancel)
+        self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings)
+        self.controls.overridden = lambda name, order: self.account.overridden(name, order, session.clock_ns)
         self.killed = False
-        self.trading = TradingStateChanged(TradingState.ACTIVE, "")
         self.misdirected: list[str] = []  # what was not let out because it was made for the other realm
         self.unsent: OrderedDict[str, str] = OrderedDict()  # orders that were answered "it did not leave", and why
 
@@ -61,16 +64,27 @@ class OrderDoor:
                 self.forget(request)
             elif isinstance(request, SubmitOrder) and request.client_order_id in self.unsent:
                 self.answer_unsent(replace(request, resend=False), self.unsent[request.client_order_id])
-            else:
+            elif not self._withdrawn(request):
                 waiting = self.lanes.put(request)
                 if waiting is not None:
                     self.answer_unsent(waiting, "canceled before it was sent")
+
+    def _withdrawn(self, request: wire.Request) -> bool:
+        """The cancel of an order that waits for a crossing one (E12) has nothing else to do."""
+        if not isinstance(request, CancelOrder):
+            return False
+        dropped = self.crossings.drop(lambda held: held.client_order_id == request.client_order_id)
+        for held in dropped:
+            self.answer_unsent(held, "canceled before it was sent")
+        return bool(dropped)
 
     def let_out(self) -> None:
         """Send what the lanes release."""
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
             return
+        for held in self.crossings.waiting():
+            self.submit(held)
         for request in self.lanes.take(now_ms()):
             if realm_of_order(request.client_order_id) not in (self.cells.realm, None):
                 self.refuse_misdirected(request)
@@ -101,14 +115,29 @@ class OrderDoor:
         if not judged.allowed:
             self.refuse(order, judged.reason)
             return
-        if self.trading.state is not TradingState.ACTIVE and not order.reduce_only:
-            self.refuse(order, self.trading.reason)
+        problem = self.account.forbids(order, now_ns)
+        if problem:
+            self.refuse(order, problem)
+            return
+        if self.account.holds_back(order, now_ns):
             return
         self.measures.add("orders_sent_total", role=order.role.value)
         self.ledger.sent(order)
         self.adapter.submit(order)
         sent = OrderSent(client_order_id=order.client_order_id, ts_ns=now_ns, checks=judged.checks)
         self.cells.pass_on(order.client_order_id, sent)
+
+    def stop_repeated(self) -> None:
+        """What the repeated-execution throttle has just disabled must not work on either (E8)."""
+        for working in self.account.newly_disabled():
+            self._cancel(working)
+
+    def _cancel(self, working: Working) -> None:
+        order_id, venue_order_id = working.client_order_id, working.venue_order_id
+        request_id = f"{order_id}/x{self.session.clock_ns}"
+        self.adapter.cancel(
+            CancelOrder(client_order_id=order_id, venue_order_id=venue_order_id, request_id=request_id, epoch=0)
+        )
 
     def modify(self, change: ModifyOrder) -> None:
         """Judge a change in place like a new order with its terms, and ask the broker or answer it."""
@@ -126,24 +155,13 @@ class OrderDoor:
         self.measures.add("orders_refused_total", control=control)
         self.log.warning("request refused", client_order_id=request.client_order_id, reason=reason)
         meant = request if isinstance(request, SubmitOrder) else self.ledger.payload(request.client_order_id)
-        self.memory.record(
-            ControlRecord(
-                subject=f"order/{request.client_order_id}",
-                control=control,
-                action=ControlAction.REFUSED,
-                group_id=meant.group_id if meant else "",
-                symbol=meant.symbol if meant else "",
-                quantity=request.quantity,
-                amount=request.price,
-                text=reason,
-                at_ns=self.session.clock_ns,
-            )
-        )
+        subject = f"order/{request.client_order_id}"
+        self.account.remember(subject, control, ControlAction.REFUSED, meant, reason, self.session.clock_ns)
         self.answer_unsent(request, reason)
 
     def drop_all(self, reason: str) -> None:
         """Nothing that waits may leave any more."""
-        for request in self.lanes.drop_all():
+        for request in (*self.lanes.drop_all(), *self.crossings.drop(lambda _: True)):
             self.answer_unsent(request, reason)
 
     def drop_entries(self, reason: str) -> None:
@@ -151,6 +169,12 @@ class OrderDoor:
         for request in self.lanes.drop_entries():
             if isinstance(request, SubmitOrder):
                 self.refuse(request, reason)
+
+    def drop_older(self, cell: int, epoch: int) -> None:
+        """Nothing of a cell's older incarnation leaves (I18)."""
+        older = lambda request: self.cells.home_of(request.client_order_id) == cell and request.epoch < epoch  # noqa: E731
+        self.lanes.drop(older)
+        self.crossings.drop(older)
 
     def cancel_entries(self) -> int:
         """Ask the broker to cancel every working entry of ours; how many there are."""

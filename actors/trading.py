@@ -92,7 +92,7 @@ class Trading:
         if asked == self.told:
             return 0
         stricter, self.told = asked.state is not self.told.state, asked
-        self.door.trading = asked
+        self.door.account.trading = asked
         self.cells.tell_all(asked)
         self.log.warning("trading state", state=asked.state.value, reason=asked.reason)
         if not stricter or not self.stops_entries:

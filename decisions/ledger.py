@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from domain.execution import ExecutionReport, Side
+from decisions.working_book import Working, WorkingBook
+from domain.execution import ExecutionReport, OrdType, Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
 from domain.orders import OrderState, merge
 from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult
@@ -87,6 +88,7 @@ class Ledger:
         self._orders: dict[str, _Known] = {}
         self._parents: dict[str, _Parent] = {}
         self._live: dict[str, _Known] = {}
+        self.book = WorkingBook()
         self._quiet: OrderedDict[str, None] = OrderedDict()  # parents without a live order, longest quiet first
 
     def sent(self, order: SubmitOrder) -> None:
@@ -235,14 +237,37 @@ class Ledger:
         known.counted, known.live = counted, live
         if live:
             self._live[known.state.client_order_id] = known
+            self._show(known)
         else:
             self._live.pop(known.state.client_order_id, None)
+            self.book.drop(known.state.client_order_id)
         if parent.live:
             self._quiet.pop(known.parent_id, None)
         else:
             self._quiet.setdefault(known.parent_id)
         while len(self._orders) > self._keep and self._quiet:
             self._forget(self._quiet.popitem(last=False)[0])
+
+    def _show(self, known: _Known) -> None:
+        """Bring the book of working orders up to date with one that may still trade."""
+        order, order_id = known.order, known.state.client_order_id
+        ours = cell_of(order_id) is not None
+        if known.side is None or not known.symbol or not ours:
+            return
+        stop = order.order_type is OrdType.STOP_LIMIT if order else tag_kind(order_id) == "S"
+        self.book.put(
+            Working(
+                client_order_id=order_id,
+                venue_order_id=known.state.venue_order_id or known.venue_order_id,
+                symbol=known.symbol,
+                side=known.side,
+                is_entry=order.role in ENTRY_ROLES if order else tag_kind(order_id) == "E",
+                order_type=order.order_type if order else None,
+                price=order.price if order else 0,
+                dormant=stop and not known.state.triggered,
+                live_qty=known.state.live_qty,
+            )
+        )
 
     def _forget(self, parent_id: str) -> None:
         for client_order_id in self._parents.pop(parent_id).orders:

@@ -11,6 +11,7 @@ from typing import Final
 from domain.trading import STRICTNESS, TradingState
 from messages.records import ControlAction, ControlRecord
 
+OF_ORDERS: Final = ("order/", "held/", "use/")  # subjects that are about a single order
 OPERATOR: Final = "trading/operator"
 LOSS: Final = "trading/E11"
 STATE_OF: Final = {
@@ -33,7 +34,7 @@ class Standing:
 
     def follow(self, record: ControlRecord) -> None:
         """Take note of a decision."""
-        if not record.subject.startswith("order/"):
+        if not record.subject.startswith(OF_ORDERS):
             self._last[record.subject] = record
 
     def last(self, subject: str) -> ControlRecord | None:
@@ -45,7 +46,9 @@ class Standing:
         state, reason = TradingState.ACTIVE, ""
         for subject in (OPERATOR, LOSS):
             record = self._last.get(subject)
-            if record is None or (subject == LOSS and self.override("E11", "", now_ns)):
+            if record is None or 0 < record.until_ns <= now_ns:
+                continue
+            if subject == LOSS and self.override("E11", "", now_ns):
                 continue
             asked = STATE_OF[record.action]
             if STRICTNESS[asked] > STRICTNESS[state]:

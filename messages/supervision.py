@@ -155,6 +155,14 @@ class OrderBatchTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Exposed:
+    """A cell to the gateway: so many short units stand uncovered; sent when it changes, and after every Hello."""
+
+    cell: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """A cell to the gateway: quotes of exactly these symbols, please."""
 

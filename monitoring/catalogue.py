@@ -41,6 +41,7 @@ EXITS: Final = (
     "profit target", "stop loss", "adjustment", "before expiry", "operator", "elsewhere", "not entered", "halted",
     "expired",
 )  # fmt: skip
+ACTING: Final = ("E8", "E10", "E11", "E12", "E13")  # controls that do something else than refuse
 SEVERITIES: Final = ("INFO", "WARNING", "CRITICAL")
 
 METRICS: Final = (
@@ -71,6 +72,14 @@ METRICS: Final = (
     Metric("groups", Kind.GAUGE, "Order groups in the journals", ("realm", "outcome")),
     Metric("orders_sent_total", Kind.COUNTER, "Orders written to the broker", ("role",)),
     Metric("orders_refused_total", Kind.COUNTER, "Orders that the gateway did not let out", ("control",)),
+    Metric(
+        "control_actions_total",
+        Kind.COUNTER,
+        "Controls that acted otherwise than by refusing",
+        ("control",),
+        always=ACTING,
+    ),
+    Metric("day_result", Kind.GAUGE, "What the account gained or, negative, lost today, in currency units"),
     Metric("kill_switch", Kind.GAUGE, "1 while the kill switch is on"),
     Metric("trading_state", Kind.GAUGE, "1 for the state that the system is in", ("state",)),
     Metric("safeguard_actions_total", Kind.COUNTER, "How often a safeguard acted", ("safeguard",), always=SAFEGUARDS),

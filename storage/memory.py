@@ -200,7 +200,9 @@ class MemoryJournal:
 
     def standing_controls(self) -> list[ControlRecord]:
         self._refuse_if_closed()
-        found = [record for record in self.rows(CONTROLS) if not record.subject.startswith("order/")]
+        found = [
+            record for record in self.rows(CONTROLS) if record.subject.partition("/")[0] not in ("order", "held", "use")
+        ]
         return sorted(found, key=attrgetter("at_ns", "subject"))
 
     def strategies(self) -> list[StrategyRecord]:

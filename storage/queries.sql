@@ -56,7 +56,7 @@ WHERE delivered_ns = 0 OR (severity = 'CRITICAL' AND acknowledged_ns = 0)
 ORDER BY raised_ns, escalation_id;
 
 -- name: standing_controls
-SELECT * FROM control_decisions WHERE subject NOT GLOB 'order/*' ORDER BY at_ns, subject;
+SELECT * FROM control_decisions WHERE substr(subject, 1, instr(subject, '/')) NOT IN ('order/', 'held/', 'use/') ORDER BY at_ns, subject;
 
 -- name: count_intents
 SELECT status, count(*) FROM order_intents GROUP BY status;

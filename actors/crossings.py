@@ -1,0 +1,59 @@
+"""No two orders of ours that could trade with each other (E12): the one that reduces wins, and the entry goes first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from actors.machine import now_ms
+from decisions.working_book import Working, WorkingBook
+from domain.execution import OrdType
+from messages.orders import SubmitOrder
+
+ASK_AGAIN_MS = 250  # a cancel of an entry that is in the way
+
+
+class Crossings:
+    """Repairs that wait until our own order on the other side is gone; but not for ever, because a missing hedge is
+    worse than two orders of ours that meet.  ``cancel`` asks the broker to cancel one."""
+
+    def __init__(self, wait_ms: int, book: WorkingBook, cancel: Callable[[Working], None]) -> None:
+        self._wait_ms, self._book, self._cancel = wait_ms, book, cancel
+        self._held: OrderedDict[str, tuple[int, SubmitOrder]] = OrderedDict()  # since when
+        self._asked: dict[str, int] = {}
+
+    def in_the_way(self, order: SubmitOrder) -> list[Working]:
+        """Our working orders that this one could trade with.  A stop is in no book before it is triggered."""
+        if order.order_type is OrdType.STOP_LIMIT or order.resend:
+            return []
+        return [w for w in self._book.of(order.symbol) if w.meets(order.side, order.order_type, order.price)]
+
+    def hold(self, order: SubmitOrder, found: list[Working]) -> bool:
+        """Whether a repair has to wait; the entries in its way are being canceled."""
+        now = now_ms()
+        since, _ = self._held.setdefault(order.client_order_id, (now, order))
+        if now - since >= self._wait_ms:
+            del self._held[order.client_order_id]
+            return False
+        for working in found:
+            if working.is_entry and now - self._asked.get(working.client_order_id, -ASK_AGAIN_MS) >= ASK_AGAIN_MS:
+                self._asked[working.client_order_id] = now
+                self._cancel(working)
+        return True
+
+    def waiting(self) -> list[SubmitOrder]:
+        """Those that may try again; the longest waiting first."""
+        return [order for _, order in self._held.values()]
+
+    def holds(self, client_order_id: str) -> bool:
+        """Whether this order waits already."""
+        return client_order_id in self._held
+
+    def drop(self, chosen: Callable[[SubmitOrder], bool]) -> list[SubmitOrder]:
+        """Take out and return what will not leave any more, or has left."""
+        dropped = [order for _, order in self._held.values() if chosen(order)]
+        for order in dropped:
+            del self._held[order.client_order_id]
+        if not self._held:
+            self._asked.clear()
+        return dropped

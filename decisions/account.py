@@ -1,0 +1,132 @@
+"""The account as the gateway knows it: what is held, and today's fills, from the broker's own words alone.
+
+A snapshot says what is held; fills that came after it are added, once each, whatever order they come in.  Amounts are
+ten-thousandths of the currency times multipliers, like everywhere.  A *day* is one of UTC by the broker's clock: the
+sessions of the supported markets do not cross its midnight.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from domain.execution import ExecType, ExecutionReport, Side
+from domain.groups import cell_of, tag_kind
+from domain.instruments import Instrument
+from messages.market import Funds
+from messages.orders import Snapshot
+
+DAY_NS = 86_400 * 10**9
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One trade as it stands, after corrections; a busted one has no quantity."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: int
+    price: int
+    ts_ns: int
+
+    @property
+    def signed(self) -> int:
+        """Positive when bought."""
+        return self.side.sign * self.quantity
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether it opened new risk of ours."""
+        return cell_of(self.client_order_id) is not None and tag_kind(self.client_order_id) == "E"
+
+
+class Account:
+    """Positions, today's fills and funds; forgets fills of earlier days."""
+
+    def __init__(self) -> None:
+        self.instruments: Mapping[str, Instrument] = {}
+        self.positions: Counter[str] = Counter()
+        self.average: dict[str, int] = {}  # price of what is held, by the broker
+        self.known = False  # a snapshot has been seen
+        self.funds: Funds | None = None
+        self.held_at_funds: Counter[str] = Counter()  # positions when the funds were told
+        self._fills: dict[str, Fill] = {}  # by exec_id
+        self._amended: set[str] = set()  # corrections and busts that have been taken
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        """From now on these are all the instruments that there are."""
+        self.instruments = {instrument.symbol: instrument for instrument in instruments}
+
+    def take_funds(self, funds: Funds) -> None:
+        """What the broker counted, at what was held then."""
+        self.funds, self.held_at_funds = funds, Counter(self.positions)
+
+    def follow(self, report: ExecutionReport) -> Fill | None:
+        """Take a report; the fill that it shows when that is new."""
+        before = self._fills.get(report.exec_ref_id or report.exec_id)
+        fill = self._fold(report)
+        if fill is not None:
+            self.positions[fill.symbol] += fill.signed - (before.signed if before else 0)
+        return fill if before is None else None
+
+    def load(self, snapshot: Snapshot, now_ns: int) -> list[Fill]:
+        """Take the broker's positions; returns the fills that are new, oldest first."""
+        today = now_ns // DAY_NS
+        self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns // DAY_NS >= today}
+        new = []
+        for report in sorted(snapshot.executions, key=lambda report: report.ts_ns):
+            known = (report.exec_ref_id or report.exec_id) in self._fills
+            fill = self._fold(report) if report.ts_ns // DAY_NS >= today else None
+            if fill is not None and not known:
+                new.append(fill)
+        listed = {report.exec_id for report in snapshot.executions}
+        self.positions = Counter({position.symbol: position.quantity for position in snapshot.positions})
+        self.average = {position.symbol: position.avg_px for position in snapshot.positions}
+        for exec_id, fill in self._fills.items():
+            if exec_id not in listed and fill.ts_ns >= snapshot.as_of_ns:
+                self.positions[fill.symbol] += fill.signed
+        self.known = True
+        return new
+
+    def fills(self, day: int) -> Iterator[Fill]:
+        """Today's fills as they stand."""
+        return (fill for fill in self._fills.values() if fill.ts_ns // DAY_NS == day)
+
+    def multiplier(self, symbol: str) -> int:
+        """Of a contract; 1 for one that the broker does not list."""
+        instrument = self.instruments.get(symbol)
+        return instrument.multiplier if instrument else 1
+
+    def underlying(self, symbol: str) -> str:
+        """What a contract is of."""
+        instrument = self.instruments.get(symbol)
+        return instrument.underlying if instrument and instrument.underlying else symbol
+
+    def premium_paid(self, day: int) -> int:
+        """What entries bought have cost today (an amount)."""
+        return sum(
+            fill.quantity * fill.price * self.multiplier(fill.symbol)
+            for fill in self.fills(day)
+            if fill.is_entry and fill.side is Side.BUY
+        )
+
+    def _fold(self, report: ExecutionReport) -> Fill | None:
+        match report.exec_type:
+            case ExecType.TRADE if report.exec_id not in self._fills and report.side is not None:
+                fill = Fill(
+                    report.client_order_id, report.symbol, report.side, report.last_qty, report.last_px, report.ts_ns
+                )
+                self._fills[report.exec_id] = fill
+                return fill
+            case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL if report.exec_id not in self._amended:
+                known = self._fills.get(report.exec_ref_id)
+                if known is None:
+                    return None  # the next snapshot tells what came of it
+                self._amended.add(report.exec_id)
+                kept = report.exec_type is ExecType.TRADE_CORRECT
+                fill = msgspec.structs.replace(known, quantity=report.last_qty if kept else 0, price=report.last_px)
+                self._fills[report.exec_ref_id] = fill
+                return fill
+        return None

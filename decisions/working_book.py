@@ -1,0 +1,86 @@
+"""Our orders that may still trade, by symbol: what a new order could meet, and what they could still open (E5, E12)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from domain.execution import OrdType, Side
+
+
+class Working(msgspec.Struct, frozen=True):
+    """One order.  ``order_type`` None: sent by an earlier gateway, so that its price is not known."""
+
+    client_order_id: str
+    venue_order_id: str
+    symbol: str
+    side: Side
+    is_entry: bool
+    order_type: OrdType | None
+    price: int
+    dormant: bool  # a stop that has not been triggered: it is in no book
+    live_qty: int
+
+    def meets(self, side: Side, order_type: OrdType, price: int) -> bool:
+        """Whether a new order with these terms could trade with this one.  What is not known may."""
+        if side is self.side or self.dormant:
+            return False
+        if OrdType.MARKET in (order_type, self.order_type) or self.order_type is None:
+            return True
+        bid, ask = (price, self.price) if side is Side.BUY else (self.price, price)
+        return bid >= ask
+
+
+class WorkingBook:
+    """All of them, with sums that are kept."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Working] = {}
+        self._of_symbol: dict[str, dict[str, Working]] = {}
+        self._entries: Counter[tuple[str, Side]] = Counter()
+        self._cost: Counter[tuple[str, Side]] = Counter()
+
+    def put(self, order: Working) -> None:
+        """The order as it is now."""
+        self.drop(order.client_order_id)
+        self._orders[order.client_order_id] = order
+        self._of_symbol.setdefault(order.symbol, {})[order.client_order_id] = order
+        self._count(order, 1)
+
+    def drop(self, client_order_id: str) -> None:
+        """It cannot trade any more."""
+        known = self._orders.pop(client_order_id, None)
+        if known is None:
+            return
+        of_symbol = self._of_symbol[known.symbol]
+        del of_symbol[client_order_id]
+        if not of_symbol:
+            del self._of_symbol[known.symbol]
+        self._count(known, -1)
+
+    def of(self, symbol: str) -> Iterable[Working]:
+        """Those of one symbol."""
+        return list(self._of_symbol.get(symbol, {}).values())
+
+    def symbols(self) -> Iterable[str]:
+        """The symbols with such orders."""
+        return list(self._of_symbol)
+
+    def entry_qty(self, symbol: str, side: Side) -> int:
+        """Units that working entries may still open."""
+        return self._entries[symbol, side]
+
+    def entry_cost(self, symbol: str, side: Side) -> int:
+        """Those units times their prices."""
+        return self._cost[symbol, side]
+
+    def _count(self, order: Working, sign: int) -> None:
+        if order.is_entry:
+            key = (order.symbol, order.side)
+            self._entries[key] += sign * order.live_qty
+            self._cost[key] += sign * order.live_qty * order.price
+            if not self._entries[key]:
+                del self._entries[key]
+                del self._cost[key]

@@ -1,0 +1,418 @@
+"""Every pre-trade control, judged by what the broker sees: switched off, its test fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, Door, door, order, put, report
+from msgspec.structs import replace
+
+from decisions.repeats import subject_of
+from domain.execution import ExecType, OrdType, Side
+from domain.groups import Role
+from domain.instruments import Instrument
+from domain.quotes import Quote
+from domain.trading import TradingState
+from messages.controls import EnableControl, OverrideControl, SetTradingState
+from messages.market import Funds
+from messages.operator import CommandDone, CommandRefused, KillSwitch
+from messages.orders import InstrumentList, Outcome, Position, SubmitOrder
+from messages.records import ControlAction, Severity
+from messages.supervision import Exposed
+
+BUY = order(LONG, Side.BUY)
+SELL = order(SHORT, Side.SELL)
+
+
+def refuses(gateway: Door, refused: SubmitOrder, control: str) -> str:
+    """The broker never sees this order, the cell hears why, and it is counted and journaled; gives the reason."""
+    before = gateway.refused_by(control)
+    reasons = gateway.refusals(refused)
+    assert len(reasons) == 1 and reasons[0].startswith(f"{control}: "), reasons
+    assert refused.client_order_id not in [sent.client_order_id for sent in gateway.sent]
+    assert gateway.refused_by(control) == before + 1
+    journaled = [r for r in gateway.journaled() if r.subject == f"order/{refused.client_order_id}"]
+    assert [(r.control, r.action) for r in journaled] == [(control, ControlAction.REFUSED)]
+    return reasons[0]
+
+
+def lets_out(gateway: Door, wanted: SubmitOrder) -> None:
+    """The broker sees this order."""
+    assert gateway.refusals(wanted) == []
+    assert gateway.sent[-1] == wanted
+
+
+def test_e1_an_order_beyond_the_most_units_or_the_most_money_does_not_leave(tmp_path: Path) -> None:
+    with door(tmp_path, max_order_qty=10, max_order_notional=500) as gateway:
+        refuses(gateway, order(LONG, Side.BUY, 11), "E1")
+        refuses(gateway, order(LONG, Side.BUY, 6, ordinal=1), "E1")
+        refuses(gateway, order(LONG, Side.BUY, 6, role=Role.HEDGE, ordinal=2), "E1")
+        lets_out(gateway, order(LONG, Side.BUY, 5, ordinal=3))
+
+
+@pytest.mark.parametrize("price", [0, -5_000, 50_0000], ids=["missing", "negative", "far away"])
+def test_e2_a_price_that_is_missing_or_far_from_the_market_does_not_leave(tmp_path: Path, price: int) -> None:
+    with door(tmp_path) as gateway:
+        refuses(gateway, order(LONG, Side.BUY, price=price), "E2")
+
+
+def test_e2_without_a_fresh_quote_no_entry_leaves_and_a_repair_does(tmp_path: Path) -> None:
+    with door(tmp_path, reference_max_age_ms=1_000) as gateway:
+        gateway.passes(2_000)
+        refuses(gateway, BUY, "E2")
+        lets_out(gateway, order(LONG, Side.BUY, role=Role.HEDGE))
+
+
+def test_e3_an_id_is_one_order_for_ever(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        lets_out(gateway, BUY)
+        assert gateway.hear(BUY) == [], "a copy is neither sent nor answered"
+        gateway.hear(replace(BUY, quantity=2))
+        assert gateway.sent == [BUY]
+        assert gateway.refused_by("E3") == 1
+
+
+def test_e5_what_is_short_and_what_is_being_sold_stay_within_the_limit_of_their_underlying(tmp_path: Path) -> None:
+    with door(tmp_path, max_short_units_underlying=10) as gateway:
+        gateway.snapshot(positions=(Position(SHORT.symbol, -4, 1_0000), Position(LONG.symbol, 20, 1_0000)))
+        lets_out(gateway, order(put(100), Side.SELL, 6))
+        refuses(gateway, order(put(105), Side.SELL, 1), "E5")
+        lets_out(gateway, order(SHORT, Side.BUY, 4, role=Role.CLOSE, ordinal=9))
+        lets_out(gateway, BUY)
+
+
+def test_e5_what_is_short_and_what_is_being_sold_stay_within_the_limit_of_the_account(tmp_path: Path) -> None:
+    with door(tmp_path, max_short_units=10) as gateway:
+        lets_out(gateway, order(SHORT, Side.SELL, 10))
+        refuses(gateway, order(put(105), Side.SELL, 1), "E5")
+        gateway.ends(gateway.sent[0])
+        lets_out(gateway, order(put(105), Side.SELL, 1, attempt=2))
+
+
+def test_e5_working_entries_together_stay_within_the_limit(tmp_path: Path) -> None:
+    with door(tmp_path, max_working_notional=1_000) as gateway:
+        lets_out(gateway, order(LONG, Side.BUY, 6))
+        refuses(gateway, order(SHORT, Side.SELL, 5), "E5")
+        lets_out(gateway, order(SHORT, Side.SELL, 4, attempt=2))
+
+
+def test_e5_too_many_open_orders_stop_entries_and_no_repair(tmp_path: Path) -> None:
+    with door(tmp_path, max_open_orders=1) as gateway:
+        lets_out(gateway, BUY)
+        refuses(gateway, SELL, "E5")
+        lets_out(gateway, order(LONG, Side.BUY, role=Role.HEDGE))
+
+
+def test_e6_the_children_of_a_parent_never_exceed_it(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        lets_out(gateway, replace(BUY, quantity=3, parent_qty=5))
+        refuses(gateway, replace(order(LONG, Side.BUY, 3, slice_no=1), parent_qty=5), "E6")
+
+
+def test_e7_the_last_tokens_are_for_repairs_and_cancels(tmp_path: Path) -> None:
+    with door(tmp_path, orders_per_second=3, reserved_tokens=2) as gateway:
+        hedge = order(LONG, Side.BUY, role=Role.HEDGE)
+        gateway.hear(BUY, SELL)
+        assert gateway.sent == [BUY], "the second entry waits"
+        gateway.hear(hedge)
+        assert gateway.sent == [BUY, hedge]
+
+
+def trade(gateway: Door, times: int, instrument: Instrument = LONG, role: Role | None = None) -> list[SubmitOrder]:
+    """So many parent orders of one symbol trade, one after the other."""
+    made = [order(instrument, Side.BUY, group_id=f"g{n}", role=role) for n in range(times)]
+    for each in made:
+        lets_out(gateway, each)
+        gateway.fills(each)
+    return made
+
+
+def test_e8_what_is_executed_again_and_again_is_disabled_until_a_person_enables_it(tmp_path: Path) -> None:
+    with door(tmp_path, repeat_limit=3) as gateway:
+        made = trade(gateway, 3)
+        late = order(LONG, Side.BUY, group_id="late")
+        lets_out(gateway, late)
+        lets_out(gateway, works := order(LONG, Side.BUY, group_id="working"))
+        gateway.fills(late)
+        assert gateway.canceled == [works.client_order_id], "what works of it is canceled"
+        refuses(gateway, order(LONG, Side.BUY, group_id="more"), "E8")
+        lets_out(gateway, SELL)
+        assert [(a.kind, a.severity) for a in gateway.alerts] == [("REPEATED_EXECUTION", Severity.CRITICAL)]
+    subject = subject_of(LONG.symbol, Side.BUY)
+    with door(tmp_path, repeat_limit=3) as gateway:
+        refuses(gateway, order(LONG, Side.BUY, group_id="restart"), "E8")
+        assert isinstance(gateway.told(EnableControl("something else", "why", "maria")), CommandRefused)
+        gateway.passes(1_000)
+        assert isinstance(gateway.told(EnableControl(subject, "meant it", "maria")), CommandDone)
+        lets_out(gateway, order(LONG, Side.BUY, group_id="again"))
+        told = [report(o, ExecType.TRADE, 1, NOW_NS, last_qty=1, last_px=o.price) for o in [*made, late]]
+        gateway.snapshot(executions=tuple(told))
+        lets_out(gateway, order(LONG, Side.BUY, group_id="and again"))
+
+
+def test_e8_a_restart_in_the_middle_counts_on_from_the_brokers_own_record(tmp_path: Path) -> None:
+    with door(tmp_path, repeat_limit=3) as gateway:
+        made = trade(gateway, 3)
+    with door(tmp_path, repeat_limit=3) as gateway:
+        told = [report(o, ExecType.TRADE, 1, NOW_NS, last_qty=1, last_px=o.price) for o in made]
+        gateway.snapshot(executions=tuple(told))
+        lets_out(gateway, fourth := order(LONG, Side.BUY, group_id="fourth"))
+        gateway.fills(fourth)
+        refuses(gateway, order(LONG, Side.BUY, group_id="fifth"), "E8")
+
+
+def test_e8_slices_and_slow_trading_are_no_repetition(tmp_path: Path) -> None:
+    with door(tmp_path, repeat_limit=3, repeat_window_ms=1_000) as gateway:
+        for number in range(6):
+            lets_out(gateway, part := order(LONG, Side.BUY, slice_no=number))
+            gateway.fills(part)
+        for number in range(6):
+            gateway.passes(400)
+            lets_out(gateway, slow := order(SHORT, Side.BUY, group_id=f"s{number}"))
+            gateway.fills(slow)
+        assert gateway.alerts == []
+
+
+def test_e8_repairs_are_alerted_and_never_disabled(tmp_path: Path) -> None:
+    with door(tmp_path, repeat_limit=3) as gateway:
+        trade(gateway, 5, role=Role.HEDGE)
+        assert [a.kind for a in gateway.alerts] == ["REPEATED_EXECUTION"]
+        lets_out(gateway, BUY)
+
+
+def test_e9_the_kill_switch_cancels_entries_and_stops_new_ones_with_every_disk_and_the_link_down(
+    tmp_path: Path,
+) -> None:
+    with door(tmp_path) as gateway:
+        lets_out(gateway, SELL)
+        gateway.memory._give_up("the disk is gone")
+        answer = gateway.told(KillSwitch(on=True))
+        assert isinstance(answer, CommandDone) and "1 working entries" in answer.text
+        assert gateway.canceled == [SELL.client_order_id]
+        gateway.refusals(BUY)
+        assert gateway.sent == [SELL]
+        gateway.lose_link()
+        gateway.told(KillSwitch(on=True))
+        assert (tmp_path / "KILL").exists()
+
+
+def test_r24_the_kill_switch_names_what_is_not_ours_and_does_not_touch_it(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        foreign = replace(report(SELL, ExecType.ORDER_STATUS, 0, NOW_NS), client_order_id="somebody-else")
+        lets_out(gateway, SELL)
+        gateway.snapshot(orders=(foreign, report(SELL, ExecType.ORDER_STATUS, 0, NOW_NS)))
+        answer = gateway.told(KillSwitch(on=True))
+        assert "not ours and not touched: 1 orders (somebody-else)" in answer.text
+        assert gateway.canceled == [SELL.client_order_id]
+        assert gateway.state() == "killed, not verified yet"
+        gateway.snapshot(orders=(foreign, report(SELL, ExecType.CANCELED, 0, NOW_NS)))
+        assert gateway.state() == "killed, verified: no entry works"
+
+
+def override(control: str, symbol: str = "", by: str = "maria") -> OverrideControl:
+    return OverrideControl(control, symbol, "wide market", by, 60_000)
+
+
+def test_e10_an_override_is_authorised_journaled_at_every_use_survives_a_restart_and_ends(tmp_path: Path) -> None:
+    far = [order(LONG, Side.BUY, price=50_0000, attempt=attempt) for attempt in range(1, 5)]
+    settings: dict[str, Any] = {"authorized": ("maria",)}
+    with door(tmp_path, **settings) as gateway:
+        refuses(gateway, far[0], "E2")
+        assert isinstance(gateway.told(override("E2", LONG.symbol)), CommandDone)
+        lets_out(gateway, far[1])
+        used = [r for r in gateway.journaled() if r.action is ControlAction.USED]
+        assert [(r.subject, r.by) for r in used] == [(f"use/{far[1].client_order_id}/E2", "maria")]
+        refuses(gateway, order(SHORT, Side.BUY, price=50_0000), "E2")
+    with door(tmp_path, **settings) as gateway:
+        lets_out(gateway, far[2])
+        gateway.passes(60_000)
+        gateway.quotes()
+        refuses(gateway, far[3], "E2")
+
+
+@pytest.mark.parametrize("control", ["E3", "E4", "E6", "E7", "E9", "E17"])
+def test_e10_hard_controls_cannot_be_overridden(tmp_path: Path, control: str) -> None:
+    with door(tmp_path, authorized=("maria",)) as gateway:
+        assert isinstance(gateway.told(override(control)), CommandRefused)
+
+
+def test_e10_nobody_may_who_is_not_named_and_not_for_ever(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        assert isinstance(gateway.told(override("E2")), CommandRefused)
+    with door(tmp_path, authorized=("maria",), max_override_ms=30_000) as gateway:
+        assert isinstance(gateway.told(override("E2", by="mallory")), CommandRefused)
+        assert isinstance(gateway.told(override("E2")), CommandRefused)
+        refuses(gateway, order(LONG, Side.BUY, price=50_0000), "E2")
+
+
+def test_e10_no_override_makes_sense_of_a_price_that_is_none(tmp_path: Path) -> None:
+    with door(tmp_path, authorized=("maria",)) as gateway:
+        gateway.told(override("E2"))
+        refuses(gateway, order(LONG, Side.BUY, price=0), "E2")
+
+
+def test_e11_beyond_the_loss_of_a_day_only_repairs_leave_until_the_next_day(tmp_path: Path) -> None:
+    with door(tmp_path, max_loss=100) as gateway:
+        lets_out(gateway, BUY)
+        gateway.fills(BUY)
+        lets_out(gateway, SELL)
+        gateway.quotes(bid=500, ask=1_500)
+        gateway.passes(1_000)
+        assert gateway.states == [] or gateway.states[-1].state is TradingState.ACTIVE, "90.00 are lost"
+        gateway.quotes(bid=0, ask=0)
+        gateway.passes(6_000)
+        assert gateway.states[-1].state is TradingState.ACTIVE, "its last bid is what it is worth"
+    with door(tmp_path, max_loss=80) as gateway:
+        gateway.quotes(bid=500, ask=1_500)
+        bought = report(BUY, ExecType.TRADE, 1, NOW_NS, last_qty=1, last_px=BUY.price)
+        working = report(SELL, ExecType.ORDER_STATUS, 0, NOW_NS)
+        gateway.snapshot(orders=(working,), executions=(bought,), positions=(Position(LONG.symbol, 1, 1_0000),))
+        gateway.passes(1_000)
+        assert gateway.states[-1].state is TradingState.REDUCING
+        assert gateway.states[-1].reason.startswith("E11: 90.00 were lost today")
+        assert SELL.client_order_id in gateway.canceled
+        refuses(gateway, order(LONG, Side.BUY, attempt=2), "E11")
+        lets_out(gateway, order(LONG, Side.SELL, role=Role.CLOSE))
+        assert [a.kind for a in gateway.alerts] == ["LOSS_LIMIT"]
+    with door(tmp_path, max_loss=80) as gateway:
+        refuses(gateway, order(LONG, Side.BUY, attempt=3), "E11")
+        gateway.passes(DAY_NS // 10**6)
+        gateway.quotes()
+        lets_out(gateway, order(LONG, Side.BUY, attempt=4))
+
+
+def test_e11_what_was_held_before_the_day_is_measured_from_its_first_price_whatever_restarts(tmp_path: Path) -> None:
+    held = (Position(LONG.symbol, 1, 50_0000),)
+    with door(tmp_path, max_loss=80) as gateway:
+        gateway.snapshot(positions=held)
+        gateway.passes(1_000)
+        lets_out(gateway, BUY)
+    with door(tmp_path, max_loss=80) as gateway:
+        gateway.quotes(bid=500, ask=1_500)
+        gateway.snapshot(positions=held)
+        gateway.passes(1_000)
+        refuses(gateway, order(LONG, Side.BUY, attempt=2), "E11")
+
+
+def test_e11_without_a_quote_a_long_is_worth_nothing_and_it_is_said(tmp_path: Path) -> None:
+    with door(tmp_path, max_loss=80) as gateway:
+        unquoted = replace(put(60), symbol="XYZ   210115P00060000")
+        gateway.hears(InstrumentList((*CHAIN, unquoted)))
+        gateway.snapshot(positions=(Position(unquoted.symbol, 1, 1_0000),))
+        assert unquoted.symbol in gateway.broker.subscribed
+        gateway.passes(1_000)
+        lets_out(gateway, BUY)
+        gateway.passes(6_000)
+        assert unquoted.symbol in refuses(gateway, order(LONG, Side.BUY, attempt=2), "E11")
+
+
+@pytest.mark.parametrize("price", [1_0000, 9_500], ids=["same price", "lower"])
+def test_e12_an_entry_that_could_trade_with_an_order_of_ours_does_not_leave(tmp_path: Path, price: int) -> None:
+    with door(tmp_path) as gateway:
+        lets_out(gateway, BUY)
+        refuses(gateway, order(LONG, Side.SELL, price=price, group_id="other"), "E12")
+        lets_out(gateway, order(LONG, Side.SELL, price=1_0500, group_id="other", attempt=2))
+
+
+def test_e12_a_repair_waits_until_the_entry_in_its_way_is_gone(tmp_path: Path) -> None:
+    with door(tmp_path, cross_wait_ms=60_000) as gateway:
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
+        lets_out(gateway, BUY)
+        gateway.works(BUY)
+        assert gateway.hear(exit_) == []
+        assert gateway.canceled == [BUY.client_order_id]
+        assert gateway.sent == [BUY], "the cancel is not confirmed yet"
+        gateway.ends(BUY)
+        assert gateway.sent == [BUY, exit_]
+
+
+def test_e12_a_repair_does_not_wait_for_ever(tmp_path: Path) -> None:
+    with door(tmp_path, cross_wait_ms=1) as gateway:
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
+        lets_out(gateway, BUY)
+        gateway.hear(exit_)
+        while exit_ not in gateway.sent:
+            gateway.passes(20)
+        assert gateway.canceled == [BUY.client_order_id]
+
+
+def test_e12_a_resting_stop_is_in_nobodys_way(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        stop = order(
+            SHORT, Side.BUY, role=Role.STOP_LIMIT, order_type=OrdType.STOP_LIMIT, price=3_0000, trigger_price=2_9000
+        )
+        lets_out(gateway, stop)
+        lets_out(gateway, SELL)
+
+
+def test_e17_what_is_no_instrument_or_has_expired_does_not_leave(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        refuses(gateway, order(put(85, underlying="ZZZ"), Side.BUY), "E17")
+        gateway.now_ns += 12 * DAY_NS
+        gateway.quotes()
+        gateway.passes(100)
+        refuses(gateway, BUY, "E17")
+
+
+def test_e20_what_has_left_since_the_broker_counted_is_counted_here(tmp_path: Path) -> None:
+    with door(tmp_path, max_margin_use_pct=90.0) as gateway:
+        gateway.hears(Funds(available=20_000 * 10_000, used=0, ts_ns=gateway.now_ns))
+        lets_out(gateway, order(SHORT, Side.SELL, 1))  # 9,500 at worst
+        refuses(gateway, order(put(100), Side.SELL, 1), "E20")
+        lets_out(gateway, order(SHORT, Side.BUY, 1, role=Role.CLOSE, price=9_000))
+
+
+def test_e20_protection_that_is_held_makes_a_spread_cheap(tmp_path: Path) -> None:
+    with door(tmp_path, max_margin_use_pct=90.0) as gateway:
+        gateway.snapshot(positions=(Position(LONG.symbol, 10, 1_0000),))
+        gateway.hears(Funds(available=6_000 * 10_000, used=0, ts_ns=gateway.now_ns))
+        lets_out(gateway, order(SHORT, Side.SELL, 10))
+        refuses(gateway, order(SHORT, Side.SELL, 1, attempt=2), "E20")
+
+
+def test_e20_premium_is_capped_for_an_order_and_for_a_day(tmp_path: Path) -> None:
+    with door(tmp_path, max_order_premium=500, max_day_premium=800) as gateway:
+        refuses(gateway, order(LONG, Side.BUY, 6), "E20")
+        lets_out(gateway, bought := order(LONG, Side.BUY, 5, attempt=2))
+        gateway.fills(bought)
+        lets_out(gateway, working := order(put(85), Side.BUY, 3))
+        refuses(gateway, order(put(80), Side.BUY, 1), "E20")
+        gateway.ends(working)
+        lets_out(gateway, order(put(80), Side.BUY, 3, attempt=2))
+    with door(tmp_path, max_order_premium=500, max_day_premium=800) as gateway:
+        paid = report(bought, ExecType.TRADE, 5, NOW_NS, last_qty=5, last_px=bought.price)
+        gateway.snapshot(executions=(paid,), positions=(Position(LONG.symbol, 5, 1_0000),))
+        refuses(gateway, order(put(80), Side.BUY, 4, attempt=3), "E20")
+
+
+def test_e20_uncovered_units_of_all_cells_together_stop_new_risk_after_a_while(tmp_path: Path) -> None:
+    with door(tmp_path, naked_window_units=10, naked_window_ms=1_000) as gateway:
+        gateway.on_exposed(Exposed(0, 6), "cell")
+        gateway.on_exposed(Exposed(1, 5), "other")
+        lets_out(gateway, BUY)
+        gateway.passes(1_100)
+        refuses(gateway, SELL, "E20")
+        lets_out(gateway, order(LONG, Side.BUY, role=Role.HEDGE))
+        gateway.on_exposed(Exposed(1, 0), "other")
+        lets_out(gateway, replace(SELL, client_order_id=order(SHORT, Side.SELL, attempt=2).client_order_id))
+
+
+def test_a_halt_lets_out_cancels_and_what_the_brokers_positions_prove_to_reduce(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        gateway.snapshot(positions=(Position(SHORT.symbol, -5, 1_0000),))
+        gateway.told(SetTradingState(TradingState.HALTED, "investigation", "maria"))
+        assert gateway.refusals(order(LONG, Side.BUY, 5, role=Role.HEDGE))[0].startswith("trading-state: halted")
+        lets_out(gateway, order(SHORT, Side.BUY, 4, role=Role.CLOSE))
+        assert "1 would" in gateway.refusals(order(SHORT, Side.BUY, 2, role=Role.CLOSE, ordinal=1))[0]
+        assert gateway.hear(BUY) == [Outcome.REFUSED]
+
+
+def test_quotes_of_a_symbol_are_asked_for_as_long_as_it_is_held(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        gateway.hears(Quote("XYZ", gateway.now_ns, 1, 1, 2, 1))
+        gateway.snapshot(positions=(Position("XYZ", 100, 1_0000),))
+        assert "XYZ" in gateway.broker.subscribed
+        gateway.snapshot()
+        assert "XYZ" not in gateway.broker.subscribed
