@@ -15,13 +15,12 @@ from thespian.actors import ActorAddress
 from actors.process import ProcessActor
 from config.paths import day_report_path, journal_paths, positions_path
 from decisions.books import Books, Library
-from decisions.position_report import PositionReport, day_to_close, report
+from decisions.position_report import PositionReport, day_to_close, end_of_day, report
 from decisions.reconciler import Look, Reconciler
 from domain.calendar import calendar
 from domain.rollout import FIRST_CELL
 from messages import wire
-from messages.positions import Attend, BrokerSeen, Finding, Findings, PositionIssue, Probe
-from messages.records import Severity
+from messages.positions import Attend, BrokerSeen, Finding, Findings, Probe
 from monitoring.catalogue import DIFFERENCES
 from storage.follower import JournalReplaced, LogFollower
 from storage.port import JournalError
@@ -115,7 +114,7 @@ class PositionReconciler(ProcessActor):
         for kind in DIFFERENCES:
             found = sum(key.startswith(f"{kind}/") for key in (*look.confirmed, *look.suspected))
             self.measures.set("position_differences", found, kind=kind)
-        findings = (*look.findings, *self.close_day(self.last))
+        findings = (*look.findings, *self.close_day(self.last, library))
         if findings:
             self.log.warning("findings", findings=[type(one).__name__ for one in findings])
             self.measures.add("position_changes_total", look.moved)
@@ -136,31 +135,21 @@ class PositionReconciler(ProcessActor):
             self.symbols = symbols
             self.on_peers()
 
-    def close_day(self, last: PositionReport) -> tuple[Finding, ...]:
-        """The final comparison of a day, once, when nothing is merely suspected any more (E19)."""
+    def close_day(self, last: PositionReport, library: Library) -> tuple[Finding, ...]:
+        """The final comparison of a day, when nothing is merely suspected any more (E19).
+
+        It is told until the alert is in a journal: the day is closed by what is written down, not by having sent it.
+        """
         hours = calendar(self.config.broker.calendar)
         day = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day, hours)
         path = day_report_path(self.config.system.journal_dir, day)
-        if not day or path.exists():
+        if not day or last.suspected:
             return ()
-        if last.suspected:
+        issue = end_of_day(last, day, str(path), FIRST_CELL[self.realm])
+        if issue.alert_id in library.told():
             return ()
         self.write(path, last)
-        differences = "; ".join(last.differences[:3])
-        return (
-            PositionIssue(
-                issue_id=f"END_OF_DAY/{day}",
-                cell=FIRST_CELL[self.realm],
-                group_id="",
-                severity=Severity.INFO if last.balanced else Severity.CRITICAL,
-                kind="END_OF_DAY",
-                symbol="",
-                quantity=len(last.confirmed),
-                text=f"the day {day} ends balanced; {path}"
-                if last.balanced
-                else f"the day {day} does not balance: {differences}; {path} has both sides",
-            ),
-        )
+        return (issue,)
 
     def write(self, path: Path, last: PositionReport) -> None:
         """Put a report in its place, whole or not at all; a full disk must not stop the comparison."""

@@ -11,6 +11,7 @@ import typer
 from cli import control, journals
 from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
+from cli.reconciliation import last_differences
 from cli.render import money, price, print_json, print_lines, print_table, when
 from config.paths import all_journal_paths
 from config.schema import Config
@@ -54,9 +55,11 @@ def status(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
         for path, problem in journals.missing(settings)
     ]
     if as_json_document:
-        print_json({"running": system is not None, "system": system, "remark": remark, "journals": cells})
+        seen = {"positions": last_differences(settings)}
+        print_json({"running": system is not None, "system": system, "remark": remark, "journals": cells} | seen)
     else:
         _show_status(system, remark, cells)
+        print_lines(last_differences(settings))
     unreadable = [str(cell["problem"]) for cell in cells if cell["problem"]]
     if unreadable:
         raise CommandFailed("; ".join(unreadable))

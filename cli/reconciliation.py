@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import typer
@@ -14,17 +16,18 @@ from msgspec.structs import replace
 
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.registry import make_adapter
-from cli import journals
 from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.render import price, print_json, print_lines, print_table, when
-from config.paths import positions_path, reconciliation_path
+from config.paths import journal_paths, positions_path, reconciliation_path
+from config.realms import view
 from config.schema import Config
 from decisions.books import Books, Library
 from decisions.effects import MS
 from decisions.position_report import PositionReport, report
 from decisions.reconciler import Reconciler
 from domain.quotes import Quote
+from domain.rollout import Realm
 from messages.orders import Snapshot
 from messages.positions import BrokerView
 from storage.reader import JournalReader
@@ -33,13 +36,16 @@ PUMP_S = 0.05
 PATIENCE_S = 30.0  # for everything; differences need a grace of broker time to be believed
 
 
+OnPaper = Annotated[bool, typer.Option("--paper", help="The groups on paper, and the paper exchange.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("positions")(positions)
     app.command("reconcile")(reconcile)
 
 
-def positions(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
+def positions(paper: OnPaper = False, config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     """Show positions as the journals and the broker have them.
 
     This is what the running system's reconciler saw last: every symbol on both sides, every group's balance and hedge
@@ -49,7 +55,7 @@ def positions(config: ConfigFile = None, as_json_document: AsJson = False) -> No
     Example:
       python run_system.py positions
     """
-    path = positions_path(configuration(config).system.journal_dir)
+    path = positions_path(_realm(config, on_paper=paper).system.journal_dir)
     try:
         seen = msgspec.json.decode(path.read_bytes(), type=PositionReport)
     except FileNotFoundError:
@@ -61,7 +67,7 @@ def positions(config: ConfigFile = None, as_json_document: AsJson = False) -> No
     _tell(seen, as_json=as_json_document)
 
 
-def reconcile(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
+def reconcile(paper: OnPaper = False, config: ConfigFile = None, as_json_document: AsJson = False) -> None:
     """Compare the journals with the broker now, whether the system runs or not.
 
     It logs in to the broker, sends no order, writes nothing into the journals, and leaves a report in
@@ -71,7 +77,7 @@ def reconcile(config: ConfigFile = None, as_json_document: AsJson = False) -> No
     Example:
       python run_system.py reconcile
     """
-    settings = configuration(config)
+    settings = _realm(config, on_paper=paper)
     seen = _compare(settings)
     path = reconciliation_path(settings.system.journal_dir, seen.as_of_ns)
     try:
@@ -87,8 +93,26 @@ def reconcile(config: ConfigFile = None, as_json_document: AsJson = False) -> No
         )
 
 
+def last_differences(settings: Config) -> list[str]:
+    """What the reconcilers of both realms last saw disagree, one line each; empty when all agreed or nobody looked."""
+    lines = []
+    for realm in Realm:
+        path = positions_path(view(settings, realm).system.journal_dir)
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            seen = msgspec.json.decode(path.read_bytes(), type=PositionReport)
+            lines += [f"{realm.value} positions, {when(seen.as_of_ns)}: {line}" for line in seen.differences]
+    return lines
+
+
+def _realm(config: Path | None, *, on_paper: bool) -> Config:
+    """The configuration as the processes of one realm see it."""
+    return view(configuration(config), Realm.PAPER if on_paper else Realm.LIVE)
+
+
 def _compare(settings: Config) -> PositionReport:
-    paths = journals.paths(settings)
+    paths = journal_paths(settings.system.journal_dir)
+    if not paths:
+        raise CommandFailed(f"there is no journal in {settings.system.journal_dir}; start the system once")
     adapter = make_adapter(settings.broker)
     session = _Session(adapter, f"{settings.broker.host}:{settings.broker.port}")
     reconciler = Reconciler(settings)
@@ -97,9 +121,9 @@ def _compare(settings: Config) -> PositionReport:
         grace_ns = settings.reconciliation.grace_ms * MS
         first_ns, seen = 0, None
         while seen is None or (seen.suspected and seen.as_of_ns < first_ns + 2 * grace_ns):
-            view = session.view(frozenset(_underlyings(paths)))
+            seen_there = session.view(frozenset(_underlyings(paths)))
             library = _library(paths)
-            look = reconciler.look(view, library)
+            look = reconciler.look(seen_there, library)
             if look is not None:
                 seen = report(look, library)
                 first_ns = first_ns or seen.as_of_ns

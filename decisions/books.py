@@ -13,6 +13,7 @@ from domain.execution import Side
 from domain.groups import Leg, Role
 from domain.orders import OrderState
 from messages.records import (
+    EscalationRecord,
     ExecutionStateRecord,
     GroupRecord,
     IntentRecord,
@@ -21,6 +22,7 @@ from messages.records import (
     Record,
 )
 
+ISSUE_KINDS = frozenset({"POSITION_MISMATCH", "EXPIRY_NEAR", "END_OF_DAY"})
 GONE = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})  # never was at the broker, as far as we know
 
 
@@ -52,6 +54,7 @@ class Books:
         self.groups: dict[str, GroupRecord] = {}
         self.orders: dict[str, KnownOrder] = {}
         self.events: dict[str, PositionEventRecord] = {}
+        self.told: dict[str, str] = {}  # alert -> its text, of the kinds that the reconciler raises
 
     def follow(self, record: Record) -> None:
         """Take the next record of the log."""
@@ -66,6 +69,8 @@ class Books:
                     self.orders[record.client_order_id] = msgspec.structs.replace(known, knowledge=record.knowledge)
             case PositionEventRecord():
                 self.events[record.event_id] = record
+            case EscalationRecord() if record.kind in ISSUE_KINDS:
+                self.told[record.escalation_id] = record.text
             case _:
                 pass
 
@@ -121,6 +126,10 @@ class Library:
                     key = (event.group_id, event.leg_id)
                     found[key] = found.get(key, 0) + event.quantity
         return found
+
+    def told(self) -> dict[str, str]:
+        """What was told of positions before: the texts of the journaled alerts by their ids."""
+        return {key: text for book in self.books for key, text in book.told.items()}
 
     def count_events(self, group_id: str) -> int:
         """How many changes are journaled for this group ("": nobody's)."""

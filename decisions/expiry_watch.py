@@ -37,7 +37,7 @@ class ExpiryNotice(msgspec.Struct, frozen=True, kw_only=True):
     outcome: PositionKind
     shares: int
     pin: bool
-    issue: PositionIssue | None
+    issue: PositionIssue
 
 
 def watch_expiries(

@@ -81,7 +81,7 @@ def tell(issue: PositionIssue, moment: Moment, effects: Effects) -> None:
     effects.alert(
         moment, issue.severity, issue.kind, issue.text,
         group_id=issue.group_id, symbol=issue.symbol, quantity=issue.quantity,
-        subject=issue.issue_id.removeprefix(f"{issue.kind}/"),
+        subject=issue.subject,
     )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from decisions.position_checks import GroupCheck
 from decisions.positions import OrderDifference
 from decisions.reconciler import Look
 from domain.calendar import Calendar, CalendarUnknown, MarketCalendar
-from messages.records import PositionEventRecord
+from messages.positions import PositionIssue
+from messages.records import PositionEventRecord, Severity
 
 
 class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,3 +106,20 @@ def _is_over(hours: MarketCalendar, day: date, as_of_ns: int) -> bool:
     except CalendarUnknown:
         return False
     return session is not None and as_of_ns >= session.close_ns
+
+
+def end_of_day(last: PositionReport, day: str, where: str, cell: int) -> PositionIssue:
+    """The last word on a day: that it balances, or what does not."""
+    text = f"the day {day} ends balanced; {where} has it all"
+    if not last.balanced:
+        text = f"the day {day} does not balance: {'; '.join(last.differences[:3])}; {where} has both sides"
+    return PositionIssue(
+        issue_id=f"END_OF_DAY/{day}",
+        cell=cell,
+        group_id="",
+        severity=Severity.INFO if last.balanced else Severity.CRITICAL,
+        kind="END_OF_DAY",
+        symbol="",
+        quantity=len(last.confirmed),
+        text=text,
+    )

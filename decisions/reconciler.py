@@ -20,7 +20,7 @@ from decisions.position_changes import allocate, explain
 from decisions.position_checks import GroupCheck, check_groups, issues
 from decisions.positions import Comparison, compare
 from domain.calendar import calendar
-from messages.positions import BrokerView, Finding
+from messages.positions import BrokerView, Finding, PositionIssue
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -56,6 +56,7 @@ class Reconciler:
         self._calendar = calendar(config.broker.calendar)
         self._suspects: dict[str, Suspect] = {}
         self._last_ns = 0
+        self._began_ns = 0  # when this incarnation first looked
         self._session = 0
 
     def look(self, view: BrokerView, library: Library) -> Look | None:
@@ -64,6 +65,7 @@ class Reconciler:
         if snapshot.session == self._session and snapshot.as_of_ns <= self._last_ns:
             return None
         self._session, self._last_ns = snapshot.session, snapshot.as_of_ns
+        self._began_ns = self._began_ns or snapshot.as_of_ns
         comparison = compare(library, view)
         quotes = {quote.symbol: quote for quote in view.quotes}
         checks = check_groups(library, comparison, self._config.variance_pct)
@@ -78,11 +80,26 @@ class Reconciler:
             comparison=comparison,
             checks=checks,
             expiries=expiries,
-            findings=(*moved, *issues(checks, sure, first), *(notice.issue for notice in expiries if notice.issue)),
+            findings=(*moved, *self._untold((*issues(checks, sure, first), *(one.issue for one in expiries)), library)),
             suspected=tuple(sorted(self._suspects.keys() - sure)),
             confirmed=tuple(sorted(sure)),
             moved=sum(len(letter.changes) for letter in moved),
         )
+
+    def _untold(self, found: Iterable[PositionIssue], library: Library) -> list[PositionIssue]:
+        """Issues that no alert in the journals has told yet.
+
+        A mismatch that was there when this incarnation first looked may be one that its predecessor told, under the
+        time at which that one saw it begin: then an alert of the same group in the same words exists.
+        """
+        told = library.told()
+        return [issue for issue in found if issue.alert_id not in told and not self._inherited(issue, told)]
+
+    def _inherited(self, issue: PositionIssue, told: Mapping[str, str]) -> bool:
+        if not issue.subject.endswith(f"/{self._began_ns}"):
+            return False
+        about = f"{issue.kind}:{issue.group_id}:"
+        return any(key.startswith(about) and text == issue.text for key, text in told.items())
 
     def _note(self, found: Mapping[str, str], as_of_ns: int) -> None:
         """Keep what is the same as before, begin anew with what is not, and drop what is over."""

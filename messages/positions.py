@@ -94,5 +94,15 @@ class PositionIssue(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_o
     text: str
     safeguard: str = ""  # S3 or S4, which acted by saying so
 
+    @property
+    def subject(self) -> str:
+        """What tells this alert from others of its kind and group."""
+        return self.issue_id.removeprefix(f"{self.kind}/")
+
+    @property
+    def alert_id(self) -> str:
+        """The id under which the journal has the alert."""
+        return ":".join(part for part in (self.kind, self.group_id, self.subject) if part)
+
 
 Finding = PositionsMoved | PositionIssue
