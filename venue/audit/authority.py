@@ -8,7 +8,7 @@ from domain.groups import tag_kind
 from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, well_formed
 from venue.audit.exposure import exposed_at_the_end
 from venue.audit.fold import RECONCILED
-from venue.audit.journal import Entry, Epoch, Intent
+from venue.audit.journal import Entry, Epoch, Intent, owner
 
 
 def is_entry(client_order_id: str) -> bool:
@@ -85,7 +85,7 @@ def one_epoch_at_a_time(evidence: Evidence, _: Bounds) -> Finding:
         began = [e.epoch for e in epochs[cell] if e.after_turn < turn]
         if not began or max(began) != epoch:
             newest = max(began, default=0)
-            found.problems.append(f"cell {cell}: turn {turn} is of epoch {epoch}; expected {newest}")
+            found.problems.append(f"{owner(cell)}: turn {turn} is of epoch {epoch}; expected {newest}")
     newest_session = 0
     for send in evidence.record.sends:
         found.cases += send.session > 0
@@ -105,7 +105,7 @@ def nothing_new_before_reconciled(evidence: Evidence, _: Bounds) -> Finding:
     """
     found = Finding(name="I22", title="no new risk before the cell has compared itself with the broker")
     opened: dict[tuple[int, int], Entry] = {}
-    for (event_id,), entries in evidence.journal.history["ProcessedEventRecord"].items():
+    for (event_id, _cell), entries in evidence.journal.history["ProcessedEventRecord"].items():
         for entry in entries:
             if event_id.startswith(RECONCILED):
                 first = opened.setdefault((entry.cell, entry.epoch), entry)
@@ -138,7 +138,7 @@ def restarts_are_bounded(evidence: Evidence, bounds: Bounds) -> Finding:
         most = _densest(openings, bounds)
         if most > bounds.restarts + 1 and not halted:
             found.problems.append(
-                f"cell {cell}: opened {most} times within {bounds.restart_period_s:g} s; expected at most "
+                f"{owner(cell)}: opened {most} times within {bounds.restart_period_s:g} s; expected at most "
                 f"{bounds.restarts + 1}, or a halt"
             )
     for group_id, span in exposed_at_the_end(evidence):

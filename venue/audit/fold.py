@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.money import from_float
 from venue.audit.evidence import Bounds, Evidence, Finding
-from venue.audit.journal import Entry, Row
+from venue.audit.journal import Entry, Row, owner
 from venue.audit.layout import LAYOUTS, PACKED, PRICES
 
 RECONCILED = "reconciled/"  # these rows of the inbox are no messages: they say when a gate opened
@@ -93,14 +93,14 @@ def every_message_takes_effect_once(evidence: Evidence, _: Bounds) -> Finding:
     """I23.  A case is one message id in the inbox of a cell.
 
     The log recorded it once: the inbox row is written by the transaction of the effects, so a second row would be a
-    second effect.  A message that two cells took would stand in two journals.
+    second effect.  What concerns two cells (the delivery of an alert that both raised) is in both inboxes, once each.
     """
     found = Finding(name="I23", title="every message takes effect once")
-    for (event_id,), entries in evidence.journal.history["ProcessedEventRecord"].items():
+    for (event_id, cell), entries in evidence.journal.history["ProcessedEventRecord"].items():
         if event_id.startswith(RECONCILED):
             continue
         found.cases += 1
         if len(entries) > 1:
-            turns = ", ".join(f"cell {entry.cell} turn {entry.at.turn}" for entry in entries)
-            found.problems.append(f"{event_id}: taken in {turns}; expected once")
+            turns = ", ".join(str(entry.at.turn) for entry in entries)
+            found.problems.append(f"{event_id}: taken in turns {turns} of {owner(cell)}; expected once")
     return found

@@ -25,12 +25,18 @@ from venue.audit.orders import Terms
 APPLICATION_ID = 0x4C4B4A4C
 PAYLOAD_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
+GATEWAY, GATEWAY_FILE = -1, "gateway.db"  # the gateway's own journal, beside those of the cells
 
 Row = dict[str, Any]
 
 
 class EvidenceError(Exception):
     """The evidence cannot be read; the message says what is wrong and what to do."""
+
+
+def owner(cell: int) -> str:
+    """Whose journal it is, in words."""
+    return "gateway" if cell == GATEWAY else f"cell {cell}"
 
 
 class Position(NamedTuple):
@@ -171,6 +177,8 @@ def read_journals(directory: Path) -> Journal:
     if not paths:
         raise EvidenceError(f"{directory}: no journal there (cell-0.db, cell-1.db, …); name the journal directory")
     journal = Journal()
+    if (directory / GATEWAY_FILE).exists():
+        paths.append((GATEWAY, directory / GATEWAY_FILE))
     for cell, path in paths:
         try:
             uri = f"{path.resolve().as_uri()}?mode=ro"
@@ -196,18 +204,20 @@ def _read_cell(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection
         journal.groups[row["tag"]] = GroupRow(row["tag"], cell, row["outcome"], group)
     journal.cells.append(cell)
     for name in LAYOUTS:
-        _read_table(journal, name, path, conn)
+        _read_table(journal, name, cell, path, conn)
     for row in _rows(conn, "SELECT epoch, after_turn, pid, opened_host_ns FROM epochs ORDER BY epoch"):
         journal.epochs.append(Epoch(cell, **row))
     _read_log(journal, cell, path, conn)
 
 
-def _read_table(journal: Journal, name: str, path: Path, conn: sqlite3.Connection) -> None:
+def _read_table(journal: Journal, name: str, cell: int, path: Path, conn: sqlite3.Connection) -> None:
     """One folded table, by key; a key in two journals is a problem of its own (I2)."""
     layout = LAYOUTS[name]
     table = journal.tables[name]
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (layout.table,)).fetchone():
+        return  # an older journal; a record that has no table is found by I20
     for row in _rows(conn, f"SELECT * FROM {layout.table}"):  # noqa: S608 - the names are our own constants
-        key = tuple(row[part] for part in layout.key)
+        key = _key(name, row, cell)
         if name == "IntentRecord" and key in table:
             journal.double_problems.append(f"{key[0]}: its intent is in two journals")
         for column in PACKED.values():
@@ -258,9 +268,15 @@ def _entry(cell: int, at: Position, committed_ns: int, epoch: int, record: list[
     return Entry(cell, at, committed_ns, epoch, dict(zip(layout.fields, record[1:], strict=False)))
 
 
+def _key(name: str, facts: Row, cell: int) -> tuple[Any, ...]:
+    """What identifies a row among all journals."""
+    layout = LAYOUTS[name]
+    return tuple(facts[part] for part in layout.key) + ((cell,) if layout.shared else ())
+
+
 def _fold(journal: Journal, name: str, entry: Entry) -> None:
     facts = entry.facts
-    key = tuple(facts[part] for part in LAYOUTS[name].key)
+    key = _key(name, facts, entry.cell)
     journal.history[name].setdefault(key, []).append(entry)
     match name:
         case "IntentRecord":

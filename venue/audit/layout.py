@@ -14,10 +14,11 @@ class Layout(NamedTuple):
     table: str
     key: tuple[str, ...]
     fields: tuple[str, ...]
+    shared: bool = False  # two journals may have a row under one key: each of its own
 
 
-def _layout(table: str, key: str, *fields: str) -> Layout:
-    return Layout(table, tuple(key.split()), tuple(" ".join(fields).split()))
+def _layout(table: str, key: str, *fields: str, shared: bool = False) -> Layout:
+    return Layout(table, tuple(key.split()), tuple(" ".join(fields).split()), shared)
 
 
 LAYOUTS: Final = {
@@ -64,14 +65,19 @@ LAYOUTS: Final = {
         "rejected_events",
         "event_id group_id client_order_id",
         "event_id group_id client_order_id current incoming reason payload ts_ns",
+        shared=True,
     ),
     "EscalationRecord": _layout(
         "escalations",
         "escalation_id",
         "escalation_id group_id severity kind symbol quantity text raised_ns repeats delivered_ns acknowledged_ns",
         "acknowledged_by",
+        shared=True,
     ),
-    "ProcessedEventRecord": _layout("processed_events", "event_id", "event_id kind group_id ts_ns"),
+    "ControlRecord": _layout(
+        "control_decisions", "subject", "subject control action group_id symbol quantity amount text by at_ns until_ns"
+    ),
+    "ProcessedEventRecord": _layout("processed_events", "event_id", "event_id kind group_id ts_ns", shared=True),
 }
 
 PRICES: Final = frozenset({"price", "trigger_price", "reference_price", "avg_px", "last_px", "limit_price"})
