@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from decisions.effects import MS, Moment
-from decisions.margining import MarginJudgement, entry_prices, judge, required, unquoted
+from decisions.margining import MarginJudgement, entry_prices, judge, refused_by, required, unquoted
 from domain.groups import Group, GroupOutcome
 from domain.instruments import Instrument
 from domain.margin.strategy import MarginUnknown
@@ -35,6 +35,7 @@ class Admission:
     def __init__(self) -> None:
         self.funds: Funds | None = None
         self.waiting: dict[str, Waiting] = {}
+        self.acted: tuple[str, ...] = ()  # the safeguards that kept the last plan back: S5, S6
         self._reserved: dict[str, int] = {}
         self._ended: dict[str, int] = {}  # group -> broker time of its end
 
@@ -65,6 +66,7 @@ class Admission:
     def refusal(self, group: Group, moment: Moment, open_groups: Mapping[str, GroupRecord]) -> str:
         """Why the group may not be opened; "" when it may, and then it is reserved for."""
         funds, margin = self.funds, moment.config.margin
+        self.acted = ("S5",)  # what follows refuses by what is not known
         if funds is None or moment.at_ns - funds.ts_ns > margin.funds_max_age_ms * MS:
             return "not allowed at the moment: funds are not known yet; the broker is asked again every poll"
         try:
@@ -74,6 +76,7 @@ class Admission:
             judged = self._judge(group, left, moment)
         except MarginUnknown as unknown:
             return f"not allowed at the moment: its margin is not known: {unknown}"
+        self.acted = refused_by(judged, margin)
         if not judged.allowed:
             return judged.text
         self._reserved[group.group_id] = judged.report.requirement

@@ -322,6 +322,7 @@ class Desk(Actor):  # type: ignore[misc]
             self.admission.waiting[plan.group_id] = Waiting(command, since_ns)
             return
         problem = self.admission.refusal(group, self.turn.moment, self.open_groups())
+        self.turn.safeguards.update(self.admission.acted)
         if problem:
             self.reply(reply_to, CommandRefused((problem,)))
             return

@@ -106,6 +106,17 @@ def use_pct(requirement: int, funds: Funds) -> float:
     return 100 * needed / total if total > 0 else 100.0 + needed
 
 
+def refused_by(judged: MarginJudgement, config: MarginConfig) -> tuple[str, ...]:
+    """Which safeguards refuse the group: its margin as such (S5), its worst case (S6), or both."""
+    report, funds = judged.report, Funds(available=judged.available, used=judged.used, ts_ns=0)
+    figures = {
+        "S5": max(report.strategy.net, report.strategy.premium_paid),
+        "S6": max((case.loss for case in (report.worst, report.span) if case is not None), default=report.requirement),
+    }
+    found = tuple(name for name, need in figures.items() if use_pct(need, funds) > config.max_use_pct)
+    return () if judged.allowed else found or ("S5",)
+
+
 def entry_prices(group: Group, quotes: Mapping[str, Quote]) -> dict[str, int]:
     """What each leg is entered at: its limit, or the touch; without one the leg is left out."""
     found = {}

@@ -34,8 +34,8 @@ class Metric(NamedTuple):
 
 LAG: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WORK: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-# S5 and S6 refuse where a plan is judged; they count where they are built.
-SAFEGUARDS: Final = ("S1", "S2", "S3", "S4", "S7", "S8", "S9", "S10", "S11", "S12")
+# What each of them counts as having acted stands beside its count; S5 and S6: a plan was refused or held back.
+SAFEGUARDS: Final = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12")
 DIFFERENCES: Final = ("position", "order", "fill", "group")
 EXITS: Final = (
     "profit target", "stop loss", "adjustment", "before expiry", "operator", "elsewhere", "not entered", "halted",

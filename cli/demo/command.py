@@ -25,9 +25,9 @@ from venue.audit import report as audit_report
 
 # Hedges, shorts that wait for protection, and exits: a demonstration of the usual size always has them, and one that
 # has none has not shown what it is for.  A smaller one may lack occasion.
-BY_CHANCE = ("I5", "I6", "I7", "I8", "I9")
+BY_CHANCE = ("I5", "I6", "I7", "I8", "I9", "I27")
 USUAL_GROUPS = 20
-RARE = ("I15", "I26", "I27")  # an answer lost for good, a kill, a deadline: no size makes sure of them
+RARE = ("I15",)  # an answer must be lost for good; no size makes sure of that
 
 
 def register(app: typer.Typer) -> None:
@@ -75,6 +75,7 @@ def demo(
             nasty=nasty.value,
             speed=speed,
             admin_port=free_port(),
+            metrics_port=free_port(),
         )
         status = _play(script, as_json_document=as_json_document)
     finally:
@@ -105,9 +106,10 @@ def _play(script: Script, *, as_json_document: bool) -> int:
     certified = len(found) == script.groups and all(line.outcome != "open" for line in found)
     good = certified and passed(findings)
     if as_json_document:
-        print_json(report.document(found, end.kills, stage.refused, findings) | {"ok": good})
+        print_json(report.document(found, end.kills, stage.refused, findings, stage.acted) | {"ok": good})
         return 0 if good else 1
     report.print_end(console(), found, end.kills, stage.refused)
+    report.print_safeguards(console(), stage.acted)
     for line in audit_report(findings):
         console().print(line, highlight=False, markup=False)
     verdict = (

@@ -8,6 +8,7 @@ from itertools import islice
 from random import Random
 
 import msgspec
+from msgspec.structs import replace
 
 from cli.market import Market
 from domain.coverage import protects
@@ -18,6 +19,7 @@ from domain.money import round_up
 
 SIZES = (1.5, 4.0)  # a group's quantity, times the size that its thinnest leg displays: so that fills come in parts
 MAX_QUANTITY = 60
+MOST_ORDERS = 1_000  # of one leg of the plan that must be refused; a parent order has room for 1,296
 EXPIRIES = 4  # the nearest ones: further out, real chains are quoted with long gaps
 
 
@@ -114,6 +116,32 @@ def plans(market: Market, count: int, seed: int) -> list[Plan]:
         pick = available[name][number // len(available) % len(available[name])]
         result.append(_plan(f"{name.replace('_', '-')}-{number + 1:02}", name, pick, chain, random))
     return result
+
+
+def resting(market: Market, number: int) -> Plan:
+    """A plan that works and does not fill: to buy one option for a single tick."""
+    chain = Chain(market)
+    dearest = max(chain.options, key=lambda option: (chain.quotes[option.symbol].bid, option.symbol))
+    leg = replace(_leg(dearest, Side.BUY), limit_price=dearest.tick_size)
+    return Plan(group_id=f"resting-{number:02}", strategy="single_leg", quantity=dearest.lot_size, legs=(leg,))
+
+
+def enormous(market: Market) -> Plan | None:
+    """The widest spread in the largest quantity that can still be cut into orders: nobody has the margin for it."""
+    chain = Chain(market)
+    pairs = [
+        (abs(long.strike - short.strike), long, short)
+        for long in chain.options
+        for short in chain.options
+        if long.expiry == short.expiry and long.right is short.right is Right.PUT and long.strike < short.strike
+    ]
+    if not pairs:
+        return None
+    _, long, short = max(pairs, key=lambda pair: (pair[0], pair[1].symbol))
+    quantity = MOST_ORDERS * min(long.max_order_qty, short.max_order_qty)
+    return Plan(
+        group_id="enormous", strategy="bull_put", quantity=quantity, legs=(_leg(short, Side.SELL), _leg(long, Side.BUY))
+    )
 
 
 def _plan(group_id: str, strategy: str, pick: Pick, chain: Chain, random: Random) -> Plan:

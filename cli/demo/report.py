@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cli.demo.safeguards import SAFEGUARDS
 from cli.demo.stage import Scene
 from config.paths import journal_paths
 from domain.execution import Side
@@ -171,11 +172,25 @@ def print_end(console: Console, found: list[Line], kills: tuple[str, ...], refus
         console.print(f"refused {group_id}: {why}", style="red", highlight=False)
 
 
-def document(found: list[Line], kills: tuple[str, ...], refused: dict[str, str], findings: list[Any]) -> dict[str, Any]:
+def print_safeguards(console: Console, acted: dict[str, int]) -> None:
+    """How often each safeguard acted."""
+    table = Table(title="safeguards")
+    table.add_column("safeguard")
+    table.add_column("acted", justify="right")
+    for safeguard, times in acted.items():
+        name = f"{safeguard} {SAFEGUARDS.get(safeguard, '')}"
+        table.add_row(name, str(times), style="" if times else "dim")
+    console.print(table)
+
+
+def document(
+    found: list[Line], kills: tuple[str, ...], refused: dict[str, str], findings: list[Any], acted: dict[str, int]
+) -> dict[str, Any]:
     """The same as one JSON document."""
     return {
         "groups": [msgspec.structs.asdict(line) for line in found],
         "kills": list(kills),
         "refused": refused,
+        "safeguards": acted,
         "audit": [{**msgspec.to_builtins(finding), "status": finding.status} for finding in findings],
     }

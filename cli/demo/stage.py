@@ -6,19 +6,23 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from cli.demo.plans import plans
+from cli.demo import trials
+from cli.demo.plans import plans, resting
+from cli.demo.safeguards import acted
 from cli.market import Market, survey
 from cli.problems import CommandFailed
 from config.paths import journal_paths
-from config.schema import AlertsConfig, BrokerConfig, Config, MetricsConfig, SystemConfig
+from config.schema import AlertsConfig, BrokerConfig, Config, MarginConfig, MetricsConfig, SystemConfig
 from domain.execution import ExecType, Side
-from domain.groups import GroupOutcome, GroupStatus, Plan, Policy
+from domain.groups import GroupOutcome, GroupStatus, Plan
 from domain.plans import home_cell
+from domain.quotes import Quote
 from messages.operator import (
     AskStatus,
     CancelGroup,
@@ -29,7 +33,7 @@ from messages.operator import (
     SubmitGroup,
     SystemStatus,
 )
-from messages.records import GroupRecord
+from messages.records import GroupRecord, HedgeRecord, IntentStatus, StopRecord
 from storage.port import JournalError
 from storage.reader import JournalReader
 from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
@@ -37,10 +41,14 @@ from venue.child import Steering, VenueChild
 from venue.nasty import Nasty
 
 PATIENCE_S = 45.0  # for all groups to end
+ENTERED_S = 15.0  # for all of them to stand
 HALF_FILLED_S = 1.0  # for one of them to be half filled
 POLL_S = 0.05
+CELLS = 2
 TRIES = 10  # of what a nasty exchange may not answer
 HALF_FILLED = frozenset({GroupStatus.HEDGE_PARTIAL, GroupStatus.HEDGE_FILLED, GroupStatus.RISK_PARTIAL})
+
+R = TypeVar("R")
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +63,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     nasty: str
     speed: float
     admin_port: int
+    metrics_port: int
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +90,7 @@ class Stage:
         self.killed: dict[str, int] = {}
         self.survived: dict[str, int] = {}
         self.events: list[str] = []
+        self.acted: dict[str, int] = {}  # safeguard -> how often it acted, as the metrics say at the end
         self._began = time.monotonic()
         self._seen: tuple[ProcessStatus, ...] = ()
 
@@ -113,32 +123,41 @@ class Stage:
 
     def _config(self, port: int) -> Config:
         return Config(
-            system=SystemConfig(journal_dir=str(self.script.journal), admin_port=self.script.admin_port),
+            system=SystemConfig(journal_dir=str(self.script.journal), cells=CELLS, admin_port=self.script.admin_port),
             broker=BrokerConfig(port=port),
             alerts=AlertsConfig(freeze_after_ms=3_600_000),  # nobody acknowledges here, and the clock runs fast
-            metrics=MetricsConfig(port=0),  # a system that runs beside the demonstration keeps its port
+            margin=MarginConfig(
+                max_use_pct=max(2.0, self.script.groups / 25)
+            ),  # so little that a plan can be too large
+            metrics=MetricsConfig(port=self.script.metrics_port),
         )
 
     def _act(self, system: RunningSystem, venue: VenueChild, config: Config) -> None:
-        self._until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
-        self.plans = plans(self._survey(config), self.script.groups, self.script.seed)
+        self.until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
+        self.market = self._survey(config)
+        self.resting = resting(self.market, self.script.groups)
+        early = plans(self.market, self.script.groups - 1, self.script.seed)
         due = 0
-        for number, plan in enumerate(self.plans):
-            self._submit(system, plan)
-            self._show(self._scene(self._processes(system)))
-            due += number in (len(self.plans) // 3, 2 * len(self.plans) // 3)
-            if due and self._until(lambda: bool(self._half_filled()), system, HALF_FILLED_S):
-                self._kill(system, config)
+        for number, plan in enumerate(early):
+            if number == len(early) // 2:
+                self.kill(system, "gateway", because="the next orders are decided while nobody can send them")
+            self.submit(system, plan)
+            self._show(self._scene(self.processes(system)))
+            due += number in (len(early) // 3, 2 * len(early) // 3)
+            if due and self.until(lambda: bool(self._half_filled()), system, HALF_FILLED_S):
+                self._kill(system)
                 due -= 1
         for _ in range(due):
-            self._until(lambda: bool(self._half_filled()), system, HALF_FILLED_S)
-            self._kill(system, config)
-        self._until(lambda: bool(self._hedged()) or not self._open(), system, PATIENCE_S)
+            self.until(lambda: bool(self._half_filled()), system, HALF_FILLED_S)
+            self._kill(system)
+        self.until(lambda: not self.open(), system, ENTERED_S)
         self._cancel_one(system)
-        self._bust_one(venue)
-        self._until(lambda: not self._open(), system, PATIENCE_S)
-        self._steer(venue, lambda steering: steering.misbehave(Nasty()))  # its last words must arrive before the audit
-        self._until(lambda: self._all_told(venue) and not self._open() and self._quiet(), system, PATIENCE_S)
+        for act in trials.ACTS:
+            act(self, system, venue)
+        self.until(lambda: not self.open(), system, PATIENCE_S)
+        self.steer(venue, lambda steering: steering.misbehave(Nasty()))  # its last words must arrive before the audit
+        self.until(lambda: self._all_told(venue) and not self.open() and self._quiet(), system, PATIENCE_S)
+        self.acted = acted(config.metrics.port)
 
     def _survey(self, config: Config) -> Market:
         """Look at the chain; a nasty exchange may have to be asked more than once."""
@@ -147,15 +166,16 @@ class Stage:
                 return survey(config.broker)
         return survey(config.broker)
 
-    def _submit(self, system: RunningSystem, plan: Plan) -> None:
+    def submit(self, system: RunningSystem, plan: Plan) -> None:
         """Submit until there is an answer: a cell may be killed under the command, and every command may come twice."""
-        answer = self._operate(system, SubmitGroup(plan))
+        self.plans.append(plan)
+        answer = self.operate(system, SubmitGroup(plan))
         if answer is None:
             self.refused[plan.group_id] = "the system did not answer"
         elif isinstance(answer, CommandRefused) and "submitted before" not in answer.problems[0]:
             self.refused[plan.group_id] = "; ".join(answer.problems)
 
-    def _operate(self, system: RunningSystem, command: OperatorCommand) -> OperatorAnswer | None:
+    def operate(self, system: RunningSystem, command: OperatorCommand) -> OperatorAnswer | None:
         deadline = time.monotonic() + PATIENCE_S
         answer: OperatorAnswer | None = None
         while time.monotonic() < deadline:
@@ -163,75 +183,89 @@ class Stage:
                 answer = system.operate(command, timeout_s=5.0)
                 if not (isinstance(answer, CommandRefused) and "not allowed at the moment" in answer.problems[0]):
                     return answer
-            self._show(self._scene(self._processes(system)))
+            self._show(self._scene(self.processes(system)))
             time.sleep(POLL_S)
         return answer
 
-    def _kill(self, system: RunningSystem, config: Config) -> None:
+    def _kill(self, system: RunningSystem) -> None:
         """SIGKILL the cell of a half-filled group, or of any, and the gateway."""
         half_filled = self._half_filled()
-        cell = home_cell((half_filled or list(self._records()) or [""])[0], config.system.cells)
-        killed = [p for p in self._processes(system) if p.name in (f"cell-{cell}", "gateway") and p.pid]
+        cell = home_cell((half_filled or list(self.records()) or [""])[0], CELLS)
+        self.kill(system, f"cell-{cell}", "gateway", because=f"half filled: {', '.join(half_filled) or 'nothing'}")
+
+    def kill(self, system: RunningSystem, *victims: str, because: str) -> None:
+        """SIGKILL these processes."""
+        killed = [p for p in self.processes(system) if p.name in victims and p.pid]
         for process in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
             self.kills.append(process.name)
             self.killed[process.name] = process.pid
         names = " and ".join(f"{process.name} ({process.pid})" for process in killed)
-        self._note(f"SIGKILL to {names}; half filled: {', '.join(half_filled) or 'nothing'}")
+        self.note(f"SIGKILL to {names}; {because}")
         self._show(self._scene(self._seen))
-        for group_id in self._open():
-            hit = [p for p in killed if p.name == "gateway" or home_cell(group_id, config.system.cells) == cell]
+        for group_id in self.open():
+            home = f"cell-{home_cell(group_id, CELLS)}"
+            hit = [p for p in killed if p.name in ("gateway", home)]
             self.survived[group_id] = self.survived.get(group_id, 0) + len(hit)
 
     def _cancel_one(self, system: RunningSystem) -> None:
         """An operator changes his mind: one ended group is closed, shorts first."""
-        for group_id in self._hedged()[:1]:
-            self._note(f"the operator cancels {group_id}: it must end flat, shorts bought back first")
-            self._operate(system, CancelGroup(group_id))
+        for group_id in self.hedged()[:1]:
+            self.note(f"the operator cancels {group_id}: it must end flat, shorts bought back first")
+            self.operate(system, CancelGroup(group_id))
 
-    def _bust_one(self, venue: VenueChild) -> None:
-        """The exchange takes a trade of protection back: a short stands naked until the system covers it."""
-        hedged = [
-            (record, leg)
-            for record in self._records().values()
-            if record.outcome is GroupOutcome.HEDGED and record.group.policy is Policy.COMPLETE
-            for leg in record.group.legs
-            if leg.side is Side.BUY and len(record.group.legs) > 1
-        ]
-        if not hedged:
-            return
-        record, leg = hedged[-1]
-        orders = self._orders(record.group_id, leg.leg_id)
-
-        def bust(steering: Steering) -> None:
-            trades = [e for e in steering.snapshot().executions if e.exec_type is ExecType.TRADE]
-            steering.bust(next(trade.exec_id for trade in trades if trade.client_order_id in orders))
-
-        self._note(f"the exchange busts a trade of {record.group_id} {leg.leg_id}: its short stands bare")
-        self._steer(venue, bust)
-
-    def _steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> None:
+    def steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> None:
         """Tell the exchange something; a nasty one needs to be told more than once."""
         for _ in range(TRIES):
             with contextlib.suppress(TimeoutError, ConnectionError), Steering(venue.port, timeout_s=1.0) as steering:
                 what(steering)
                 return
 
-    def _orders(self, group_id: str, leg_id: str) -> set[str]:
-        for path in journal_paths(self.script.journal):
-            with JournalReader(path) as reader:
-                found = {
-                    i.client_order_id for i in reader.intents(group_id) if i.leg_id == leg_id and i.side is Side.BUY
-                }
-                if found:
-                    return found
-        return set()
+    def quote(self, symbol: str) -> Quote:
+        """What was quoted when the groups were picked."""
+        return self.market.quotes[symbol]
 
-    def _until(self, reached: Callable[[], bool], system: RunningSystem, patience_s: float) -> bool:
+    def trades(self, venue: VenueChild, group_id: str, leg_id: str) -> list[str]:
+        """The trades in which a leg was bought, by their exec ids at the exchange."""
+        own = {i.client_order_id for i in self._rows(lambda r: r.intents(group_id)) if i.leg_id == leg_id}
+        found: list[str] = []
+
+        def look(steering: Steering) -> None:
+            trades = [e for e in steering.snapshot().executions if e.exec_type is ExecType.TRADE]
+            found.extend(e.exec_id for e in trades if e.client_order_id in own and e.side is Side.BUY)
+
+        self.steer(venue, look)
+        return found
+
+    def hedges(self, group_id: str) -> list[HedgeRecord]:
+        """Every hedge of a group."""
+        return self._rows(lambda reader: rows.hedges if (rows := reader.group(group_id)) else ())
+
+    def stops(self, group_id: str) -> list[StopRecord]:
+        """Every stop-loss of a group."""
+        return self._rows(lambda reader: rows.stops if (rows := reader.group(group_id)) else ())
+
+    def works(self, group_id: str) -> bool:
+        """Whether an order of the group works at the exchange, as far as the journal knows."""
+        return any(intent.status is IntentStatus.LIVE for intent in self._rows(lambda r: r.intents(group_id)))
+
+    def gateway(self, system: RunningSystem) -> str:
+        """How the gateway is, in its own words; "" while it cannot say."""
+        alive = (p for p in self.processes(system) if p.name == "gateway" and p.pid != self.killed.get("gateway"))
+        return next((process.state for process in alive), "")
+
+    def _rows(self, read: Callable[[JournalReader], Iterable[R]]) -> list[R]:
+        found: list[R] = []
+        for path in journal_paths(self.script.journal):
+            with contextlib.suppress(JournalError), JournalReader(path) as reader:
+                found.extend(read(reader))
+        return found
+
+    def until(self, reached: Callable[[], bool], system: RunningSystem, patience_s: float) -> bool:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            self._show(self._scene(self._processes(system)))
+            self._show(self._scene(self.processes(system)))
             if reached():
                 return True
             time.sleep(POLL_S)
@@ -240,7 +274,7 @@ class Stage:
     def _scene(self, processes: tuple[ProcessStatus, ...]) -> Scene:
         return Scene(
             elapsed_s=time.monotonic() - self._began,
-            records=self._records(),
+            records=self.records(),
             held=self._held(),
             processes=processes,
             kills=tuple(self.kills),
@@ -249,10 +283,10 @@ class Stage:
             events=tuple(self.events),
         )
 
-    def _note(self, event: str) -> None:
+    def note(self, event: str) -> None:
         self.events.append(f"{time.monotonic() - self._began:4.1f} s  {event}")
 
-    def _processes(self, system: RunningSystem) -> tuple[ProcessStatus, ...]:
+    def processes(self, system: RunningSystem) -> tuple[ProcessStatus, ...]:
         """How the processes are; as they were when nobody can say."""
         with contextlib.suppress(NoAnswer):
             answer = system.operate(AskStatus(), timeout_s=2.0)
@@ -265,13 +299,13 @@ class Stage:
         known = {process.pid for process in before}
         for process in now:
             if process.name in self.killed and process.pid not in (0, *known):
-                self._note(f"{process.name} is back as process {process.pid}")
+                self.note(f"{process.name} is back as process {process.pid}")
 
     def _cells(self, system: RunningSystem) -> list[ProcessStatus]:
-        cells = [p for p in self._processes(system) if p.name.startswith("cell-")]
+        cells = [p for p in self.processes(system) if p.name.startswith("cell-")]
         return cells or [ProcessStatus(name="cells", pid=0, state="starting", restarts=0)]
 
-    def _records(self) -> dict[str, GroupRecord]:
+    def records(self) -> dict[str, GroupRecord]:
         found: dict[str, GroupRecord] = {}
         for path in journal_paths(self.script.journal):
             with contextlib.suppress(JournalError), JournalReader(path) as reader:
@@ -290,18 +324,18 @@ class Stage:
                     units[intent.symbol] = units.get(intent.symbol, 0) + signed
         return found
 
-    def _open(self) -> list[str]:
-        records = self._records()
+    def open(self) -> list[str]:
+        records = self.records()
         wanted = [plan.group_id for plan in self.plans if plan.group_id not in self.refused]
         return [g for g in wanted if g not in records or records[g].outcome is GroupOutcome.OPEN]
 
-    def _hedged(self) -> list[str]:
-        return [r.group_id for r in self._records().values() if r.outcome is GroupOutcome.HEDGED]
+    def hedged(self) -> list[str]:
+        return [r.group_id for r in self.records().values() if r.outcome is GroupOutcome.HEDGED]
 
     def _half_filled(self) -> list[str]:
         return [
             record.group_id
-            for record in self._records().values()
+            for record in self.records().values()
             if record.outcome is GroupOutcome.OPEN and record.status in HALF_FILLED
         ]
 

@@ -185,3 +185,11 @@ def test_s6_a_naked_group_is_refused_for_a_scenario_although_its_premium_would_p
     problem = refusal(world)
     assert "(SPAN)" in problem
     assert "worst scenario: extreme move up, when filled so far: 100 sellC120" in problem
+
+
+def test_what_keeps_a_plan_back_is_counted_as_s5_or_s6_and_a_plan_that_fits_is_not() -> None:
+    refused, opened = poor(NEED), poor(10**12)
+    for world in (refused, opened):
+        world.submit(bull_put())
+    assert [refused.acted(name) for name in ("S5", "S6")] == [1, 1], "its margin and its worst case are too much"
+    assert [opened.acted(name) for name in ("S5", "S6")] == [0, 0]

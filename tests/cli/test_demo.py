@@ -75,6 +75,7 @@ def test_it_ends_certified_after_real_kills_and_leaves_nothing(tmp_path: Path, q
         assert [group["outcome"] for group in document["groups"]].count("open") == 0
         assert len(document["groups"]) == 6
         assert document["refused"] == {}
+        assert all(document["safeguards"][name] for name in ("S5", "S6")), document["safeguards"]
         assert {finding["status"] for finding in document["audit"]} <= {"ok", "not shown", "empty (allowed)"}
         wait_for(shown.left_nothing, "everything to be gone")
 

@@ -176,6 +176,20 @@ class TestAbsence:
         (copy,) = submits(effects)
         assert copy == replace(submit_request(ORDER.intent, at(), resend=True))
 
+    def test_a_copy_that_may_still_be_under_way_is_not_void_although_new_risk_has_become_forbidden(self) -> None:
+        order, effects = self.absent(ORDER, 1)
+        assert [r.sent_ns for r in effects.records if isinstance(r, IntentRecord)] == [NOW + self.HORIZON_NS]
+        restored = ChildOrder(order.intent, order.state)
+        for late_ns in (1, 2, self.HORIZON_NS - 1):
+            as_of_ns = NOW + self.HORIZON_NS + late_ns
+            restored = on_absence(restored, as_of_ns, 10, at(2_500, may_open=False), effects, wanted=True)
+        assert (restored.fate, restored.absences) == (Fate.LIVE, 0)
+
+    def test_a_copy_that_was_lost_with_its_cell_is_sent_again_at_once(self) -> None:
+        order, _ = self.absent(ORDER, 1)
+        _, effects = self.absent(ChildOrder(order.intent, order.state), 1)
+        assert len(submits(effects)) == 1
+
     @pytest.mark.parametrize("times", [1, 2, 3])
     def test_elsewhere_it_is_void_after_the_second_absence(self, times: int) -> None:
         order, effects = self.absent(ORDER, times, deduplicates=False)
