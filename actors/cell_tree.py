@@ -75,7 +75,7 @@ class CellTree:
         self._taken: set[str] = set()  # ids of this turn's inputs, which the journal does not hold yet
         self.measures = Measures()
         self.measures.begin(
-            "turn_seconds", "commit_seconds", "hedge_lag_seconds", "stop_unprotected_seconds",
+            "turn_seconds", "commit_seconds", "hedge_lag_seconds", "stop_unprotected_seconds", "orders_differing_total",
             "safeguard_actions_total", "reconciliations_total", "reconciliation_divergences_total",
             "strategy_exits_total",
         )  # fmt: skip

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from decisions.effects import Outgoing
 from domain.groups import Role
 from messages.orders import SubmitOrder
-from messages.records import ExposureRecord, IntentRecord, IntentStatus, Record, RejectedEventRecord, StopWindowRecord
+from messages.records import (
+    EscalationRecord,
+    ExposureRecord,
+    IntentRecord,
+    IntentStatus,
+    Record,
+    RejectedEventRecord,
+    StopWindowRecord,
+)
 from messages.strategy_records import VerticalRecord
 from monitoring.measures import Measures
 
@@ -18,6 +26,8 @@ def count_turn(measures: Measures, records: Iterable[Record], requests: Iterable
         match record:
             case IntentRecord(role=Role.STOP_LIMIT, status=IntentStatus.INTENT_PERSISTED, cancel_requests=0):
                 measures.add("safeguard_actions_total", safeguard="S2")
+            case EscalationRecord(kind="ORDER_DIFFERS", repeats=0, delivered_ns=0, acknowledged_ns=0):
+                measures.add("orders_differing_total")
             case RejectedEventRecord(reason=reason) if not reason.startswith("parked:"):
                 measures.add("safeguard_actions_total", safeguard="S8")
             case StopWindowRecord(opened_ns=opened_ns, closed_ns=closed_ns):

@@ -44,7 +44,7 @@ def is_chased(order: ChildOrder, pricing: Pricing) -> bool:
 def chase(parent: Parent, order: ChildOrder, tried: int, moment: Moment, effects: Effects) -> ChildOrder:
     """Price a resting order again when its time is up; ``tried`` prices of its slice have been in the market."""
     intent, patience_ns = order.intent, moment.config.orders.market_patience_ms * MS
-    due = max(intent.decided_ns, intent.replace_requested_ns) + patience_ns
+    due = max(intent.decided_ns, order.resent_ns, intent.replace_requested_ns) + patience_ns
     if moment.at_ns < due or intent.replace_status is ReplaceStatus.REQUESTED:
         effects.wake(max(due, moment.at_ns + MS))
         return order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decisions.child_order import on_absence, on_modify_result, on_report, on_sent, on_submit_result
 from decisions.effects import Effects, Moment, UnknownMessage
+from decisions.read_back import read_back
 from decisions.working import Parent, with_order
 from domain.execution import ExecutionReport
 from messages.orders import CancelResult, ModifyResult, OrderAbsent, OrderSent, SubmitResult
@@ -23,7 +24,7 @@ def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent
         raise UnknownMessage(f"{news.client_order_id} is not an order of {parent.parent_id}")
     match news:
         case ExecutionReport():
-            return with_order(parent, on_report(order, news, moment, effects))
+            return with_order(parent, read_back(on_report(order, news, moment, effects), news, moment, effects))
         case OrderSent():
             return with_order(parent, on_sent(order, news, effects))
         case SubmitResult():

@@ -20,6 +20,7 @@ from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.news import News, hear
 from decisions.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.prices import Pricing, concede, price
+from decisions.read_back import STORED_OTHERWISE
 from decisions.stop_trigger import at_broker, look
 from decisions.stop_window import measure
 from decisions.working import BLIND, RETRY_MS, Parent, Slot, as_listed, place, restore, slots, with_order, work
@@ -27,7 +28,7 @@ from domain.execution import OrdType, Side
 from domain.groups import Leg, Role, parent_of, parent_tag
 from domain.slices import slices
 from messages.group import ProtectPosition, Review, StartStop, StopProgressed
-from messages.records import IntentStatus, ReplaceStatus, Severity, StopRecord, StopStatus
+from messages.records import IntentRecord, IntentStatus, ReplaceStatus, Severity, StopRecord, StopStatus
 
 TURNED_DOWN = frozenset({IntentStatus.REFUSED, IntentStatus.REJECTED, IntentStatus.VOID})
 REARM_MAX_MS = 60_000  # broker time; R14: a closed session is asked this seldom
@@ -210,10 +211,14 @@ def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -
 
 def _rearm_at(known: list[Slot]) -> int:
     """At once; but after each refusal in a row twice as long, because a broker that refuses is not to be stormed."""
-    row = list(takewhile(lambda slot: slot.last.intent.status in TURNED_DOWN, reversed(known)))
+    row = list(takewhile(lambda slot: _turned_down(slot.last.intent), reversed(known)))
     if not row:
         return 0
     return row[0].last.intent.terminal_ns + min(RETRY_MS << (len(row) - 1), REARM_MAX_MS) * MS
+
+
+def _turned_down(intent: IntentRecord) -> bool:
+    return intent.status in TURNED_DOWN or STORED_OTHERWISE in intent.reason
 
 
 def _give_up(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -> Parent:

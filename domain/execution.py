@@ -106,3 +106,6 @@ class ExecutionReport(msgspec.Struct, frozen=True, array_like=True, tag=True, kw
     text: str = ""  # 58
     symbol: str = ""  # 55
     side: Side | None = None  # 54
+    order_type: OrdType | None = None  # 40; None where the broker does not say: then the two prices say nothing either
+    price: int = 0  # 44
+    trigger_price: int = 0  # 99

@@ -80,6 +80,7 @@ METRICS: Final = (
         always=ACTING,
     ),
     Metric("day_result", Kind.GAUGE, "What the account gained or, negative, lost today, in currency units"),
+    Metric("orders_differing_total", Kind.COUNTER, "Orders that the broker stored otherwise than intended; target 0"),
     Metric("kill_switch", Kind.GAUGE, "1 while the kill switch is on"),
     Metric("trading_state", Kind.GAUGE, "1 for the state that the system is in", ("state",)),
     Metric("safeguard_actions_total", Kind.COUNTER, "How often a safeguard acted", ("safeguard",), always=SAFEGUARDS),

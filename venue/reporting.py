@@ -230,4 +230,7 @@ def report(
         text=text,
         symbol=order.symbol,
         side=order.side,
+        order_type=order.order_type,
+        price=order.price,
+        trigger_price=order.trigger_price,
     )
