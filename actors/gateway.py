@@ -16,6 +16,7 @@ from actors.order_door import OrderDoor
 from actors.process import CannotStart, ProcessActor
 from actors.reconciler_line import ReconcilerLine
 from actors.trading import Trading
+from brokers.corrections import in_fix_words
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.wire_record import RecordedAdapter
 from config.paths import gateway_journal_path
@@ -140,7 +141,7 @@ class BrokerGateway(ProcessActor):
     def pump(self) -> None:
         """Take what the broker said, let out what may leave, and pass everything on."""
         for event in self.session.adapter.pump():
-            self.on_broker_event(event)
+            self.on_broker_event(in_fix_words(event, self.session.adapter.capabilities.corrections))
         self.door.stop_repeated()
         self.trading.review()
         self.door.let_out()

@@ -8,6 +8,7 @@ link broke).  The contract suite in ``tests/brokers/contract.py`` holds every ad
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
 import msgspec
@@ -27,6 +28,13 @@ from messages.orders import (
 )
 
 
+class Corrections(Enum):
+    """How the broker says that an execution was corrected."""
+
+    REFERENCE = "reference"  # FIX: an id of its own, which names the execution that it changes
+    REVISION = "revision"  # the same id with a higher number after its last full stop, sent like a new execution
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a broker promises.  Declared by its adapter, proven by the contract suite."""
 
@@ -42,6 +50,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     clock_source: str  # where broker time comes from
     orders_per_second: int  # the broker's own rate limit
     market_orders_rest: bool  # may a "market" order stay as a resting limit?
+    corrections: Corrections = Corrections.REFERENCE
 
 
 class LinkUp(msgspec.Struct, frozen=True, tag=True):

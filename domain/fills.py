@@ -103,7 +103,7 @@ def count(executions: tuple[Execution, ...]) -> Count:
             disputed = True
         if root is None or execution.exec_id in referred:
             continue
-        disputed = disputed or root in ends
+        disputed = disputed or (root in ends and not _revisions(ends[root], execution))
         ends[root] = max(ends.get(root, execution), execution, key=_end_precedence)
     counted = [execution for execution in ends.values() if execution.kind is not _TRADE_CANCEL and execution.qty > 0]
     return Count(
@@ -126,6 +126,13 @@ def _root(execution: Execution, by_id: dict[str, Execution]) -> str | None:
             return execution.ref
         execution = below
     return execution.exec_id
+
+
+def _revisions(one: Execution, other: Execution) -> bool:
+    """Whether two corrections of one trade are revisions of it by their own numbers: ".03" follows ".02"."""
+    base, dot, revision = one.exec_id.rpartition(".")
+    other_base, _, other_revision = other.exec_id.rpartition(".")
+    return dot == "." and base == other_base and revision.isdecimal() and other_revision.isdecimal()
 
 
 def _end_precedence(execution: Execution) -> tuple[bool, int, str]:
