@@ -46,6 +46,7 @@ class BrokerSession:
         self.unanswered_ms = 0  # since when a snapshot is owed to us; 0: none is
         self.polled_ns = 0
         self.probed = False  # a snapshot was asked for besides, and by nobody but the reconciler
+        self.subscribed: frozenset[str] = frozenset()
         self.attempts = 0
         self.refusal = ""  # why the last link ended, as long as there is none
         self.reconnect_ms = 0
@@ -119,7 +120,10 @@ class BrokerSession:
 
     def subscribe(self) -> None:
         """Have the quotes streamed that any cell wants, and those of what is held."""
-        self.adapter.subscribe(self.cells.symbols | self.held)
+        symbols = self.cells.symbols | self.held
+        if symbols != self.subscribed:
+            self.subscribed = symbols
+            self.adapter.subscribe(symbols)
 
     def ask_state(self) -> None:
         """The funds first: a snapshot opens the cells' gates, and a group is judged by what is known then."""

@@ -30,6 +30,9 @@ from messages.supervision import (
 from storage.port import CommitUnknown, JournalError
 
 RESEND_EVERY_MS = 500
+GREET_AGAIN_MS = 3_000  # a gateway that says nothing for so long, not even the time, may never have heard of this cell
+WATCH_EVERY = 10  # of those: what quotes are wanted is said again
+ALERT_AGAIN_MS = 3_000
 
 
 class Cell(ProcessActor):
@@ -49,6 +52,9 @@ class Cell(ProcessActor):
         self.waiting: dict[str, ActorAddress] = {}  # command id -> who asked
         self.symbols: frozenset[str] = frozenset()
         self.exposed = -1  # uncovered units, as the gateway was last told; -1: not yet
+        self.heard_ms = 0  # when the gateway was last heard of, by the machine's clock
+        self.beats = 0
+        self.alerts: dict[str, tuple[EscalationRecord, int]] = {}  # passed on at that time, and not confirmed yet
         self.taken: dict[int, int] = {}  # gateway incarnation -> last batch that is durable
 
     def on_start(self) -> str:
@@ -82,20 +88,34 @@ class Cell(ProcessActor):
 
         Alerts that an earlier incarnation of this cell or of the notifier did not pass on are sent again.
         """
-        self.symbols = self.tree.symbols
         self.orders.drop(lambda _: False)
-        if "gateway" in self.peers:
-            self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
-            self.exposed = -1
-            self.tell_exposure()
+        self.greet()
         undelivered = tuple(alert for alert in self.journal.open_escalations() if not alert.delivered_ns)
         if undelivered:
             self.pass_alerts(undelivered)
 
+    def greet(self) -> None:
+        """Tell the gateway that this cell is there, and what it wants quotes of."""
+        self.symbols, self.heard_ms = self.tree.symbols, now_ms()
+        if "gateway" in self.peers:
+            self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
+            self.exposed = -1
+            self.tell_exposure()
+
     def on_wakeup(self, payload: Any) -> None:
+        """Make good what may have been lost on its way: orders, a greeting, a wish for quotes, alerts."""
         del payload
         self.wakeup(RESEND_EVERY_MS, "resend")
-        self.orders.resend(now_ms())
+        now = now_ms()
+        self.orders.resend(now)
+        if now - self.heard_ms > GREET_AGAIN_MS:
+            self.greet()
+        if self.beats % WATCH_EVERY == 0 and "gateway" in self.peers:
+            self.send(self.peers["gateway"], Watch(self.index, self.symbols))
+        self.beats += 1
+        late = tuple(alert for alert, since_ms in self.alerts.values() if now - since_ms > ALERT_AGAIN_MS)
+        if late:
+            self.pass_alerts(late)
 
     def on_exit(self) -> None:
         if hasattr(self, "journal"):
@@ -115,6 +135,7 @@ class Cell(ProcessActor):
 
     def on_events(self, batch: EventBatch, sender: ActorAddress) -> None:
         """A turn.  The batch is acknowledged when its effects are durable."""
+        self.heard_ms = now_ms()
         if batch.number > self.taken.get(batch.gateway, 0):
             self.turn(wire.events(batch.events))
             self.taken = {batch.gateway: batch.number}
@@ -131,7 +152,12 @@ class Cell(ProcessActor):
 
     def on_alerts_taken(self, taken: AlertBatchTaken, sender: ActorAddress) -> None:
         del sender
-        self.turn(wire.delivered(taken.delivered))
+        delivered = wire.delivered(taken.delivered)
+        for one in delivered:
+            passed = self.alerts.get(one.escalation_id)
+            if passed is not None and passed[0].repeats <= one.repeats:
+                del self.alerts[one.escalation_id]
+        self.turn(delivered)
 
     def turn(self, inputs: tuple[Any, ...]) -> None:
         """Run one turn and let its results out.  A commit that failed is *unknown*: die and read again (I16)."""
@@ -169,6 +195,7 @@ class Cell(ProcessActor):
     def pass_alerts(self, alerts: tuple[EscalationRecord, ...]) -> None:
         for alert in alerts:
             self.log.warning("alert", kind=alert.kind, severity=alert.severity.value, text=alert.text)
+        self.alerts |= {alert.escalation_id: (alert, now_ms()) for alert in alerts}
         if "notifier" in self.peers:
             self.send(self.peers["notifier"], AlertBatch(self.name, wire.pack(alerts)))
 

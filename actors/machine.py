@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,20 @@ class Machine:
     def open_journal(self, path: Path) -> Journal:
         """Own the journal at ``path``.  Raises ``JournalError``."""
         return open_journal(path)
+
+    def complain(self, text: str) -> None:
+        """Say this where it is seen although no file can be written."""
+        sys.stderr.write(text + "\n")
+
+    def append(self, path: Path, lines: bytes) -> None:
+        """Write at the end of the file, durably.  Raises ``OSError``."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            while lines:  # a disk that is nearly full takes a part
+                lines = lines[os.write(descriptor, lines) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def make_adapter(self, config: BrokerConfig) -> BrokerAdapter:
         """The adapter for the configured broker.  Raises ``ValueError`` for one that there is not."""

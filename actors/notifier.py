@@ -6,15 +6,13 @@ in decisions/delivery.py.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 from thespian.actors import ActorAddress, WatchMessage
 
-from actors.machine import now_ms
+from actors.machine import machine, now_ms
 from actors.process import CannotStart, ProcessActor
 from config.paths import alert_log_path
 from decisions.delivery import Outbox
@@ -95,11 +93,11 @@ class Notifier(ProcessActor):
             return
         lines = b"".join(msgspec.json.encode(msgspec.structs.asdict(alert)) + b"\n" for alert in alerts)
         try:
-            append(self.path, lines)
+            machine().append(self.path, lines)
         except OSError as error:
             if str(error) != self.file_problem:
                 self.file_problem = str(error)
-                sys.stderr.write(f"alerts could not be written to {self.path}: {error}\n")
+                machine().complain(f"alerts could not be written to {self.path}: {error}")
             return
         self.file_problem = ""
         self.outbox.filed()
@@ -127,14 +125,3 @@ class Notifier(ProcessActor):
             self.measures.set("alert_sink_up", float(not self.outbox.failures(sink)), sink=port.name)
         for severity, count in self.outbox.dropped.items():
             self.measures.set("alerts_dropped_total", count, severity=severity.value)
-
-
-def append(path: Path, lines: bytes) -> None:
-    """Write at the end of the file, durably.  Raises ``OSError``."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        while lines:  # a disk that is nearly full takes a part
-            lines = lines[os.write(descriptor, lines) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -140,6 +140,7 @@ class RootSupervisor(Supervisor):
     def heartbeat(self) -> None:
         """Report how the tree is, besides asking."""
         super().heartbeat()
+        self.pass_alerts(*self.undelivered.values())  # those of before may have been lost on their way
         metrics = self.children.get(METRICS)
         if metrics is not None and metrics.pid:
             self.measures.set("halted", bool(self.halted))

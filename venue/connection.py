@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -28,6 +28,13 @@ LINGER_S = 2.0
 log = structlog.get_logger("venue")
 
 
+class Timer(Protocol):
+    """What a connection and its server need of an event loop."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], /, *args: Any) -> object:
+        """Call back in ``delay`` seconds."""
+
+
 class Host(Protocol):
     """What a connection needs of its server."""
 
@@ -44,13 +51,13 @@ class Host(Protocol):
 class Connection(asyncio.Protocol):
     """Speaks the protocol with one client.  Every send after the end is quietly dropped."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, timer: Timer | None = None) -> None:
         self.client = ""  # the name it gave; "" before its Hello
         self.session = 0  # its number, counted from 1 in order of login
         self.symbols: frozenset[str] = frozenset()
         self._host = host
         self._frames = client_frames()
-        self._loop = asyncio.get_running_loop()
+        self._timer = timer or asyncio.get_running_loop()
         self._pending: dict[str, Quote] = {}
         self._full = False
         self._ended = False
@@ -62,7 +69,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._loop.call_later(LOGIN_S, self._check_login)
+        self._timer.call_later(LOGIN_S, self._check_login)
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
@@ -94,7 +101,7 @@ class Connection(asyncio.Protocol):
     def write(self, data: bytes, delay_s: float = 0.0) -> None:
         """Send encoded messages, after ``delay_s`` seconds of real time."""
         if delay_s:
-            self._loop.call_later(delay_s, self.write, data)
+            self._timer.call_later(delay_s, self.write, data)
         elif not self._gone:
             self._transport.write(data)
             if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
@@ -130,7 +137,7 @@ class Connection(asyncio.Protocol):
         self.send(Goodbye(reason=reason))
         self._ended = True
         self._transport.write_eof()
-        self._loop.call_later(LINGER_S, self._transport.abort)
+        self._timer.call_later(LINGER_S, self._transport.abort)
         self._host.left(self)
 
     def finish(self) -> None:

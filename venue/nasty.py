@@ -161,9 +161,9 @@ _FATES: tuple[tuple[str, frozenset[Kind], Fate], ...] = (
 class Mischief:
     """Decides what goes wrong.  The same settings, seed and questions give the same decisions."""
 
-    def __init__(self, nasty: Nasty, seed: int) -> None:
+    def __init__(self, nasty: Nasty, seed: int, random: Random | None = None) -> None:
         self.nasty = nasty
-        self._random = Random(seed)  # noqa: S311 - misbehaviour must be repeatable, not secret
+        self._random = random or Random(seed)  # noqa: S311 - misbehaviour must be repeatable, not secret
         self._hidden: set[str] = set()
 
     def fate(self, kind: Kind) -> Fate:

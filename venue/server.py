@@ -1,8 +1,9 @@
 """The embedded exchange as a process: one exchange, one account, any number of connections.
 
-The server owns exchange time.  Before every request, and at least every :data:`TURN_S` seconds of real time, it feeds
-the quotes that are due and lets the exchange do what is due.  When more quotes are due than one turn may feed, exchange
-time waits for them, so that it never passes a quote that the exchange has not seen, and never runs backwards.
+The server owns exchange time; ``monotonic`` and ``timer`` are the machine's, or a simulation's.  Before every request,
+and at least every :data:`TURN_S` seconds of real time, it feeds the quotes that are due and lets the exchange do what
+is due.  When more quotes are due than one turn may feed, exchange time waits for them, so that it never passes a quote
+that the exchange has not seen, and never runs backwards.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from domain.execution import ExecutionReport
 from domain.quotes import Quote
 from messages.market import MarketStatus
 from venue import protocol as wire
-from venue.connection import Connection
+from venue.connection import Connection, Timer
 from venue.exchange import Exchange
 from venue.feed import Clock, Market
 from venue.nasty import Fate, HangUp, Kind, Mischief
@@ -38,8 +39,18 @@ class Server:
     """Obeys clients, the feed and the mischief.  Everything runs in one thread and in the order in which it comes."""
 
     def __init__(
-        self, exchange: Exchange, promises: wire.Promises, feed: Market, clock: Clock, mischief: Mischief
+        self,
+        exchange: Exchange,
+        promises: wire.Promises,
+        feed: Market,
+        clock: Clock,
+        mischief: Mischief,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        timer: Timer | None = None,
+        turn_s: float = TURN_S,
     ) -> None:
+        self._monotonic, self._timer, self._turn_s = monotonic, timer, turn_s
         self._exchange = exchange
         self._promises = promises
         self._feed = feed
@@ -113,7 +124,7 @@ class Server:
 
     def catch_up(self) -> bool:
         """Bring the exchange up to now.  True when more quotes are due than one turn may feed."""
-        target = max(self._now, self._clock.at(time.monotonic()))
+        target = max(self._now, self._clock.at(self._monotonic()))
         for quote in self._feed.take(target, QUOTES_PER_TURN):
             self._pass_to(quote.ts_ns)
             pinned = self._pins.get(quote.symbol)
@@ -126,7 +137,7 @@ class Server:
     def turn(self) -> None:
         """One round of the timer: time, quotes, heartbeats; then set the timer again."""
         behind = self.catch_up()
-        real = time.monotonic()
+        real = self._monotonic()
         beat = real >= self._next_heartbeat_s
         if beat:
             self._next_heartbeat_s = real + wire.HEARTBEAT_S
@@ -134,15 +145,18 @@ class Server:
             connection.flush()
             if beat:
                 connection.send(wire.VenueHeartbeat(ts_ns=self._now))
-        asyncio.get_running_loop().call_later(0 if behind else TURN_S, self.turn)
+        self._later(0 if behind else self._turn_s, self.turn)
+
+    def _later(self, delay_s: float, act: Callable[[], None]) -> None:
+        (self._timer or asyncio.get_running_loop()).call_later(delay_s, act)
 
     def _pass_to(self, now_ns: int) -> None:
         if now_ns > self._now:
             self._now = now_ns
-            self._publish(self._exchange.advance(now_ns))
+            self.publish(self._exchange.advance(now_ns))
 
     def _quote(self, quote: Quote) -> None:
-        self._publish(self._exchange.on_quote(quote))
+        self.publish(self._exchange.on_quote(quote))
         for connection in self._connections:
             connection.quoted(quote)
 
@@ -209,7 +223,7 @@ class Server:
         )
         _answer(connection, answer, fate)
         if fate.reported:
-            self._publish(reply.reports)
+            self.publish(reply.reports)
 
     def _snapshot(self, connection: Connection, query: wire.QuerySnapshot) -> None:
         fate = self._mischief.fate(Kind.QUERY)
@@ -236,7 +250,7 @@ class Server:
             _answer(connection, told, fate)
 
         if odd.age_ms:
-            asyncio.get_running_loop().call_later(odd.age_ms / 1000 / self._clock.speed, answer)
+            self._later(odd.age_ms / 1000 / self._clock.speed, answer)
         else:
             answer()
 
@@ -267,7 +281,7 @@ class Server:
             self._say(connection, asked.request, str(error.args[0] if error.args else error))
             return
         self._say(connection, asked.request)
-        self._publish(reports)
+        self.publish(reports)
 
     def _pin(self, connection: Connection, pin: wire.PinQuote) -> None:
         if pin.quote.symbol not in self._exchange.instruments:
@@ -282,7 +296,7 @@ class Server:
         self._say(connection, halt.request)
         for other in self._connections:
             other.send(self._status())
-        self._publish(reports)
+        self.publish(reports)
 
     def _status(self) -> MarketStatus:
         return MarketStatus(halted=bool(self._exchange.halted), reason=self._exchange.halted)
@@ -296,8 +310,17 @@ class Server:
         self._say(connection, change.request)
 
     def _misbehave(self, connection: Connection, wanted: wire.Misbehave) -> None:
-        self._mischief = Mischief(wanted.nasty, wanted.seed)
+        self.behave(Mischief(wanted.nasty, wanted.seed))
         self._say(connection, wanted.request)
+
+    def behave(self, mischief: Mischief) -> None:
+        """Do this mischief from now on."""
+        self._mischief = mischief
+
+    @property
+    def now_ns(self) -> int:
+        """The exchange's clock."""
+        return self._now
 
     def _cut(self, connection: Connection, cut: wire.CutLinks) -> None:
         for other in self._connections:
@@ -310,7 +333,8 @@ class Server:
 
     # --- reports ---
 
-    def _publish(self, reports: Sequence[ExecutionReport]) -> None:
+    def publish(self, reports: Sequence[ExecutionReport]) -> None:
+        """Push reports to every client, as the mischief lets them through."""
         if not reports:
             return
         encoded = [wire.encode(report) for report in reports]

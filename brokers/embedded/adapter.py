@@ -83,8 +83,10 @@ class EmbeddedAdapter:
         answer_timeout_s: float = 2.0,
         silence_timeout_s: float = 3.0,
         declared: Capabilities = DECLARED,
+        dial: Callable[[str, int], Link] = Link,
     ) -> None:
         self.late_answers = 0  # answers that came after their request was given up
+        self._dial = dial
         self._host = host
         self._port = port
         self._monotonic = monotonic
@@ -110,7 +112,7 @@ class EmbeddedAdapter:
             return
         self._heard_s = self._monotonic()
         try:
-            self._link = Link(self._host, self._port)
+            self._link = self._dial(self._host, self._port)
         except LinkError as error:
             self._events.append(LinkDown(self._session, str(error)))
             return

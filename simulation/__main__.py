@@ -1,0 +1,164 @@
+"""``python -m simulation``: run seeds, replay stored tapes, tell a failing run as a story."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from simulation.faults import CATALOGUE
+from simulation.run import Result, Stored, run_seed, run_tape
+from simulation.shrink import shrink as shrink_draws
+from simulation.story import Story
+from simulation.tape import Tape
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def run(
+    seeds: Annotated[str, typer.Option(help="FIRST:LAST, the last one not included.")] = "0:1000",
+    faults: Annotated[str, typer.Option(help="Only these, comma separated; 'none' for none.")] = "",
+    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+    keep_going: Annotated[bool, typer.Option(help="Also after a violation.")] = True,
+) -> None:
+    """Run seeds; exit status 1 when an invariant was violated in any."""
+    first, last = _range(seeds)
+    only = _only(faults)
+    struck: Counter[str] = Counter()
+    checks: Counter[str] = Counter()
+    failed: list[Result] = []
+    steps = 0
+    bar = Progress(TextColumn("seeds"), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
+    with bar:
+        task = bar.add_task("seeds", total=last - first)
+        for result in _results(range(first, last), only, workers):
+            bar.advance(task)
+            struck.update(result.struck)
+            checks.update(result.checks)
+            steps += result.steps
+            if result.violation:
+                failed.append(result)
+                bar.console.print(f"seed {result.seed}: {result.violation}: {result.text}", markup=False)
+                if not keep_going:
+                    break
+    if as_json:
+        document = {
+            "seeds": [first, last],
+            "violations": [{"seed": r.seed, "invariant": r.violation, "text": r.text} for r in failed],
+            "steps": steps, "faults": dict(struck), "checks": dict(checks),
+        }  # fmt: skip
+        out.print_json(msgspec.json.encode(document).decode())
+    else:
+        _tables(struck, checks)
+        out.print(f"{last - first} seeds, {steps} steps, {len(failed)} violations")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def replay(
+    tape: Annotated[str, typer.Argument(help="A stored tape (tests/seeds/…json) or a seed's number.")],
+    explain: Annotated[bool, typer.Option("--explain", help="Tell the whole story.")] = False,
+    last: Annotated[int, typer.Option(help="Only so many lines of it, from the end.")] = 200,
+) -> None:
+    """Run one tape again; exit status 1 when it still fails."""
+    _quiet()
+    found = Tape(int(tape)) if tape.isdigit() else _stored(Path(tape)).tape()
+    stories: list[Story] = []
+    result = run_tape(found, look=lambda world: stories.append(Story(world)) if explain else None)
+    for story in stories:
+        for line in story.lines[-last:]:
+            out.print(line, markup=False, highlight=False)
+    out.print(f"{result.violation or 'no violation'} {result.text}", markup=False)
+    raise typer.Exit(1 if result.violation else 0)
+
+
+@app.command()
+def shrink(
+    seed: Annotated[int, typer.Argument(help="A seed that fails.")],
+    to: Annotated[Path | None, typer.Option(help="Store the tape here.")] = None,
+    budget: Annotated[int, typer.Option(help="How many runs it may take.")] = 400,
+) -> None:
+    """Make a failing seed's tape short, and store it."""
+    _quiet()
+    result = run_seed(seed)
+    if not result.violation:
+        raise typer.BadParameter(f"seed {seed} does not fail")
+    draws = shrink_draws(result.draws, lambda some: run_tape(Tape(recorded=some)).violation == result.violation, budget)
+    final = run_tape(Tape(recorded=draws))
+    out.print(f"{len(result.draws)} draws became {len(draws)}, {sum(map(bool, draws))} of them not 0", markup=False)
+    out.print(f"{final.violation}: {final.text}", markup=False)
+    if to is not None:
+        stored = Stored(seed=seed, violation=final.violation, text=final.text, draws=tuple(draws))
+        to.write_bytes(msgspec.json.format(msgspec.json.encode(stored)) + b"\n")
+
+
+def _results(seeds: range, only: frozenset[str] | None, workers: int) -> Iterator[Result]:
+    _quiet()
+    if workers <= 1:
+        yield from (run_seed(seed, only) for seed in seeds)
+        return
+    with get_context("fork").Pool(workers) as pool:
+        yield from pool.imap_unordered(_Job(only), seeds, chunksize=4)
+
+
+class _Job:
+    """What a worker does with a seed."""
+
+    def __init__(self, only: frozenset[str] | None) -> None:
+        self.only = only
+
+    def __call__(self, seed: int) -> Result:
+        return run_seed(seed, self.only)
+
+
+def _quiet() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise typer.BadParameter(f"--seeds {text!r}: give FIRST:LAST, such as 0:1000")
+    return int(first), int(last)
+
+
+def _only(text: str) -> frozenset[str] | None:
+    if not text:
+        return None
+    names = frozenset() if text == "none" else frozenset(text.split(","))
+    unknown = names - CATALOGUE.keys()
+    if unknown:
+        raise typer.BadParameter(f"--faults: {', '.join(sorted(unknown))} unknown; there are {', '.join(CATALOGUE)}")
+    return names
+
+
+def _stored(path: Path) -> Stored:
+    return msgspec.json.decode(path.read_bytes(), type=Stored)
+
+
+def _tables(struck: Counter[str], checks: Counter[str]) -> None:
+    table = Table("fault", "struck", title="Faults")
+    for name in CATALOGUE:
+        table.add_row(name, str(struck[name]))
+    out.print(table)
+    table = Table("invariant", "checks", title="Invariants")
+    for name, count in sorted(checks.items()):
+        table.add_row(name, str(count))
+    out.print(table)
+
+
+if __name__ == "__main__":
+    app()

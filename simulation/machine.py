@@ -1,0 +1,166 @@
+"""The simulated machine: virtual clocks, disks that outlive processes, and processes that die where the tape says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from actors.machine import Machine, Mark
+from brokers.embedded.adapter import DECLARED, EmbeddedAdapter
+from brokers.port import BrokerAdapter
+from config.schema import BrokerConfig, Config
+from messages.records import EscalationRecord
+from simulation.base import Died, SeededBase
+from simulation.faults import Faults
+from simulation.network import Network
+from storage.memory import MemoryJournal
+from storage.port import CommitUnknown, Journal, Turn
+
+
+class Flag:
+    """A file whose existence is all that it says."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+    def exists(self) -> bool:
+        return self.on
+
+    def touch(self) -> None:
+        self.on = True
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        assert missing_ok or self.on
+        self.on = False
+
+
+class SimulatedJournal(MemoryJournal):
+    """A journal on a simulated disk, whose commits the tape may cut short."""
+
+    def on(self, faults: Faults, committed: Callable[[Path, Turn], None], path: Path) -> SimulatedJournal:
+        """Have the faults of this run strike its commits; ``committed`` is called with every turn that is durable."""
+        self._faults, self._committed, self._path = faults, committed, path
+        return self
+
+    def commit(self, turn: Turn) -> int:
+        faults = self._faults
+        if faults.strikes("F.process.commit_before"):
+            raise Died
+        fails = faults.strikes("F.storage.commit_fails")
+        if fails and not faults.tape.coin("the failed commit is durable", 0.5):
+            self.fail_commit(1, durable=False)
+            return super().commit(turn)
+        number = super().commit(turn)
+        self._committed(self._path, turn)
+        if fails:
+            self._unknown = True
+            raise CommitUnknown("the commit failed after it had become durable")
+        if faults.strikes("F.process.commit_after"):
+            raise Died
+        return number
+
+
+class NoLog:
+    """A structured log that nobody reads."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return self._nothing
+
+    def _nothing(self, *_: object, **__: object) -> None:
+        pass
+
+
+class SimulatedMachine(Machine):
+    """Where every process of a simulated system runs.  ``alerts`` is what a person finds in the alert log."""
+
+    def __init__(
+        self, base: SeededBase, network: Network, faults: Faults, committed: Callable[[Path, Turn], None]
+    ) -> None:
+        self.base, self.network, self.faults = base, network, faults
+        self._committed = committed
+        self.disks: dict[Path, MemoryJournal] = {}  # the last owner of each
+        self.killed = Flag()
+        self.alerts: list[EscalationRecord] = []
+        self.log: Any = NoLog()
+        base.on_death = self._on_death
+
+    def monotonic_ns(self) -> int:
+        return self.base.schedule.now_ns
+
+    def pid(self) -> int:
+        assert self.base.running is not None
+        return self.base.running.pid
+
+    def die(self) -> None:
+        raise Died
+
+    def kill(self, pid: int) -> None:
+        for process in list(self.base.processes.values()):
+            if process.pid == pid:
+                self.base.kill(process)
+
+    def is_gone(self, pid: int) -> bool:
+        return all(process.pid != pid for process in self.base.processes.values())
+
+    def open_log(self, config: Config, process: str) -> structlog.typing.FilteringBoundLogger:
+        del config, process
+        log: structlog.typing.FilteringBoundLogger = self.log
+        return log
+
+    def open_journal(self, path: Path) -> Journal:
+        last = self.disks.get(path)
+        fresh = SimulatedJournal() if last is None else SimulatedJournal(last._disk)
+        self.disks[path] = fresh.on(self.faults, self._committed, path)
+        assert self.base.running is not None
+        self.base.running.journals.append(fresh)
+        return fresh
+
+    def make_adapter(self, config: BrokerConfig) -> BrokerAdapter:
+        return EmbeddedAdapter(
+            config.host,
+            config.port,
+            monotonic=self.base.schedule.monotonic,
+            answer_timeout_s=config.answer_timeout_ms / 1000,
+            silence_timeout_s=config.silence_timeout_ms / 1000,
+            declared=msgspec.structs.replace(
+                DECLARED,
+                deduplicates_client_order_ids=self.network.promises_ids,
+                market_orders_rest=DECLARED.market_orders_rest or config.market_orders_rest,
+                replace_in_place=DECLARED.replace_in_place and config.replace_in_place,
+                server_side_stops=DECLARED.server_side_stops and config.server_side_stops,
+            ),
+            dial=self._dial,  # type: ignore[arg-type]
+        )
+
+    def _dial(self, _host: str, _port: int) -> object:
+        assert self.base.running is not None
+        return self.network.dial(self.base.running)
+
+    def kill_switch(self, config: Config) -> Mark:
+        del config
+        return self.killed
+
+    def complain(self, text: str) -> None:
+        """Nobody looks."""
+
+    def append(self, path: Path, lines: bytes) -> None:
+        del path
+        if self.faults.strikes("F.storage.alert_log_full"):
+            raise OSError(28, "No space left on device")
+        self.alerts += [msgspec.json.decode(line, type=EscalationRecord) for line in _as_arrays(lines)]
+
+    def _on_death(self, process: Any) -> None:
+        for journal in process.journals:
+            journal.crash()
+        for link in process.links:
+            link.peer_died()
+
+
+def _as_arrays(lines: bytes) -> list[bytes]:
+    """The alert log names its fields; the record is an array of them."""
+    found = [msgspec.json.decode(line) for line in lines.splitlines()]
+    return [msgspec.json.encode(["EscalationRecord", *fields.values()]) for fields in found]

@@ -1,0 +1,174 @@
+"""The wire between gateway and exchange: bytes that take time, connections that break, and nothing else.
+
+Both ends are the real ones: the adapter reads frames from a link, the exchange's connection writes to a transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from thespian.actors import WatchMessage
+
+from brokers.embedded.link import LinkError
+from simulation.base import Process, SeededBase
+from simulation.faults import Faults
+from simulation.schedule import MS, Schedule
+from venue.connection import Connection, Host
+from venue.protocol import ClientMessage, ServerMessage, encode, server_frames
+
+
+class Link:
+    """The client's end of one connection; what :class:`brokers.embedded.link.Link` is on a socket."""
+
+    def __init__(self, network: Network, process: Process) -> None:
+        self._network, self._process = network, process
+        self._frames = server_frames()
+        self._inbox: list[bytes] = []
+        self._ended = ""
+        self.transport = Transport(network, self)
+        self._due_ns = 0  # what is sent never overtakes what was sent before
+
+    def fileno(self) -> int:
+        return -1
+
+    def send(self, message: ClientMessage) -> None:
+        if self._ended:
+            raise LinkError(f"sending failed: {self._ended}")
+        self._due_ns = self._network.carry(self._due_ns, self.transport.receive, encode(message))
+
+    def flush(self) -> None:
+        pass
+
+    def receive(self) -> Iterator[ServerMessage]:
+        inbox, self._inbox = self._inbox, []
+        for data in inbox:
+            yield from self._frames.feed(data)
+        if self._ended:
+            raise LinkError(self._ended)
+
+    def close(self) -> None:
+        self._ended = self._ended or "closed"
+        self._due_ns = self._network.carry(self._due_ns, self.transport.lost)
+
+    # --- the network's side ---
+
+    def arrive(self, data: bytes) -> None:
+        """Bytes of the exchange are here; the process is woken."""
+        if not self._ended:
+            self._inbox.append(data)
+            self._network.wake(self._process)
+
+    def hang_up(self, reason: str) -> None:
+        """The other side is gone."""
+        if not self._ended:
+            self._ended = reason
+            self._network.wake(self._process)
+
+    def peer_died(self) -> None:
+        """The client's process is dead: what it wrote is still delivered, then the exchange sees the end."""
+        self._ended = "dead"
+        self._due_ns = self._network.carry(self._due_ns, self.transport.lost)
+
+
+class Transport(asyncio.Transport):
+    """The exchange's end, as its connection knows it from asyncio."""
+
+    def __init__(self, network: Network, link: Link) -> None:
+        super().__init__()
+        self._network, self._link = network, link
+        self._closing = False
+        self._due_ns = 0
+        self.connection: Connection | None = None
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        del name, default
+        return self
+
+    def setsockopt(self, *_: object) -> None:
+        """There is no socket."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._closing:
+            self._due_ns = self._network.carry(self._due_ns, self._link.arrive, bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def write_eof(self) -> None:
+        self._due_ns = self._network.carry(self._due_ns, self._link.hang_up, "the exchange hung up")
+
+    def close(self) -> None:
+        self._end("the exchange hung up")
+
+    def abort(self) -> None:
+        self._end("connection reset by the exchange")
+
+    # --- the network's side ---
+
+    def receive(self, data: bytes) -> None:
+        """Bytes of the client are here."""
+        if self.connection is not None and not self._closing:
+            self.connection.data_received(data)
+
+    def lost(self) -> None:
+        """The client's end is gone."""
+        if not self._closing:
+            self._closing = True
+            if self.connection is not None:
+                self.connection.connection_lost(None)
+
+    def _end(self, reason: str) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._due_ns = self._network.carry(self._due_ns, self._link.hang_up, reason)
+        if self.connection is not None:
+            self._network.schedule.at(0, self.connection.connection_lost, None)
+
+
+class Network:
+    """All connections to one exchange."""
+
+    def __init__(self, base: SeededBase, schedule: Schedule, faults: Faults, *, promises_ids: bool) -> None:
+        self.base, self.schedule, self.faults = base, schedule, faults
+        self.promises_ids = promises_ids
+        self.host: Host
+        self.cut_until_ns = 0
+
+    def dial(self, process: Process) -> Link:
+        """A new connection of this process.  Raises ``LinkError`` while the network is cut."""
+        if self.schedule.now_ns < self.cut_until_ns:
+            raise LinkError("connection refused: the network is cut")
+        link = Link(self, process)
+        process.links.append(link)
+        connection = Connection(self.host, self.schedule)
+        connection.connection_made(link.transport)
+        link.transport.connection = connection
+        return link
+
+    def carry(self, after_ns: int, act: Callable[..., object], *args: Any) -> int:
+        """Have something arrive at the other side, not before ``after_ns``; returns when it does."""
+        faults = self.faults
+        due_ns = self.schedule.now_ns + MS // 5
+        if faults.strikes("F.wire.delay"):
+            due_ns += faults.tape.between("bytes take so long, ms", 1, 400) * MS
+        due_ns = max(due_ns, after_ns, self.cut_until_ns)
+        self.schedule.at(due_ns, act, *args)
+        return due_ns
+
+    def cut(self, for_ns: int) -> None:
+        """Nothing gets through for so long; it is only late."""
+        self.cut_until_ns = self.schedule.now_ns + for_ns
+
+    def wake(self, process: Process) -> None:
+        """There is something to read for the process."""
+        if process.address.actorAddressString in self.base.processes:
+            pair = (self.base.outside.actorAddressString, process.address.actorAddressString)
+            box = self.base.boxes.get(pair)
+            if box is None or not any(type(message) is WatchMessage for message, _ in box):
+                self.base.put(self.base.outside, process.address, WatchMessage([0]))

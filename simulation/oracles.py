@@ -1,0 +1,308 @@
+"""What must hold: judged by the exchange's truth, the wire and the durable journal, never by what an actor believes.
+
+The safety checks run at every receipt at the exchange and at every commit; the liveness checks when all has healed.
+Ids are those of the requirements (I invariants, L liveness).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decisions.group_levels import naked_allowance
+from domain.coverage import uncovered
+from domain.execution import Side
+from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, group_part, group_tag
+from messages.operator import GroupAccepted
+from messages.records import GroupRecord, IntentRecord, IntentStatus, ProcessedEventRecord, Severity, StopStatus
+from storage.port import Turn
+from storage.tables import EXECUTION_STATES, INTENTS, STOPS
+from venue.truth import TruthEvent
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+ENDS = frozenset({"canceled", "expired", "rejected"})
+
+
+class Violation(BaseException):
+    """An invariant does not hold.  Not an ``Exception``: no actor may take it for a bug of its own."""
+
+    def __init__(self, invariant: str, text: str) -> None:
+        self.invariant, self.text = invariant, text
+        super().__init__(f"{invariant}: {text}")
+
+
+class AtExchange:
+    """One order as the exchange's record tells it."""
+
+    __slots__ = ("cum", "ended", "leaves", "qty", "side", "symbol")
+
+    def __init__(self, event: TruthEvent) -> None:
+        self.symbol, self.side, self.qty = event.symbol, Side(event.side), event.qty or 0
+        self.cum, self.leaves, self.ended = 0, self.qty, False
+
+
+class Oracles:
+    """Keeps its own books from the truth record and from the turns that became durable."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, AtExchange] = {}
+        self.by_group: dict[str, list[str]] = defaultdict(list)  # group's tag -> client order ids at the exchange
+        self.intents: dict[str, IntentRecord] = {}
+        self.first_intents: dict[str, IntentRecord] = {}
+        self.groups: dict[str, GroupRecord] = {}  # by tag
+        self.reconciled: dict[Path, int] = {}  # journal -> the epoch that was compared with the broker
+        self.busted: Counter[str] = Counter()  # units taken back, by group's tag
+        self.accepted: set[str] = set()
+        self.checks: Counter[str] = Counter()
+
+    def fail(self, invariant: str, text: str) -> None:
+        raise Violation(invariant, text)
+
+    def demand(self, holds: bool, invariant: str, text: Any) -> None:
+        """Count a check, and raise :class:`Violation` unless it holds."""
+        self.checks[invariant] += 1
+        if not holds:
+            raise Violation(invariant, str(text))
+
+    # --- the journal, turn by turn ---
+
+    def on_commit(self, path: Path, turn: Turn) -> None:
+        """A turn is durable."""
+        fresh: list[IntentRecord] = []
+        for record in turn.records:
+            if isinstance(record, IntentRecord):
+                if record.client_order_id not in self.first_intents:
+                    self.first_intents[record.client_order_id] = record
+                    fresh.append(record)
+                self._follow(record)
+                self.intents[record.client_order_id] = record
+            elif isinstance(record, GroupRecord):
+                self.groups[group_tag(record.group_id)] = record
+            elif isinstance(record, ProcessedEventRecord) and record.event_id.startswith("reconciled/"):
+                self.reconciled[path] = int(record.event_id.split("/")[1])
+        for intent in fresh:
+            self._judge_intent(path, turn, self.intents[intent.client_order_id])
+
+    def _follow(self, intent: IntentRecord) -> None:
+        before = self.intents.get(intent.client_order_id)
+        if before is not None and before.status in (IntentStatus.FILLED, IntentStatus.CANCELED, IntentStatus.EXPIRED):
+            known = self.orders.get(intent.client_order_id)
+            again = intent.status is IntentStatus.LIVE and known is not None and known.cum
+            self.demand(
+                intent.status is not IntentStatus.LIVE or bool(again) or intent.client_order_id in self.orders,
+                "I14", f"{intent.client_order_id} went from {before.status} to {intent.status}",
+            )  # fmt: skip
+
+    def _judge_intent(self, path: Path, turn: Turn, intent: IntentRecord) -> None:
+        if intent.role not in ENTRY_ROLES or intent.cancel_requests:
+            return
+        record = self.groups.get(group_part(intent.client_order_id))
+        self.demand(record is not None, "I29", f"{intent.client_order_id} is of no group")
+        assert record is not None
+        self.demand(
+            record.mode is Mode.ENTERING and not record.quarantined,
+            "I10", f"{intent.client_order_id}: new risk of a group that is {record.mode.value}",
+        )  # fmt: skip
+        self.demand(
+            self.reconciled.get(path) == turn.epoch,
+            "I22", f"{intent.client_order_id}: new risk before the journal was compared with the broker",
+        )  # fmt: skip
+
+    # --- the exchange, event by event ---
+
+    def on_truth(self, event: TruthEvent) -> None:
+        """Something happened at the exchange."""
+        order_id = event.client_order_id
+        if event.kind == "order_received":
+            self._judge_send(event)
+            return
+        order = self.orders.get(order_id)
+        if order is None:
+            return
+        if event.kind == "rejected" and event.reason.startswith("duplicate"):
+            return
+        if event.cum_qty is not None and event.cum_qty < order.cum:
+            self.busted[group_part(order_id)] += order.cum - event.cum_qty
+        if event.cum_qty is not None:
+            order.cum, order.leaves = event.cum_qty, event.leaves_qty or 0
+            order.qty = event.qty or order.qty
+        if event.kind in ENDS:
+            order.ended, order.leaves = True, 0
+
+    def _judge_send(self, event: TruthEvent) -> None:
+        order_id = event.client_order_id
+        intent = self.intents.get(order_id)
+        self.demand(intent is not None, "I1", f"{order_id} is at the exchange, and no intent is durable")
+        assert intent is not None
+        told = (event.symbol, event.side, event.qty, event.order_type, _price(event.price), _price(event.trigger_price))
+        meant = (
+            intent.symbol, intent.side.value, intent.quantity, intent.order_type.value, intent.price,
+            intent.trigger_price,
+        )  # fmt: skip
+        self.demand(told == meant, "I30", f"{order_id}: sent {told}, meant {meant}")
+        if order_id in self.orders:
+            return  # a second copy, which the exchange refuses
+        tag = group_part(order_id)
+        record = self.groups.get(tag)
+        self.demand(record is not None, "I29", f"{order_id} is of no group")
+        assert record is not None
+        self._slot(intent)
+        held = self._held(tag, record.group)
+        leg = record.group.leg(intent.leg_id)
+        forgiven = self.busted[tag]
+        if intent.side is leg.side:
+            acquiring = held[leg.leg_id] + self._open(tag, leg.leg_id, leg.side) + intent.quantity
+            self.demand(
+                acquiring <= leg.target_qty + forgiven, "I4",
+                f"{order_id}: {acquiring} of {leg.target_qty} {leg.leg_id} would be held",
+            )  # fmt: skip
+        else:
+            exiting = self._open(tag, leg.leg_id, leg.side.opposite) + intent.quantity
+            self.demand(
+                exiting <= held[leg.leg_id] + forgiven, "I9",
+                f"{order_id}: {exiting} would be closed of {held[leg.leg_id]} {leg.leg_id}",
+            )  # fmt: skip
+        if intent.role in ENTRY_ROLES and leg.side is Side.SELL:
+            self._protected(order_id, record.group, leg.leg_id, held, intent.quantity, tag)
+        self.orders[order_id] = AtExchange(event)
+        self.by_group[tag].append(order_id)
+
+    def _slot(self, new: IntentRecord) -> None:
+        slot_qty = None
+        total = new.quantity
+        for order_id in self.by_group[group_part(new.client_order_id)]:
+            other = self.first_intents[order_id]
+            if (other.parent_id, other.slice) != (new.parent_id, new.slice):
+                continue
+            known = self.orders[order_id]
+            self.demand(
+                known.leaves == 0,
+                "I3",
+                f"{new.client_order_id} comes before {order_id} has ended ({known.leaves} open)",
+            )
+            total += known.cum
+            if slot_qty is None or other.attempt == 1:
+                slot_qty = other.quantity
+        first = next(
+            (i for i in self.first_intents.values()
+             if (i.parent_id, i.slice, i.attempt) == (new.parent_id, new.slice, 1)), new,
+        )  # fmt: skip
+        forgiven = self.busted[group_part(new.client_order_id)]
+        self.demand(total <= first.quantity + forgiven, "I3", f"{new.client_order_id}: {total} of {first.quantity}")
+
+    def _held(self, tag: str, group: Group) -> dict[str, int]:
+        """What the group holds of each leg, in the leg's direction, by the exchange's record."""
+        held = {leg.leg_id: 0 for leg in group.legs}
+        sides = {leg.leg_id: leg.side for leg in group.legs}
+        for order_id in self.by_group[tag]:
+            intent, order = self.intents[order_id], self.orders[order_id]
+            held[intent.leg_id] += order.cum if intent.side is sides[intent.leg_id] else -order.cum
+        return held
+
+    def _open(self, tag: str, leg_id: str, side: Side) -> int:
+        return sum(
+            self.orders[order_id].leaves
+            for order_id in self.by_group[tag]
+            if self.intents[order_id].leg_id == leg_id and self.intents[order_id].side is side
+        )
+
+    def _protected(
+        self, order_id: str, group: Group, leg_id: str, held: dict[str, int], quantity: int, tag: str
+    ) -> None:
+        shorts = {
+            leg.leg_id: held[leg.leg_id] + self._open(tag, leg.leg_id, Side.SELL)
+            for leg in group.legs
+            if leg.side is Side.SELL
+        }
+        shorts[leg_id] += quantity
+        bare = sum(uncovered(group.legs, held, shorts).values())
+        allowed = naked_allowance(group) + self.busted[tag]
+        self.demand(bare <= allowed, "I7", f"{order_id}: {bare} units would be uncovered, {allowed} may be")
+
+    # --- the operator ---
+
+    def answered(self, command_id: str, answer: Any) -> None:
+        """An operator got this answer."""
+        if isinstance(answer, GroupAccepted):
+            self.accepted.add(answer.group_id)
+            self.demand(
+                group_tag(answer.group_id) in self.groups, "S10", f"{command_id} was accepted, but is not durable"
+            )
+
+    # --- when everything has healed ---
+
+    def at_rest(self, world: World) -> None:
+        """The end: everything certified, J = B, nobody naked, a person called where it is due (L1 to L5)."""
+        for name in self.accepted:
+            self.demand(group_tag(name) in self.groups, "L1", f"group {name} was accepted and is gone")
+        self._journals_agree(world)
+        delivered = Counter(
+            alert.group_id for alert in world.machine.alerts if alert.severity is Severity.CRITICAL and alert.group_id
+        )
+        for tag, record in self.groups.items():
+            held = self._held(tag, record.group)
+            self._certified(tag, record, held, delivered[record.group_id] > 0)
+
+    def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: bool) -> None:
+        name, group = record.group_id, record.group
+        open_orders = [
+            order_id for order_id in self.by_group[tag]
+            if self.orders[order_id].leaves and self.intents[order_id].role is not Role.STOP_LIMIT
+        ]  # fmt: skip
+        self.demand(not open_orders, "L1", f"group {name} has ended, and {open_orders} still work")
+        longs = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.BUY}
+        shorts = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
+        bare = sum(uncovered(group.legs, longs, shorts).values()) - naked_allowance(group)
+        targets = {leg.leg_id: leg.target_qty for leg in group.legs}
+        match record.outcome:
+            case GroupOutcome.HEDGED:
+                self.demand(held == targets, "L1", f"group {name} is hedged, but holds {held} of {targets}")
+            case GroupOutcome.FLAT:
+                self.demand(not any(held.values()), "L1", f"group {name} is flat, but holds {held}")
+            case GroupOutcome.HALTED:
+                self.demand(called, "L5", f"group {name} is halted, and no alert was delivered")
+            case _:
+                self.fail("L1", f"group {name} has not ended")
+        self.demand(bare <= 0 or called, "L3", f"group {name} is naked by {bare}, and nobody was called")
+
+    def _journals_agree(self, world: World) -> None:
+        states: dict[str, int] = {}
+        rows: dict[str, IntentRecord] = {}
+        for journal in world.journals():
+            states |= {row.client_order_id: row.cum_qty for row in journal.rows(EXECUTION_STATES)}
+            rows |= {row.client_order_id: row for row in journal.rows(INTENTS)}
+        for order_id, order in self.orders.items():
+            self.demand(order_id in rows, "I2", f"{order_id} is at the exchange, and no journal has it")
+            self.demand(
+                states.get(order_id, 0) == order.cum, "I12",
+                f"{order_id}: the journal has {states.get(order_id, 0)} filled, the exchange {order.cum}",
+            )  # fmt: skip
+        for order_id, row in rows.items():
+            unresolved = row.status in (IntentStatus.UNRESOLVED, IntentStatus.SENT, IntentStatus.INTENT_PERSISTED)
+            self.demand(not unresolved, "L2", f"{order_id} is still {row.status.value}")
+            live = row.status is IntentStatus.LIVE
+            known = self.orders.get(order_id)
+            self.demand(not live or (known is not None and known.leaves > 0), "L2", f"{order_id} is not live any more")
+        self._stops(world)
+
+    def _stops(self, world: World) -> None:
+        for journal in world.journals():
+            for stop in journal.rows(STOPS):
+                record = self.groups[group_tag(stop.group_id)]
+                if record.outcome is not GroupOutcome.HEDGED or stop.status is not StopStatus.ARMED:
+                    continue
+                tag = group_tag(stop.group_id)
+                leg = record.group.leg(stop.leg_id)
+                working = self._open(tag, stop.leg_id, leg.side.opposite)
+                held = self._held(tag, record.group)[stop.leg_id]
+                called = any(a.kind == "STOP_UNPROTECTED" and a.symbol == stop.symbol for a in world.machine.alerts)
+                if leg.stop_trigger:
+                    text = f"{stop.stop_id}: {working} of {held} are protected by a stop, and nobody was called"
+                    self.demand(working <= held and (working == held or called), "I8", text)
+
+
+def _price(value: float | None) -> int:
+    return 0 if value is None else round(value * 10_000)

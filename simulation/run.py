@@ -1,0 +1,72 @@
+"""Runs of seeds: one result each, and the counts of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from simulation.faults import swarm
+from simulation.oracles import Violation
+from simulation.tape import Tape
+from simulation.world import World
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one seed.  ``violation`` is "" or the invariant, ``text`` how it was broken."""
+
+    seed: int
+    violation: str
+    text: str
+    steps: int
+    events: int
+    virtual_s: float
+    draws: tuple[int, ...]
+    struck: dict[str, int]
+    checks: dict[str, int]
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A tape that failed once, as it is kept under ``tests/seeds``."""
+
+    seed: int
+    violation: str  # the invariant that it broke
+    text: str  # how
+    draws: tuple[int, ...]
+    mended: str = ""  # what was wrong
+
+    def tape(self) -> Tape:
+        """To run it again."""
+        return Tape(recorded=self.draws)
+
+
+def run_tape(
+    tape: Tape,
+    seed: int = -1,
+    only: frozenset[str] | None = None,
+    look: Callable[[World], object] = lambda _world: None,
+) -> Result:
+    """One world on this tape; ``look`` may listen to it."""
+    world = World(tape, swarm(tape, only))
+    look(world)
+    violation = text = ""
+    try:
+        world.run()
+    except Violation as found:
+        violation, text = found.invariant, found.text
+    return Result(
+        seed=seed,
+        violation=violation,
+        text=text,
+        steps=world.base.steps,
+        events=len(world.truth),
+        virtual_s=world.schedule.monotonic(),
+        draws=tuple(tape.drawn),
+        struck=dict(world.faults.counts),
+        checks=dict(world.oracles.checks),
+    )
+
+
+def run_seed(seed: int, only: frozenset[str] | None = None) -> Result:
+    """The world of a seed."""
+    return run_tape(Tape(seed), seed, only)

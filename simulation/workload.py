@@ -1,0 +1,187 @@
+"""What a seed has the system do: groups of every shape, a market, a house, a configuration, all drawn from the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import msgspec
+
+from config.schema import (
+    AlertsConfig,
+    BrokerConfig,
+    Config,
+    HedgeConfig,
+    MetricsConfig,
+    OrdersConfig,
+    SupervisionConfig,
+    SystemConfig,
+)
+from domain.execution import Side
+from domain.groups import Plan, PlanLeg, PlanStop, Policy
+from domain.instruments import Instrument, Right, osi_symbol
+from domain.quotes import Quote
+from simulation.faults import Faults
+from simulation.schedule import MS
+from simulation.tape import Tape
+from venue.rules import Rules
+
+START_NS = 1_609_770_600 * 10**9  # 2021-01-04 14:30 UTC
+EXPIRY = "2021-01-15"
+UNDERLYING = "XYZ"
+TICK = 500
+FREEZE_QTY = 20
+DEEP_POCKETS = 10**15
+QUOTE_EVERY_NS = 250 * MS
+STRIKES = range(90, 115, 5)
+
+
+def option(strike: int, right: Right) -> Instrument:
+    """One contract of the simulated chain."""
+    return Instrument(
+        symbol=osi_symbol(UNDERLYING, date.fromisoformat(EXPIRY), right, strike * 10_000),
+        underlying=UNDERLYING, right=right, strike=strike * 10_000, expiry=EXPIRY, multiplier=100, lot_size=1,
+        tick_size=TICK, freeze_qty=FREEZE_QTY,
+    )  # fmt: skip
+
+
+SHARES = Instrument(
+    symbol=UNDERLYING, underlying=UNDERLYING, right=None, strike=0, expiry="", multiplier=1, lot_size=1, tick_size=100,
+    freeze_qty=100_000,
+)  # fmt: skip
+CHAIN = [SHARES, *(option(strike, right) for strike in STRIKES for right in Right)]
+P, C = Right.PUT, Right.CALL
+Shape = tuple[tuple[int, Right, Side, int], ...]  # strike, right, side, ratio
+SHAPES: dict[str, Shape] = {
+    "bull_put": ((90, P, Side.BUY, 1), (95, P, Side.SELL, 1)),
+    "bear_call": ((110, C, Side.BUY, 1), (105, C, Side.SELL, 1)),
+    "bull_call": ((100, C, Side.BUY, 1), (105, C, Side.SELL, 1)),
+    "iron_condor": ((90, P, Side.BUY, 1), (95, P, Side.SELL, 1), (110, C, Side.BUY, 1), (105, C, Side.SELL, 1)),
+    "butterfly": ((95, P, Side.BUY, 1), (100, P, Side.SELL, 2), (105, P, Side.BUY, 1)),
+    "ratio": ((95, P, Side.BUY, 2), (100, P, Side.SELL, 1)),
+    "long_call": ((110, C, Side.BUY, 1),),
+    "naked_call": ((110, C, Side.SELL, 1),),
+}
+
+
+class Action(msgspec.Struct, frozen=True):
+    """Something that the operator does at a time (from the start of the run)."""
+
+    at_ns: int
+    kind: str  # submit, cancel, kill_switch
+    plan: Plan | None = None
+    on: bool = False
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a run that is drawn before it begins."""
+
+    config: Config
+    rules: Rules
+    promises_ids: bool
+    actions: tuple[Action, ...]
+    fire_ns: int  # how long faults strike
+
+
+def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
+    """A seed's scenario."""
+    fire_ms = tape.pick("under fire for, ms", (6_000, 12_000, 20_000))
+    plans = [_plan(tape, number) for number in range(1 + tape.draw("more groups", 3))]
+    actions = [Action(tape.between("submit at, ms", 400, fire_ms // 2) * MS, "submit", plan) for plan in plans]
+    for plan in plans:
+        if faults.strikes("F.operator.cancel"):
+            actions.append(Action(tape.between("cancel at, ms", 500, fire_ms) * MS, "cancel", plan))
+    if faults.strikes("F.operator.kill_switch"):
+        on_ms = tape.between("kill switch at, ms", 500, fire_ms)
+        actions.append(Action(on_ms * MS, "kill_switch", on=True))
+        actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
+    return Scenario(
+        config=_config(tape),
+        rules=Rules(
+            cash=DEEP_POCKETS,
+            cancel_latency_ns=tape.pick("cancel latency, ms", (0, 5, 200, 900)) * MS,
+            market_protection_pct=tape.pick("market protection, %", (0.0, 0.0, 5.0)),
+            price_band_pct=tape.pick("price band, %", (0.0, 0.0, 40.0)),
+        ),
+        promises_ids=tape.draw("ids are not deduplicated", 4) == 0,
+        actions=tuple(sorted(actions, key=lambda action: action.at_ns)),
+        fire_ns=fire_ms * MS,
+    )
+
+
+def _plan(tape: Tape, number: int) -> Plan:
+    shape = tape.pick("shape", tuple(SHAPES))
+    quantity = tape.pick("quantity", (2, 1, 5, 10, 25, 60))
+    rows = SHAPES[shape]
+    if tape.draw("legs in the opposite order", 2):
+        rows = rows[::-1]
+    legs = tuple(
+        PlanLeg(
+            leg_id=f"{side.value}{right.value}{strike}", symbol=option(strike, right).symbol, side=side, ratio=ratio
+        )
+        for strike, right, side, ratio in rows
+    )
+    stop = tape.pick("stop-loss trigger", (0, 0, 21_500, 30_000))
+    shorts = [leg for leg in legs if leg.side is Side.SELL]
+    return Plan(
+        group_id=f"g{number}",
+        quantity=quantity,
+        legs=legs,
+        strategy=shape,
+        policy=tape.pick("policy", tuple(Policy)),
+        allow_naked=shape == "naked_call",
+        stops=tuple(PlanStop(leg_id=short.leg_id, trigger_price=stop) for short in shorts[:1] if stop),
+    )
+
+
+def _config(tape: Tape) -> Config:
+    return Config(
+        system=SystemConfig(journal_dir="journals", cells=tape.between("cells", 1, 2)),
+        broker=BrokerConfig(answer_timeout_ms=tape.pick("answer timeout, ms", (2_000, 500)), market_orders_rest=True),
+        orders=OrdersConfig(
+            entry_patience_ms=tape.pick("entry patience, ms", (20_000, 8_000, 60_000)),
+            max_attempts=tape.pick("attempts", (3, 1, 6)),
+        ),
+        hedge=HedgeConfig(
+            depth=tape.pick("hedge depth", (3, 1, 2)), timeout_ms=tape.pick("hedge timeout, ms", (5_000, 1_000))
+        ),
+        supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
+        alerts=AlertsConfig(repeat_ms=10_000),
+        metrics=MetricsConfig(port=0),
+    )
+
+
+class Market:
+    """An endless feed: one contract is quoted every so often; while ``deep`` every side has size and prices rest."""
+
+    def __init__(self, tape: Tape, faults: Faults, symbols: tuple[str, ...]) -> None:
+        self.tape, self.faults, self.symbols = tape, faults, symbols
+        self.deep = False
+        self.mids = dict.fromkeys(symbols, 20_250)
+
+    def quotes(self, from_ns: int) -> Iterator[Quote]:
+        """Everything once at the start, then one after the other."""
+        yield from (self._deep(symbol, from_ns) for symbol in self.symbols)
+        yield Quote(UNDERLYING, from_ns, 999_900, 1_000, 1_000_100, 1_000)
+        at_ns, turn = from_ns, 0
+        while True:
+            at_ns += QUOTE_EVERY_NS
+            turn += 1
+            if turn % 20 == 0:
+                yield Quote(UNDERLYING, at_ns, 999_900, 1_000, 1_000_100, 1_000)
+            symbol = self.symbols[turn % len(self.symbols)]
+            yield self._deep(symbol, at_ns) if self.deep else self._next(symbol, at_ns)
+
+    def _deep(self, symbol: str, at_ns: int) -> Quote:
+        mid = self.mids[symbol]
+        return Quote(symbol, at_ns, mid - TICK // 2, 200, mid + TICK // 2, 200)
+
+    def _next(self, symbol: str, at_ns: int) -> Quote:
+        tape, faults = self.tape, self.faults
+        moves = (0, 0, TICK, -TICK) if not faults.strikes("F.market.gap") else (0, 12_000, -8_000, 4_000)
+        mid = self.mids[symbol] = max(750, self.mids[symbol] + tape.pick("move", moves))
+        size = 0 if faults.strikes("F.market.dry") else tape.pick("size", (200, 20, 5, 2, 1))
+        bid, ask = mid - TICK // 2, mid + TICK // 2
+        if faults.strikes("F.market.broken_quote"):
+            bid, ask = tape.pick("how it is broken", ((0, ask), (bid, 0), (ask + TICK, bid), (0, 0)))
+        return Quote(symbol, at_ns, bid, size if bid else 0, ask, size if ask else 0)
