@@ -49,7 +49,6 @@ from messages.strategy import (
 from messages.strategy_records import VerticalRecord
 
 LOOK_EVERY_MS = 1_000  # a flat strategy looks for a vertical so often (broker time)
-CLOSINGS = 3  # times a group that halts is told to close, before it is a person's
 
 
 def start(message: AppointStrategy, moment: Moment) -> tuple[StrategyState, Effects]:
@@ -273,10 +272,10 @@ def _look_closing(state: StrategyState, look: LookAtStrategy, moment: Moment, ef
         exit_, reason = vertical.exit, vertical.exit_reason
         state = ended(state, exit_, reason, view.cash, moment, effects)
         return proceed(state, f"{exit_.value}: {reason}", moment, effects)
-    reducing = view.mode is Mode.REDUCING and view.outcome is GroupOutcome.OPEN and vertical.closings > 0
-    if view.mode is Mode.FLATTENING or reducing:
+    told = vertical.closings > 0
+    if view.mode is Mode.FLATTENING or (told and view.mode is Mode.REDUCING and view.outcome is GroupOutcome.OPEN):
         return state
-    if vertical.closings >= CLOSINGS:
+    if told and view.outcome is GroupOutcome.HALTED:  # it was flattened as far as the market allowed
         return _handed_over(state, view, moment, effects)
     state = written(state, replace(vertical, closings=vertical.closings + 1), effects)
     effects.tell("parent", CloseVertical(vertical.group_id, f"strategy {vertical.strategy}: {vertical.exit.value}"))

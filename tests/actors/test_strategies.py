@@ -421,3 +421,56 @@ class TestLostFromTheFile:
         world.advance(30_000)
         assert world.positions() == {} and len(world.verticals()) == 1
         assert "not in the configuration any more" in world.strategy().reason
+
+
+class TestWhatIsLeftOver:
+    def test_what_a_kill_in_mid_entry_leaves_covered_is_watched_and_closed(self) -> None:
+        world = Trader(rules(), size=3)
+        world.advance(300)
+        assert 0 < world.position(put(90)) < 10
+        world.take([KillSwitch(on=True)])
+        world.advance(5_000, fresh=True)
+        record = world.strategy()
+        assert (record.status, record.standing) == (StrategyStatus.OPEN, Standing.ENDED)
+        assert "its group was halted: kill switch" in record.reason
+        kept = world.position(put(90))
+        assert world.verticals()[0].quantity == kept == -world.position(put(95)) > 0
+        world.move(104.0)
+        world.advance(10_000, fresh=True)
+        assert world.positions() == {}
+        assert world.verticals()[0].exit is Exit.PROFIT_TARGET
+        assert world.strategy().realised == lost_or_won(world)
+
+    def test_a_position_that_nobody_takes_is_handed_to_a_person_and_nothing_is_entered_on_top(self) -> None:
+        world = opened(re_enter=True, retry_ms=1_000)
+        world.sizes[put(90)] = 0
+        world.move(104.0)
+        world.advance(300_000, step_ms=500, fresh=True)
+        record = world.strategy()
+        assert world.positions() == {put(90): 10}
+        assert record.standing is Standing.DISABLED
+        (alert,) = world.escalations("STRATEGY_DISABLED")
+        assert f"+10 {put(90)}" in alert.text and "'strategies start weekly'" in alert.text
+        assert len(world.escalations("GROUP_HALTED")) == 1
+        assert world.verticals()[0].exit is Exit.HALTED and len(world.verticals()) == 1
+        sent = len(world.received)
+        world.advance(60_000, step_ms=500)
+        assert len(world.received) == sent
+
+    def test_one_that_is_switched_off_in_the_file_still_closes_what_it_holds(self) -> None:
+        world = opened(re_enter=True)
+        world.config = Trader(rules(re_enter=True, enabled=False)).config
+        world.restart()
+        world.move(104.0)
+        world.advance(30_000)
+        assert world.positions() == {} and len(world.verticals()) == 1
+        assert "enabled = false" in world.strategy().reason
+
+    def test_contracts_that_expire_unseen_end_the_strategy_with_a_word(self) -> None:
+        world = opened()
+        world.now_ns += 30 * DAY_MS * MS
+        world.take([Tick(world.now_ns)])
+        record = world.strategy()
+        assert (record.status, record.standing) == (StrategyStatus.FLAT, Standing.ENDED)
+        assert world.verticals()[0].exit is Exit.EXPIRED
+        assert "STRATEGY_EXPIRED" in world.kinds()
