@@ -10,7 +10,7 @@ sum of what groups hold and what is foreign is always what the broker holds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -77,7 +77,7 @@ def _told(balance: SymbolBalance, library: Library, *, sure: bool) -> list[Cause
     """
     pending, left = balance.activities, balance.difference
     if not left:
-        return [cause for activity in pending if (cause := _late(activity, library)) is not None]
+        return _late(pending, library)
     if sum(activity.quantity for activity in pending) == left:
         return [_from_activity(activity) for activity in pending]
     causes = []
@@ -101,14 +101,34 @@ def _from_activity(activity: Activity) -> Cause:
     )
 
 
-def _late(activity: Activity, library: Library) -> Cause | None:
-    """An activity for what is journaled already: told afterwards, as brokers do with assignments."""
-    guessed = [event for event in library.events() if event.symbol == activity.symbol and not event.activity_id]
-    if sum(event.quantity for event in guessed) != activity.quantity:
-        return None
-    cause = _from_activity(activity)
-    told = f"{cause.evidence} explains {', '.join(event.event_id for event in guessed)}"
-    return msgspec.structs.replace(cause, quantity=0, evidence=told)
+def _late(pending: Sequence[Activity], library: Library) -> list[Cause]:
+    """Activities for what is journaled by evidence already: told afterwards, as brokers do with assignments.
+
+    One activity explains a change of its size, or all that wait explain one of their sum.  The explanation bears the
+    time of the change that it is about, so that every change is explained once.
+    """
+    causes = []
+    for ts_ns, quantity in _unexplained(pending[0].symbol, library).items() if pending else ():
+        alone = next((activity for activity in pending if activity.quantity == quantity), None)
+        matching = [alone] if alone else pending if sum(a.quantity for a in pending) == quantity else []
+        for activity in matching:
+            cause = _from_activity(activity)
+            evidence = f"{cause.evidence}, told afterwards"
+            causes.append(msgspec.structs.replace(cause, quantity=0, evidence=evidence, ts_ns=ts_ns))
+        pending = [activity for activity in pending if activity not in matching]
+    return causes
+
+
+def _unexplained(symbol: str, library: Library) -> dict[int, int]:
+    """Changes of a symbol that were journaled by evidence and that no activity has explained since: time, quantity."""
+    found: dict[int, int] = {}
+    explained = set()
+    for event in library.events():
+        if event.symbol == symbol and not event.activity_id:
+            found[event.ts_ns] = found.get(event.ts_ns, 0) + event.quantity
+        elif event.symbol == symbol and not event.quantity:
+            explained.add(event.ts_ns)
+    return {ts_ns: quantity for ts_ns, quantity in found.items() if ts_ns not in explained}
 
 
 def _by_evidence(
@@ -189,24 +209,15 @@ def allocate(causes: list[Cause], library: Library) -> list[PositionsMoved]:
     changes: dict[str, list[PositionChange]] = {}
     owners: dict[str, str] = {}  # option symbol -> the group that it was taken from first
     for cause in sorted(causes, key=lambda cause: cause.option != ""):  # shares after the options that they come from
-        if cause.option:
-            _put(changes, owners.get(cause.option) or _owner_of(cause.option, library), "", cause.quantity, cause)
-            continue
         if not cause.quantity:
             for event in _explained_by(cause, library):
                 _put(changes, event.group_id, event.leg_id, 0, cause)
-            continue
-        left = cause.quantity
-        for group_id, leg_id in _holders(cause.symbol, library):
-            own = held.get((group_id, leg_id), 0)
-            units = min(abs(left), abs(own)) * (1 if left > 0 else -1) if own * left < 0 else 0
-            if units:
-                held[group_id, leg_id] = own + units
-                left -= units
+        elif cause.option:
+            _put(changes, owners.get(cause.option) or _owner_of(cause.option, library), "", cause.quantity, cause)
+        else:
+            for group_id, leg_id, units in _taken(cause, held, library):
                 owners.setdefault(cause.symbol, group_id)
                 _put(changes, group_id, leg_id, units, cause)
-        if left:
-            _put(changes, "", "", left, cause)
     cells = {group.group_id: group.cell for group in library.groups()}
     return [
         PositionsMoved(
@@ -219,14 +230,30 @@ def allocate(causes: list[Cause], library: Library) -> list[PositionsMoved]:
     ]
 
 
+def _taken(cause: Cause, held: dict[tuple[str, str], int], library: Library) -> list[tuple[str, str, int]]:
+    """Which groups the units are taken from, oldest first, and what is left for nobody; ``held`` shrinks with it."""
+    left, found = cause.quantity, []
+    for key in _holders(cause.symbol, library):
+        own = held.get(key, 0)
+        units = min(abs(left), abs(own)) * (1 if left > 0 else -1) if own * left < 0 else 0
+        if units:
+            held[key] = own + units
+            left -= units
+            found.append((*key, units))
+    return [*found, ("", "", left)] if left else found
+
+
 def _put(changes: dict[str, list[PositionChange]], group_id: str, leg_id: str, quantity: int, cause: Cause) -> None:
+    shared = (
+        f" ({quantity:+d} of {cause.quantity:+d}: the oldest group first)" if 0 != quantity != cause.quantity else ""
+    )
     changes.setdefault(group_id, []).append(
         PositionChange(
             symbol=cause.symbol,
             leg_id=leg_id,
             quantity=quantity,
             kind=cause.kind,
-            evidence=cause.evidence,
+            evidence=cause.evidence + shared,
             activity_id=cause.activity_id,
             price=cause.price,
             ts_ns=cause.ts_ns,
@@ -251,5 +278,6 @@ def _owner_of(option: str, library: Library) -> str:
 
 
 def _explained_by(cause: Cause, library: Library) -> list[PositionEventRecord]:
-    """The changes that a late activity is about: one is enough to carry the explanation."""
-    return [event for event in library.events() if event.symbol == cause.symbol and not event.activity_id][:1]
+    """The change that an explanation is about; one of its events is enough to carry it."""
+    about = [event for event in library.events() if (event.symbol, event.ts_ns) == (cause.symbol, cause.ts_ns)]
+    return [event for event in about if not event.activity_id][:1]

@@ -268,3 +268,16 @@ def test_two_groups_share_a_loss_first_in_first_out_and_a_letter_that_comes_twic
     shorts = {event.group_id: event.quantity for event in look.events() if event.symbol == SHORT}
     assert shorts == {"bp": 10, "second": 2}
     assert look.looks().comparison.balance(SHORT).difference == 0
+
+
+def test_r21_two_changes_that_are_explained_late_are_each_explained_once() -> None:
+    world, look = assigned(3)
+    look.silent_about_activities = True
+    look.looks()
+    world.exchange.assign(SHORT, 2, world.now_ns)
+    look.looks()
+    look.silent_about_activities = False
+    look.looks(4)
+    explained = [event for event in look.events() if event.symbol == SHORT and not event.quantity]
+    assert len(explained) == len({event.ts_ns for event in explained}) == 2
+    assert sum(event.quantity for event in look.events() if event.symbol == SHORT) == 5
