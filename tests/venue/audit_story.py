@@ -42,7 +42,7 @@ ROLES = {"C": Role.CLOSE, "H": Role.HEDGE, "S": Role.STOP_MARKET}
 
 # Checks of which a plain, whole story has no case.
 UNEVENTFUL = {"I5", "I8", "I9", "I10", "I13", "I14", "I15", "I26", "I27"}
-UNSHOWN = {"I16", "I21"}  # those that no run's records can show
+UNSHOWN = {"I16", "I21", "I28"}  # those that no run's records can show
 
 
 def put(strike: int) -> Instrument:

@@ -59,7 +59,21 @@ def test_a_violation_prints_who_and_what_was_expected_and_exits_with_1(
     assert main(arguments(story)) == 1
     out = capsys.readouterr().out
     assert "g2: flat, but long holds 10, expected 0; short holds 10, expected 0" in out
+    assert "look further: run_system.py journal explain g2" in out
     assert out.splitlines()[-1].startswith("FAIL: OUTCOME ")
+
+
+def test_a_violation_of_an_order_names_its_group_and_one_of_no_group_the_journal(story: Story) -> None:
+    eventful(story)
+    story.wire = []
+    found = {finding.name: finding for finding in story.findings().values()}
+    assert found["I1"].groups == ["g1", "g2", "g3", "g4"]
+    lines = report(list(found.values()))
+    assert "    look further: run_system.py journal explain g1" in lines
+    story.reconciled()
+    story.taken("report/1")
+    story.taken("report/1")
+    assert "    look further: run_system.py journal verify" in report([story.findings()["I23"]])
 
 
 def test_no_case_is_a_failure_until_it_is_allowed_by_name(story: Story, capsys: pytest.CaptureFixture[str]) -> None:

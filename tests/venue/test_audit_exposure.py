@@ -50,14 +50,21 @@ def test_I6_a_brief_exposure_needs_no_alert_and_is_told(story: Story) -> None:
     assert story.failed(bounds=Bounds(uncovered_qty=9)) == {"I6"}
 
 
-@pytest.mark.parametrize(("seconds", "failed"), [(38, set()), (40, {"I6"})])
-def test_I6_what_a_bust_uncovers_may_go_unheard_for_two_polls(story: Story, seconds: float, failed: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("heard_after", "seconds", "failed"),
+    [(0, 14.9, set()), (0, 16, {"I6"}), (20, 34, set()), (20, 36, {"I6"}), (30, 38, set()), (30, 40, {"I6"})],
+)
+def test_I6_what_a_bust_uncovers_may_go_unheard_for_two_polls_and_is_timed_from_when_it_was_heard(
+    story: Story, heard_after: float, seconds: float, failed: set[str]
+) -> None:
     story.plan()
     long = story.send(story.decide("E", "long", 10))
     exec_id = story.fill(long, 10)
     story.trade("E", "short", 10)
-    story.bust(long, exec_id, 10)
-    story.wait(seconds)
+    bust = story.bust(long, exec_id, 10, heard=False)
+    story.wait(heard_after)
+    story.hear(long, bust, "trade_cancel", 10, -10, ref=exec_id)
+    story.wait(seconds - heard_after)
     story.trade("C", "short", 10)
     story.outcome(GroupOutcome.FLAT)
     assert story.failed() == failed

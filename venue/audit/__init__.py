@@ -40,6 +40,7 @@ def audit(
     found = [check(evidence, bounds or Bounds()) for check in CHECKS.values()]
     for finding in found:
         finding.may_be_empty = finding.name in allow_empty
+        finding.groups = evidence.groups_of(finding.problems)
     return found
 
 
@@ -55,10 +56,22 @@ def report(findings: Collection[Finding], most: int = MOST_SHOWN) -> list[str]:
         lines.append(f"{finding.name:<8}{finding.status:<16}{finding.cases:>8} cases  {finding.title}")
         if finding.status == "not shown":
             lines.append(f"    not shown by these records: {finding.shown_by}")
-        lines += _first(finding.problems, most) + _first([f"note: {note}" for note in finding.notes], most)
+        lines += (
+            _first(finding.problems, most)
+            + look_further(finding)
+            + _first([f"note: {note}" for note in finding.notes], most)
+        )
     bad = [finding.name for finding in findings if not finding.passed]
     verdict = f"FAIL: {', '.join(bad)}" if bad else "PASS"
     return [*lines, f"{verdict} ({len(findings)} checks, {sum(finding.cases for finding in findings)} cases)"]
+
+
+def look_further(finding: Finding) -> list[str]:
+    """How to see the whole story of the first group that breaks the rule; of the journal where no group is named."""
+    if not finding.problems:
+        return []
+    what = f"explain {finding.groups[0]}" if finding.groups else "verify"
+    return [f"    look further: run_system.py journal {what}"]
 
 
 def _first(texts: list[str], most: int) -> list[str]:

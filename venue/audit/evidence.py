@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Finding(msgspec.Struct, kw_only=True):
     cases: int = 0
     problems: list[str] = []
     notes: list[str] = []
+    groups: list[str] = []  # those that the problems are about, in their order
     may_be_empty: bool = False
     shown_by: str = ""  # what shows it instead when the records hold no case of it
 
@@ -150,6 +152,17 @@ class Evidence:
     def intent(self, order: Order) -> Intent | None:
         """The intent of the order, from the log."""
         return self.journal.intents.get(order.client_order_id)
+
+    def groups_of(self, problems: Iterable[str]) -> list[str]:
+        """The groups that these problems name, by their own id or by that of an order, hedge or stop-loss."""
+        known = {group.row.tag: group.group.group_id for group in self.groups}
+        ids = set(known.values())
+        found: dict[str, None] = {}
+        for problem in problems:
+            name = re.split("[:/ ]", problem, maxsplit=1)[0]
+            if name in ids or known.get(group_part(name)):
+                found[name if name in ids else known[group_part(name)]] = None
+        return list(found)
 
     def sends(self) -> list[TruthEvent]:
         """Every order of ours that reached the exchange, repetitions included."""

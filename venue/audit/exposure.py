@@ -31,11 +31,11 @@ class Span(NamedTuple):
     end_ns: int
     peak: int
     open: bool  # it had not ended when the record did
-    surprise: bool  # it began with a bust or a correction, of which nobody may hear before the second poll
+    unheard_ns: int  # so long the journal did not know of the bust or correction that began it; else 0
 
     def allowed_ns(self, bounds: Bounds) -> int:
-        """How long it may last without an alert."""
-        return round((bounds.uncovered_s + (bounds.unheard_s if self.surprise else 0)) * SECOND_NS)
+        """How long it may last without an alert: what was not heard of does not count, up to two polls."""
+        return round(bounds.uncovered_s * SECOND_NS) + min(self.unheard_ns, round(bounds.unheard_s * SECOND_NS))
 
     @property
     def seconds(self) -> float:
@@ -47,14 +47,14 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
     """I6.  A case is one change of what has filled in a group with a short leg.
 
     Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, beyond the naked
-    rest of a plan that allows one, may last ``uncovered_s`` (``unheard_s`` longer after a bust or a correction), and
-    number ``uncovered_qty`` if that is given; otherwise a
-    CRITICAL alert of the group was raised within that time of their beginning, or still stood unacknowledged.
+    rest of a plan that allows one, may last ``uncovered_s``, and number ``uncovered_qty`` if that is given; otherwise a
+    CRITICAL alert of the group was raised within that time of their beginning, or still stood unacknowledged.  Where a
+    bust or a correction began it, the time until the journal held that does not count, up to ``unheard_s``.
     """
     found = Finding(name="I6", title=f"uncovered shorts last at most {bounds.uncovered_s:g} s, or a person was called")
     spans: list[tuple[str, Span]] = []
     for group in (group for group in evidence.groups if group.shorts()):
-        cases, own = _spans(group, evidence.record.last_ns)
+        cases, own = _spans(evidence, group)
         found.cases += cases
         spans += [(group.group.group_id, span) for span in own]
     for group_id, span in spans:
@@ -75,22 +75,22 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
 
 def exposed_at_the_end(evidence: Evidence) -> list[tuple[str, Span]]:
     """Groups that have more uncovered than their plan allows when the record ends, and since when."""
-    end = evidence.record.last_ns
     return [
         (group.group.group_id, span)
         for group in evidence.groups
         if group.shorts()
-        for span in _spans(group, end)[1]
+        for span in _spans(evidence, group)[1]
         if span.open
     ]
 
 
-def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
+def _spans(evidence: Evidence, group: GroupOrders) -> tuple[int, list[Span]]:
     """How often fills changed, and when the group was exposed; a span that has not ended ends with the record."""
     allowed = naked_rest(group.group)
     spans: list[Span] = []
-    cases, start_ns, peak, surprise = 0, 0, 0, False
-    for _, step, state in moments(group.orders):
+    until_ns = evidence.record.last_ns
+    cases, start_ns, peak, unheard_ns = 0, 0, 0, 0
+    for order, step, state in moments(group.orders):
         if not step.exec_id or step.kind not in ("fill", "busted", "corrected"):
             continue
         cases += 1
@@ -98,12 +98,13 @@ def _spans(group: GroupOrders, until_ns: int) -> tuple[int, list[Span]]:
         longs = {key: max(0, quantity) for key, quantity in held.items()}
         exposed = max(0, bare(group.group, longs, longs) - allowed)
         if exposed and not peak:
-            start_ns, surprise = step.ts_ns, step.kind != "fill"
+            heard_ns = evidence.journal.heard_ns(order.client_order_id, step.exec_id) or until_ns
+            start_ns, unheard_ns = step.ts_ns, max(0, heard_ns - step.ts_ns) if step.kind != "fill" else 0
         elif peak and not exposed:
-            spans.append(Span(start_ns, step.ts_ns, peak, False, surprise))
+            spans.append(Span(start_ns, step.ts_ns, peak, False, unheard_ns))
         peak = max(peak, exposed) if exposed else 0
     if peak:
-        spans.append(Span(start_ns, until_ns, peak, True, surprise))
+        spans.append(Span(start_ns, until_ns, peak, True, unheard_ns))
     return cases, spans
 
 

@@ -39,6 +39,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "I25": controls.controls_hold_on_the_wire,
         "I26": door.after_kill_no_new_risk,
         "I27": stops.deadlines_act_once,
+        "I28": unshown.an_unhealthy_journal_takes_no_new_risk,
         "I29": books.everything_is_explained,
         "I30": sends.every_order_is_its_intent,
         "OUTCOME": books.every_group_has_a_certified_outcome,

@@ -162,6 +162,11 @@ class Journal:
         before = [need.quantity for need in known if need.position.turn < turn]
         return max(latest + before[-1:])
 
+    def heard_ns(self, client_order_id: str, exec_id: str) -> int:
+        """When the log first held this execution; 0 when it never did."""
+        entries = self.history["ExecutionRecord"].get((client_order_id, exec_id))
+        return entries[0].committed_ns if entries else 0
+
     def knew(self, client_order_id: str, exec_id: str, by: Position) -> bool:
         """Whether the log held this execution before the record at ``by``."""
         at = self.learned.get((client_order_id, exec_id))

@@ -23,3 +23,13 @@ def recovery_is_idempotent(_evidence: Evidence, _: Bounds) -> Finding:
         shown_by="one run recovers in one way only; shown by tests/processes/test_kill_moments.py and "
         "tests/actors/test_any_order_same_state.py",
     )
+
+
+def an_unhealthy_journal_takes_no_new_risk(_evidence: Evidence, _: Bounds) -> Finding:
+    """I28.  A journal that cannot be written cannot say so."""
+    return Finding(
+        name="I28",
+        title="storage unhealthy: nothing risk-increasing",
+        shown_by="a journal that cannot be written does not hold that it could not; shown by "
+        "tests/decisions/test_gate.py, tests/storage/test_sqlite.py and tests/actors/test_trading_state.py",
+    )
