@@ -209,7 +209,7 @@ class PaperExchange(ProcessActor):
 def arguments(config: Config, directory: Path) -> list[str]:
     """The exchange's command line; ``directory`` is the paper realm's."""
     paper = config.paper
-    given = ["--host", HOST, "--port", str(paper.port), "--truth", str((directory / TRUTH).resolve())]
+    given = ["--host", HOST, "--port", str(paper.port), "--truth", str((directory / TRUTH).resolve()), "--resume"]
     if paper.quotes == "live":
         given += ["--live-quotes", "--quote-max-age-ms", str(config.orders.quote_max_age_ms)]
         return [*given, "--feed-timeout-ms", str(config.supervision.broker_silence_ms)]

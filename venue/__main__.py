@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--session", action="store_true", help="keep the day's trading hours; else it is always open")
     p.add_argument("--hold", action="store_true", help="repeat the last quotes each second with fresh times")
     p.add_argument("--die-with-parent", action="store_true", help="be killed when the starting process ends (Linux)")
+    p.add_argument("--resume", action="store_true", help="go on where the record of --truth ends")
     p.add_argument("--live-quotes", action="store_true", help="take the market from standard input")
     p.add_argument("--quote-max-age-ms", type=int, default=defaults.quote_max_age_ms, help="withdraw older live quotes")
     p.add_argument("--feed-timeout-ms", type=int, default=defaults.feed_timeout_ms, help="close without input so long")

@@ -35,6 +35,7 @@ from venue.custody import Custody
 from venue.gate import Gate
 from venue.register import Register
 from venue.reporting import Reply, Reporter
+from venue.resume import Resumed
 from venue.rules import Rules
 from venue.schedule import Schedule
 from venue.truth import TruthEvent
@@ -57,6 +58,11 @@ class Exchange:
         self._custody = Custody(rules, self._listed, self._account, self._reporter, self._last_price)
         self._waiting: deque[tuple[int, Order]] = deque()  # cancels and when they take effect
         self._schedule = Schedule(rules, self._listed.values())
+
+    def resume(self, events: Iterable[TruthEvent]) -> int:
+        """Begin as an earlier process of this exchange ended, by its record; the record's last time, 0 when empty."""
+        parts = (self._listed, self._books, self._register, self._trades, self._account, self._reporter)
+        return Resumed(*parts).fold(events)
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:

@@ -26,7 +26,7 @@ from venue.protocol import Promises
 from venue.quotes import QuoteDay, load_lean
 from venue.rules import Rules
 from venue.server import Server, run
-from venue.truth import TruthEvent, TruthFile
+from venue.truth import TruthEvent, TruthFile, read_truth
 
 HOLD_NS = SECOND_NS
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -50,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     session: bool = False  # keep the day's hours: no orders outside of them, and day orders expire at the close
     hold: bool = False  # repeat the last quotes each second, so that they do not become stale
     die_with_parent: bool = False
+    resume: bool = False  # go on where the record in `truth` ends
     live_quotes: bool = False  # the market comes in on standard input (venue/live_quotes.py)
     quote_max_age_ms: int = 120_000  # such a quote is withdrawn when it is older, in exchange time
     feed_timeout_ms: int = 3_000  # without a word on standard input for so long, in real time, the exchange closes
@@ -59,6 +60,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"speed is {self.speed}; give a positive number, 1 is real time")
         if not self.offset_s >= 0:
             raise ValueError(f"offset is {self.offset_s} s; give seconds after the open")
+        if self.resume and self.truth is None:
+            raise ValueError("to resume, name the record to go on from: --truth FILE")
         if self.live_quotes and self.quotes is not None:
             raise ValueError("live quotes and a file of quotes: give one of them")
         if min(self.quote_max_age_ms, self.feed_timeout_ms) < 1:
@@ -130,11 +133,12 @@ def die_with_parent() -> None:
 def _on_supply(options: Options, record: Callable[[TruthEvent], None]) -> Coroutine[Any, Any, int]:
     frames = supplies()
     instruments, rest = first_listing(frames)
+    exchange = Exchange(instruments, options.rules, record)
     server = LiveServer(
-        Exchange(instruments, options.rules, record),
+        exchange,
         promises(options.rules),
         Mischief(options.nasty, options.seed),
-        start_ns=0,
+        start_ns=_resumed(options, exchange),
         max_age_ns=options.quote_max_age_ms * 1_000_000,
         timeout_s=options.feed_timeout_ms / 1_000,
         say=say,
@@ -150,15 +154,41 @@ def _on_a_day(options: Options, record: Callable[[TruthEvent], None]) -> Corouti
 
 
 def _server(options: Options, day: QuoteDay, record: Callable[[TruthEvent], None]) -> Server:
-    start_ns = day.open_ns + round(options.offset_s * SECOND_NS)
     rules = rules_for(options, day)
+    exchange = Exchange(day.instruments, rules, record)
+    clock = ClockNote(options.truth.with_suffix(".clock")) if options.resume and options.truth else None
+    start_ns = max(day.open_ns + round(options.offset_s * SECOND_NS), _resumed(options, exchange))
+    if clock is not None:
+        start_ns = max(start_ns, clock.read())
     return Server(
-        exchange=Exchange(day.instruments, rules, record),
+        exchange=exchange,
         promises=promises(rules),
         feed=Feed(day.quotes(), start_ns, HOLD_NS if options.hold else 0),
         clock=VenueClock(start_ns=start_ns, started_s=time.monotonic(), speed=options.speed),
         mischief=Mischief(options.nasty, options.seed),
+        note_time=clock.write if clock is not None else None,
     )
+
+
+def _resumed(options: Options, exchange: Exchange) -> int:
+    """Have the exchange go on where its record ends; the time of that, or 0."""
+    return exchange.resume(read_truth(options.truth)) if options.resume and options.truth else 0
+
+
+class ClockNote:
+    """The exchange's time in a small file, so that the next process does not begin before what was told."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def read(self) -> int:
+        """The time that was noted last; 0 when none was."""
+        text = os.pread(self._descriptor, 100, 0).strip()
+        return int(text) if text.isdigit() else 0
+
+    def write(self, now_ns: int) -> None:
+        """Note it, in place; what survives a killed process is enough."""
+        os.pwrite(self._descriptor, b"%020d" % now_ns, 0)
 
 
 def _recorder(path: Path | None) -> tuple[Callable[[TruthEvent], None], Callable[[], None]]:

@@ -68,6 +68,10 @@ class Reporter:
         self._last_id += 1
         return f"E{self._last_id:010d}"
 
+    def go_on(self, last_ns: int, last_id: int) -> None:
+        """What comes is later, and has greater ids, than what an earlier process of this exchange has told."""
+        self._last_ns, self._last_id = max(self._last_ns, last_ns), max(self._last_id, last_id)
+
     def flush(self) -> list[ExecutionReport]:
         """The reports since the last flush, oldest first."""
         reports, self._reports = self._reports, []

@@ -49,8 +49,10 @@ class Server:
         monotonic: Callable[[], float] = time.monotonic,
         timer: Timer | None = None,
         turn_s: float = TURN_S,
+        note_time: Callable[[int], None] | None = None,
     ) -> None:
         self._monotonic, self._timer, self._turn_s = monotonic, timer, turn_s
+        self._note_time = note_time  # told the time before any client is
         self._exchange = exchange
         self._promises = promises
         self._feed = feed
@@ -141,6 +143,8 @@ class Server:
         beat = real >= self._next_heartbeat_s
         if beat:
             self._next_heartbeat_s = real + wire.HEARTBEAT_S
+            if self._note_time is not None:
+                self._note_time(self._now)
         for connection in self._connections:
             connection.flush()
             if beat:

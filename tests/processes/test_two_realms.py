@@ -129,14 +129,16 @@ def test_each_group_goes_to_its_own_side_and_a_lower_share_lets_live_groups_fini
         # The share outlives the system
         system.stop()
         system = where.start()
-        wait_until_open(system, "cell-0", "cell-1")
+        wait_until_open(system)
         after = ids(Realm.LIVE, 50, 1, "after")
-        assert realm_for(after[0], 0) is Realm.PAPER
-        wait_for(lambda: "paper-cell-25" in system.processes(), "the paper side")
+        system.submit(plan(after[0], 2))
+        assert realm_of_cell(ended(where, paper, *after)[after[0]].cell) is Realm.PAPER
+        for name in ("reconciler", "paper-reconciler"):  # the paper exchange has come back with what it held
+            system.wait_for_state(name, "balanced")
         assert any("0 % of the new groups go live" in a["text"] for a in where.alerts())
         stop(where, system)
         assert traded(where.truth()) == {group_tag(name) for name in live}
-        assert traded(paper.truth()) == {group_tag(name) for name in (*papers, *late)}
+        assert traded(paper.truth()) == {group_tag(name) for name in (*papers, *late, *after)}
         verify(where, paper)
 
 
@@ -162,6 +164,8 @@ def test_nothing_that_dies_on_paper_disturbs_the_live_side(tmp_path: Path) -> No
         records = ended(where, paper, *live)
         assert {record.outcome for record in records.values()} == {GroupOutcome.HEDGED}
         assert pids == {name: system.pid_of(name) for name in pids}
+        wait_until_open(system)
+        system.wait_for_state("paper-reconciler", "balanced")
         assert not kill_switch_path(where.journal_dir).exists()
         assert not any(alert["severity"] == "CRITICAL" for alert in where.alerts() if "paper" not in alert["text"])
         stop(where, system)
