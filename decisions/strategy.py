@@ -261,7 +261,7 @@ def _close(state: StrategyState, why: Verdict, moment: Moment, effects: Effects)
     """Write down that it is to be closed; the group is told by the next look, when this cannot be voided."""
     vertical = replace(vertical_of(state), exit=why.exit, exit_reason=why.reason, exit_ns=moment.at_ns)
     state = written(state, vertical, effects)
-    return recorded(state, moment, effects, status=StrategyStatus.CLOSING, reason=f"{why.exit.value}: {why.reason}")
+    return recorded(state, moment, effects, status=StrategyStatus.CLOSING, reason=_in_words(why.exit, why.reason))
 
 
 def _look_closing(state: StrategyState, look: LookAtStrategy, moment: Moment, effects: Effects) -> StrategyState:
@@ -271,15 +271,20 @@ def _look_closing(state: StrategyState, look: LookAtStrategy, moment: Moment, ef
     if view.outcome is GroupOutcome.FLAT:
         exit_, reason = vertical.exit, vertical.exit_reason
         state = ended(state, exit_, reason, view.cash, moment, effects)
-        return proceed(state, f"{exit_.value}: {reason}", moment, effects)
+        return proceed(state, _in_words(exit_, reason), moment, effects)
     told = vertical.closings > 0
     if view.mode is Mode.FLATTENING or (told and view.mode is Mode.REDUCING and view.outcome is GroupOutcome.OPEN):
         return state
     if told and view.outcome is GroupOutcome.HALTED:  # it was flattened as far as the market allowed
         return _handed_over(state, view, moment, effects)
     state = written(state, replace(vertical, closings=vertical.closings + 1), effects)
-    effects.tell("parent", CloseVertical(vertical.group_id, f"strategy {vertical.strategy}: {vertical.exit.value}"))
+    reason = f"strategy {vertical.strategy}: {_in_words(vertical.exit, vertical.exit_reason)}"
+    effects.tell("parent", CloseVertical(vertical.group_id, reason))
     return state
+
+
+def _in_words(why: Exit, reason: str) -> str:
+    return reason if why in (Exit.OPERATOR, Exit.ELSEWHERE) else f"{why.value}: {reason}"
 
 
 def _handed_over(state: StrategyState, view: GroupView | None, moment: Moment, effects: Effects) -> StrategyState:

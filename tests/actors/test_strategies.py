@@ -232,7 +232,7 @@ class TestExits:
         assert vertical.realised == record.realised == lost_or_won(world) >= vertical.max_profit / 2
         assert (record.status, record.standing, record.verticals) == (StrategyStatus.FLAT, Standing.ENDED, 1)
         assert [order.side for order in world.orders(Role.CLOSE)] == [Side.BUY, Side.SELL]
-        assert world.group("weekly.1").group.reason == "strategy weekly: profit target"
+        assert world.group("weekly.1").group.reason == f"strategy weekly: profit target: {vertical.exit_reason}"
 
     @pytest.mark.parametrize(("kind", "spot"), [(VerticalKind.BULL_CALL, 112.0), (VerticalKind.BEAR_PUT, 88.0)])
     def test_a_debit_vertical_takes_half_of_its_maximum_profit(self, kind: VerticalKind, spot: float) -> None:
