@@ -84,7 +84,9 @@ class Trading:
     def on_snapshot(self) -> None:
         """What works at the broker, now that it is known: repeated with every snapshot while stopped (R24, E13)."""
         if self.stops_entries:
-            self.entries_left = self.door.cancel_entries()
+            first, self.entries_left = self.entries_left < 0, self.door.cancel_entries()
+            if first and self.entries_left:  # they worked on while no gateway was there, or leave only now
+                self.door.measures.add("control_actions_total", self.entries_left, control="E13")
 
     def review(self) -> int:
         """Put the state in force that is asked for; returns how many entries are being canceled."""

@@ -51,6 +51,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_second: int  # the broker's own rate limit
     market_orders_rest: bool  # may a "market" order stay as a resting limit?
     corrections: Corrections = Corrections.REFERENCE
+    cancel_on_disconnect: bool = False  # are entries canceled when the session stays away? (E13)
 
 
 class LinkUp(msgspec.Struct, frozen=True, tag=True):

@@ -45,6 +45,7 @@ class BrokerConfig(Section, frozen=True, kw_only=True):
     calendar: str = "always"  # when it trades; closed: no order leaves
     answer_timeout_ms: Positive = 2_000  # without an answer for so long, a request's fate is UNKNOWN
     silence_timeout_ms: Positive = 1_500  # without a byte for so long, the link is down
+    cancel_on_disconnect_ms: NotNegative = 30_000  # away so long (its time), it cancels our entries; 0: never
     replace_in_place: bool = True  # false: orders are never changed in place, although this broker could
     server_side_stops: bool = True  # false: stop-losses are watched here, although this broker could
     market_orders_rest: bool = False  # true: this house's market orders may stay as resting limits (market protection)

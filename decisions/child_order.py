@@ -35,6 +35,7 @@ TERMINAL: dict[OrdStatus, IntentStatus] = {
 UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
 
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
+SAYS = "; refused: "  # in an intent's reason, before what was said against it
 ENDED_BY_US = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})
 
 FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
@@ -260,9 +261,8 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
     elif order.state.is_acknowledged:
         return order  # the broker has it: a refusal of a second copy says nothing about the first
     elif result.outcome is Outcome.REFUSED:
-        intent = replace(
-            intent, status=IntentStatus.REFUSED, reason=f"{intent.reason}; {result.reason}", terminal_ns=moment.at_ns
-        )
+        reason = f"{intent.reason}{SAYS}{result.reason}"
+        intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
     else:
         order = replace(order, barred=not result.left)
         intent = replace(intent, status=IntentStatus.UNRESOLVED, sent_ns=intent.sent_ns or result.ts_ns)

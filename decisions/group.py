@@ -244,12 +244,12 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
         reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if record.mode is Mode.ENTERING and held.must_flatten(state.group):
-        reason = f"{held.first_short_leg(state.group)} could not be filled"
+        reason = f"{held.first_short_leg(state.group)} could not be filled{_refused(state)}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
     if record.mode is Mode.ENTERING and RANK[record.status] < RANK[GroupStatus.HEDGED]:
         patience_ms = moment.config.orders.entry_patience_ms
         if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete(state.group):
-            reason = f"not entered within {patience_ms / 1_000:g} s"
+            reason = f"not entered within {patience_ms / 1_000:g} s{_refused(state)}"
             effects.acted("S12")
             return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
         effects.wake(record.created_ns + patience_ms * MS)
@@ -257,6 +257,12 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
         reason = "hedging fell short; a person was called"
         return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
     return state
+
+
+def _refused(state: GroupState) -> str:
+    """What stands against the legs that are refused, in words: a control names itself."""
+    found = [f"{leg_id}: {progress.refusal}" for leg_id, progress in state.legs.items() if progress.refusal]
+    return f"; refused: {'; '.join(found)}" if found else ""
 
 
 def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupState:

@@ -11,7 +11,7 @@ from decisions.chasing import chase_terms
 from decisions.effects import Effects, Moment, UnknownMessage
 from decisions.news import News, hear
 from decisions.prices import Pricing
-from decisions.working import Parent, restore, work
+from decisions.working import Parent, last_refusal, restore, work
 from domain.groups import Leg, Role, parent_of, parent_tag
 from messages.group import LegProgressed, Review, StartLeg, WorkLeg
 from messages.records import LegRecord
@@ -117,6 +117,7 @@ def _report(state: LegState, effects: Effects) -> LegState:
         close_abandoned=close.abandoned,
         unresolved=entry.unresolved + close.unresolved,
         cash=entry.cash + close.cash,
+        refusal=last_refusal(entry),
     )
     if progress == state.reported:
         return state

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from decisions.chasing import chase, is_chased
-from decisions.child_order import ChildOrder, Fate, new_child, submit_request
+from decisions.child_order import SAYS, ChildOrder, Fate, new_child, submit_request
 from decisions.effects import MS, Effects, Moment
 from decisions.order_changes import must_cancel, request_cancel
 from decisions.prices import Price, Pricing, price
@@ -125,6 +125,15 @@ def slots(parent: Parent) -> list[Slot]:
             last=order,
         )
     return list(found.values())
+
+
+def last_refusal(parent: Parent) -> str:
+    """What the gateway or the broker said against the newest order, when it did not take it; else ""."""
+    newest = max(parent.orders.values(), key=lambda o: (o.intent.decided_ns, o.intent.client_order_id), default=None)
+    if parent.live or newest is None or newest.intent.status is not IntentStatus.REFUSED:
+        return ""
+    _, _, refusal = newest.intent.reason.partition(SAYS)
+    return refusal
 
 
 def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str, ExecutionStateRecord]) -> Parent:

@@ -87,6 +87,7 @@ class LegProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     close_abandoned: int
     unresolved: int
     cash: int = 0  # an amount: received for what was sold less paid for what was bought
+    refusal: str = ""  # what the last entry order was refused for, while nothing works
 
 
 class StartHedge(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, host: Host, timer: Timer | None = None) -> None:
         self.client = ""  # the name it gave; "" before its Hello
+        self.cancel_on_disconnect_ms = 0
         self.session = 0  # its number, counted from 1 in order of login
         self.symbols: frozenset[str] = frozenset()
         self._host = host
@@ -166,6 +167,7 @@ class Connection(asyncio.Protocol):
             )
         else:
             self.client = message.client or "unnamed"
+            self.cancel_on_disconnect_ms = message.cancel_on_disconnect_ms
             self._host.logged_in(self)
 
     def _check_login(self) -> None:

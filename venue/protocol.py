@@ -39,10 +39,15 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=Tr
 
 
 class Hello(Message, frozen=True):
-    """Log in.  ``client`` is a name for the server's log."""
+    """Log in.  ``client`` is a name, for the server's log too.
+
+    ``cancel_on_disconnect_ms``: when no session of this name is there for so long, in the exchange's time, the orders
+    that were submitted as ``entry`` under it are canceled, and no others (E13); 0: none is.
+    """
 
     version: int
     client: str
+    cancel_on_disconnect_ms: int = 0
 
 
 class Submit(Message, frozen=True):
@@ -57,6 +62,7 @@ class Submit(Message, frozen=True):
     time_in_force: TimeInForce
     price: int
     trigger_price: int
+    entry: bool = False  # new risk: it goes when the client stays away (Hello.cancel_on_disconnect_ms)
 
 
 class Cancel(Message, frozen=True):

@@ -22,6 +22,7 @@ from domain.quotes import Quote
 from messages.market import MarketStatus
 from venue import protocol as wire
 from venue.connection import Connection, Timer
+from venue.dead_man import DeadMan
 from venue.exchange import Exchange
 from venue.feed import Clock, Market
 from venue.nasty import Fate, HangUp, Kind, Mischief
@@ -61,6 +62,7 @@ class Server:
         self._connections: dict[Connection, None] = {}  # in order of login, so that the mischief is repeatable
         self._pins: dict[str, Quote] = {}
         self._sessions = 0
+        self._dead_man = DeadMan()
         self._now = clock.start_ns
         self._next_heartbeat_s = 0.0
         self._handlers: dict[type, Callable[[Connection, Any], None]] = {
@@ -98,6 +100,7 @@ class Server:
         self.catch_up()
         self._sessions += 1
         connection.session = self._sessions
+        self._dead_man.logged_in(connection.client, connection.cancel_on_disconnect_ms)
         self._connections[connection] = None
         log.info("logged in", client=connection.client, session=self._sessions)
         connection.send(
@@ -115,7 +118,9 @@ class Server:
         handler(connection, message)
 
     def left(self, connection: Connection) -> None:
-        self._connections.pop(connection, None)
+        if connection in self._connections:  # this may be said twice
+            del self._connections[connection]
+            self._dead_man.left(connection.client, self._now)
 
     def say_goodbye(self, reason: str) -> None:
         """End every connection."""
@@ -158,6 +163,11 @@ class Server:
         if now_ns > self._now:
             self._now = now_ns
             self.publish(self._exchange.advance(now_ns))
+            for order_id in self._dead_man.due(now_ns):
+                reply = self._exchange.cancel(client_order_id=order_id, request_id=f"{order_id}/gone", now_ns=now_ns)
+                if reply.accepted:
+                    log.info("canceled: its client is gone", order=order_id)
+                    self.publish(reply.reports)
 
     def _quote(self, quote: Quote) -> None:
         self.publish(self._exchange.on_quote(quote))
@@ -167,6 +177,8 @@ class Server:
     # --- requests ---
 
     def _submit(self, connection: Connection, order: wire.Submit) -> None:
+        if order.entry:
+            self._dead_man.entry(connection.client, order.client_order_id)
         self._order(
             connection,
             order.request,

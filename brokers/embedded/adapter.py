@@ -50,6 +50,7 @@ DECLARED = Capabilities(
     clock_source="the exchange's heartbeats, every 100 ms",
     orders_per_second=1000,
     market_orders_rest=False,
+    cancel_on_disconnect=True,
 )
 
 
@@ -84,6 +85,7 @@ class EmbeddedAdapter:
         silence_timeout_s: float = 3.0,
         declared: Capabilities = DECLARED,
         dial: Callable[[str, int], Link] = Link,
+        cancel_on_disconnect_ms: int = 0,
     ) -> None:
         self.late_answers = 0  # answers that came after their request was given up
         self._dial = dial
@@ -93,6 +95,7 @@ class EmbeddedAdapter:
         self._answer_timeout_s = answer_timeout_s
         self._silence_timeout_s = silence_timeout_s
         self._declared = declared
+        self._cancel_on_disconnect_ms = cancel_on_disconnect_ms
         self._state = _State.DOWN
         self._link: Link | None = None
         self._session = 0
@@ -117,7 +120,13 @@ class EmbeddedAdapter:
             self._events.append(LinkDown(self._session, str(error)))
             return
         self._state = _State.LOGGING_IN
-        self._send(wire.Hello(version=wire.PROTOCOL_VERSION, client="legkeeper"))
+        self._send(
+            wire.Hello(
+                version=wire.PROTOCOL_VERSION,
+                client="legkeeper",
+                cancel_on_disconnect_ms=self._cancel_on_disconnect_ms,
+            )
+        )
 
     def fileno(self) -> int:
         return -1 if self._link is None else self._link.fileno()
@@ -141,6 +150,7 @@ class EmbeddedAdapter:
                 time_in_force=order.time_in_force,
                 price=order.price,
                 trigger_price=order.trigger_price,
+                entry=not order.reduce_only,
             ),
             order,
         )

@@ -347,6 +347,19 @@ def test_e12_a_resting_stop_is_in_nobodys_way(tmp_path: Path) -> None:
         lets_out(gateway, SELL)
 
 
+def test_e13_a_gateway_that_comes_back_cancels_the_entries_that_may_not_work_and_no_stop(tmp_path: Path) -> None:
+    stop = order(
+        SHORT, Side.BUY, role=Role.STOP_LIMIT, order_type=OrdType.STOP_LIMIT, price=3_0000, trigger_price=2_9000
+    )
+    with door(tmp_path) as gateway:
+        lets_out(gateway, SELL)
+        lets_out(gateway, stop)
+    (tmp_path / "KILL").touch()
+    with door(tmp_path) as gateway:
+        gateway.snapshot(orders=tuple(report(o, ExecType.ORDER_STATUS, 0, NOW_NS) for o in (SELL, stop)))
+        assert set(gateway.canceled) == {SELL.client_order_id}
+
+
 def test_e17_what_is_no_instrument_or_has_expired_does_not_leave(tmp_path: Path) -> None:
     with door(tmp_path) as gateway:
         refuses(gateway, order(put(85, underlying="ZZZ"), Side.BUY), "E17")

@@ -129,7 +129,7 @@ class TestAnswersOfTheGateway:
         effects = Effects()
         order = on_submit_result(ORDER, result(ORDER, Outcome.REFUSED), at(), effects)
         assert (order.intent.status, order.fate, order.live) == (IntentStatus.REFUSED, Fate.ENDED, 0)
-        assert order.intent.reason.endswith("; why")
+        assert order.intent.reason.endswith("; refused: why")
 
     def test_a_refused_copy_of_an_order_that_the_broker_has_says_nothing(self) -> None:
         order, _ = heard(ORDER, new(ORDER))

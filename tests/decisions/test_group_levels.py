@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +33,7 @@ def record(group: Group, mode: Mode = Mode.ENTERING, **changes: object) -> Group
 
 
 def progress(leg: Leg, **told: int) -> LegProgressed:
-    fields = {
+    fields: dict[str, Any] = {
         "entry_authorized": leg.target_qty, "close_authorized": 0, "entry_filled": 0, "entry_live": 0,
         "entry_abandoned": 0, "close_filled": 0, "close_live": 0, "close_abandoned": 0, "unresolved": 0,
     }  # fmt: skip
