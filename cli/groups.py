@@ -17,7 +17,7 @@ from config.paths import all_journal_paths
 from config.schema import Config
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role
 from domain.rollout import realm_of_cell
-from messages.records import EscalationRecord, GroupRecord, IntentStatus, Severity
+from messages.records import EscalationRecord, GroupRecord, IntentStatus, Severity, StopRecord
 from storage.export import named
 from storage.port import GroupRows, JournalError
 from storage.reader import JournalReader
@@ -76,11 +76,11 @@ def groups(
     Example:
       python run_system.py groups --open
     """
-    found = [
-        group for group in journals.groups(configuration(config)) if not open_only or group.outcome is GroupOutcome.OPEN
-    ]
+    settings = configuration(config)
+    found = [group for group in journals.groups(settings) if not open_only or group.outcome is GroupOutcome.OPEN]
+    unresolved = journals.unresolved(settings)
     if as_json_document:
-        print_json([_group_json(group) for group in found])
+        print_json([_group_json(group) | {"unresolved_orders": unresolved.get(group.group_id, 0)} for group in found])
         return
     print_table(
         "Groups",
@@ -88,7 +88,7 @@ def groups(
         [
             (
                 group.group_id, realm_of_cell(group.cell).value, group.cell, group.strategy, group.status.value,
-                _outcome(group), group.mode.value,
+                _outcome(group, unresolved.get(group.group_id, 0)), group.mode.value,
                 len(group.group.legs), group.hedges_placed, when(group.created_ns), group.reason,
             )
             for group in found
@@ -230,8 +230,10 @@ def _group_json(group: GroupRecord) -> dict[str, Any]:
     return {"realm": realm_of_cell(group.cell).value} | fields
 
 
-def _outcome(group: GroupRecord) -> str:
-    return group.outcome.value + (", quarantined" if group.quarantined else "")
+def _outcome(group: GroupRecord, unresolved: int = 0) -> str:
+    """The outcome, and what keeps it from being trusted: a group with an order of unknown fate is never certified."""
+    words = [group.outcome.value, *["quarantined"] * group.quarantined]
+    return ", ".join([*words, *[f"{unresolved} UNRESOLVED"] * bool(unresolved)])
 
 
 def _show_group(rows: GroupRows) -> None:
@@ -239,7 +241,7 @@ def _show_group(rows: GroupRows) -> None:
     print_lines(
         [
             f"{group.group_id} ({group.strategy}, {group.group.policy.value}): {group.status.value}, "
-            f"{_outcome(group)}, {group.mode.value}" + (f"; {group.reason}" if group.reason else ""),
+            f"{_outcome(group, _unresolved(rows))}, {group.mode.value}" + (f"; {group.reason}" if group.reason else ""),
             f"{realm_of_cell(group.cell).value}, cell {group.cell}, created {when(group.created_ns)}, "
             f"last change {when(group.updated_ns)}",
         ]
@@ -282,15 +284,36 @@ def _show_group(rows: GroupRows) -> None:
     )
     print_table(
         "Stops",
-        ["stop", "leg", "side", "quantity", "filled", "trigger", "limit", "status"],
+        ["stop", "leg", "side", "quantity", "filled", "trigger", "on", "limit", "status"],
         [
             (
                 s.stop_id, s.leg_id, s.side.value, s.quantity, s.filled_qty, money(s.trigger_price),
-                money(s.limit_price), s.status.value,
+                s.trigger_on.value, money(s.limit_price), _stop_state(s),
             )
             for s in rows.stops
         ],
     )  # fmt: skip
+    print_table(
+        "Stop of the whole group",
+        ["most that may be lost", "judged on", "status", "lost when it triggered", "no quote to judge by since"],
+        [
+            (
+                money(s.max_loss), s.judged_on.value, s.status.value, money(s.loss) if s.triggered_ns else "",
+                when(s.blind_ns) if s.blind_ns else "",
+            )
+            for s in rows.group_stops
+        ],
+    )  # fmt: skip
+
+
+def _unresolved(rows: GroupRows) -> int:
+    return sum(intent.status is IntentStatus.UNRESOLVED for intent in rows.intents)
+
+
+def _stop_state(stop: StopRecord) -> str:
+    remarks = [f"no working stop since {when(stop.unprotected_ns)}"] if stop.unprotected_ns else []
+    remarks += [f"no quote to judge by since {when(stop.blind_ns)}"] if stop.blind_ns else []
+    return ", ".join([stop.status.value, *remarks])
 
 
 def _filled(rows: GroupRows, roles: frozenset[Role]) -> Counter[str]:

@@ -47,6 +47,15 @@ def groups(config: Config) -> list[GroupRecord]:
     return sorted(found, key=lambda group: (group.created_ns, group.group_id))
 
 
+def unresolved(config: Config) -> dict[str, int]:
+    """How many orders of unknown fate each group has, in all cells."""
+    found: dict[str, int] = {}
+    for path in paths(config):
+        with JournalReader(path) as reader:
+            found |= reader.unresolved()
+    return found
+
+
 def name_of(config: Config, path: Path) -> str:
     """What a journal is called in listings: ``cell-0.db``, ``paper/cell-25.db``."""
     return str(path.resolve().relative_to(Path(config.system.journal_dir).resolve()))

@@ -61,6 +61,9 @@ SELECT * FROM control_decisions WHERE substr(subject, 1, instr(subject, '/')) NO
 -- name: count_intents
 SELECT status, count(*) FROM order_intents GROUP BY status;
 
+-- name: count_unresolved
+SELECT group_id, count(*) FROM order_intents WHERE status = 'UNRESOLVED' GROUP BY group_id;
+
 -- name: count_groups
 SELECT outcome, count(*) FROM order_groups GROUP BY outcome;
 

@@ -168,6 +168,10 @@ class JournalReader:
         names = ("count_intents", "count_groups", "count_unacknowledged")
         return Counts(*(dict(self._conn.execute(queries()[name]).fetchall()) for name in names))
 
+    def unresolved(self) -> dict[str, int]:
+        """How many orders of unknown fate each group has; groups without one are left out."""
+        return dict(self._conn.execute(queries()["count_unresolved"]).fetchall())
+
     def epochs(self) -> list[Epoch]:
         """Every opening by an owner, oldest first."""
         return [Epoch(*row) for row in self._conn.execute(queries()["select_epochs"])]

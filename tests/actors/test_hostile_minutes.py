@@ -11,11 +11,13 @@ from collections import Counter
 
 import pytest
 from edge import Edge
+from msgspec.structs import replace
 from stories import BIDS, QUANTITIES, SHAPES, SIZES, SYMBOLS, bust_one, heal, plan
 from world import DEEP_POCKETS, World
 
 from decisions.effects import MS
-from domain.groups import GroupOutcome, Plan, Policy, Role
+from domain.groups import GroupOutcome, Plan, PlanGroupStop, Policy, Role, TriggerOn
+from domain.money import PRICE_SCALE
 from messages.operator import CancelGroup
 from storage.tables import GROUPS
 from venue.rules import Rules
@@ -27,7 +29,14 @@ def a_plan(chance: random.Random, number: int) -> Plan:
     shape = chance.choice(sorted(SHAPES))
     stop = chance.choice([0, 0, 0, 21_000, 22_000, 30_000])
     legs = chance.sample(SHAPES[shape], len(SHAPES[shape]))
-    return plan(f"{shape}-{number}", shape, chance.choice(QUANTITIES), chance.choice(list(Policy)), legs, stop)
+    made = plan(f"{shape}-{number}", shape, chance.choice(QUANTITIES), chance.choice(list(Policy)), legs, stop)
+    on = chance.choice([TriggerOn.LAST, *TriggerOn])
+    group_stop = PlanGroupStop(max_loss=chance.choice([50, 5_000, 50_000]) * PRICE_SCALE)
+    return replace(
+        made,
+        stops=tuple(replace(each, trigger_on=on) for each in made.stops),
+        stop=chance.choice([None, None, group_stop]),
+    )
 
 
 def hostile(seed: int) -> tuple[World, Edge, list[Plan]]:
@@ -40,6 +49,9 @@ def hostile(seed: int) -> tuple[World, Edge, list[Plan]]:
             cancel_latency_ns=chance.choice([0, 5 * MS, 200 * MS]),
             market_protection_pct=chance.choice([0.0, 0.0, 5.0]),
         ),
+        replaces=chance.choice([True, False]),
+        rests=chance.choice([True, False]),
+        server_stops=chance.choice([True, True, False]),
     )
     world.watch = edge = Edge(world)
     plans = [a_plan(chance, number) for number in range(chance.randint(1, 3))]

@@ -32,10 +32,18 @@ def test_groups_lists_the_groups_of_every_cell_oldest_first(command: Command, to
     ]
 
 
+def test_r4_a_group_with_an_order_of_unknown_fate_says_so(command: Command, told: Path) -> None:
+    """R4, R5, R25: UNRESOLVED is a state of its own, of the order, of its group, and of the cell."""
+    assert [group["unresolved_orders"] for group in command("groups", "--json").json] == [1, 0]
+    (line,) = (line for line in command("groups").out.splitlines() if "UNRESOLVED" in line)
+    assert "bull-put-1" in line
+    assert sum(cell["unresolved_orders"] for cell in command("status", "--json").json["journals"]) == 1
+
+
 def test_show_tells_what_is_filled_and_what_works(command: Command, told: Path) -> None:
     shown = command("show", "bull-put-1").out
     head, *_ = shown.splitlines()
-    assert head == "bull-put-1 (bull_put, complete): RISK_SUBMITTED, open, entering"
+    assert head == "bull-put-1 (bull_put, complete): RISK_SUBMITTED, open, 1 UNRESOLVED, entering"
     legs = [line.split("│")[1:-1] for line in shown.splitlines() if line.startswith(("│ wing ", "│ short "))]
     assert [[row[index].strip() for index in (0, 1, 2, 3, 6, 8)] for row in legs] == [
         ["wing", "PROTECTION", "50", "buy", "10", "4"],
