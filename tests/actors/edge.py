@@ -63,7 +63,7 @@ class Edge:
         group = self.rows.group
         leg = group.group.leg(intent.leg_id)
         self._slot(intent)
-        self._children(intent)
+        self._children(intent, request.parent_qty)
         self._target(leg, intent)
         self._exits(leg, intent)
         if request.role in ENTRY_ROLES:
@@ -124,10 +124,10 @@ class Edge:
         first = next(i for i in self.rows.intents if (i.parent_id, i.slice, i.attempt) == (new.parent_id, new.slice, 1))
         assert sum(order.cum_qty + order.leaves_qty for _, order in slot) + new.quantity <= first.quantity, new
 
-    def _children(self, new: IntentRecord) -> None:
-        """R17, E6: the children of a parent never exceed it."""
+    def _children(self, new: IntentRecord, parent_qty: int) -> None:
+        """R17, E6: the children of a parent never exceed it; an order sent again is measured by what it is now."""
         own = [order for intent, order in self.orders if intent.parent_id == new.parent_id]
-        assert sum(order.cum_qty + order.leaves_qty for order in own) + new.quantity <= new.parent_qty, new
+        assert sum(order.cum_qty + order.leaves_qty for order in own) + new.quantity <= parent_qty, new
 
     def _target(self, leg: Leg, new: IntentRecord) -> None:
         """I4, I5: what is held and what may still be acquired, hedges included, never exceeds the target."""
