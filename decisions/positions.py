@@ -83,8 +83,10 @@ def compare(library: Library, view: BrokerView) -> Comparison:
         open_end = state.missing_qty if reports else order.live
         slack[order.symbol] = slack.get(order.symbol, 0) + open_end
         differences += _order_differences(order, reports)
-    for event in library.events():
-        if _visible(event.ts_ns, event.activity_id, snapshot, horizon):
+    told = {activity.activity_id for activity in snapshot.activities}
+    for event in library.events():  # what the snapshot lists it knows; else its age decides
+        limit = horizon if event.activity_id else snapshot.as_of_ns
+        if event.activity_id in told or event.ts_ns <= limit:
             journal[event.symbol] = journal.get(event.symbol, 0) + event.quantity
     broker: dict[str, int] = {}
     for position in snapshot.positions:
@@ -125,13 +127,6 @@ def _joined(state: OrderState, reports: Iterable[ExecutionReport]) -> OrderState
 
 def _units(counted: tuple[Execution, ...], state: OrderState) -> int:
     return state.cum_qty if len(counted) == len(state.executions) else count(counted).qty
-
-
-def _visible(ts_ns: int, activity_id: str, snapshot: Snapshot, horizon: int) -> bool:
-    """Whether the snapshot can know of a journaled change.  What it lists it knows; else its age decides."""
-    if any(activity.activity_id == activity_id for activity in snapshot.activities):
-        return True
-    return ts_ns <= (horizon if activity_id else snapshot.as_of_ns)
 
 
 def _order_differences(order: KnownOrder, reports: list[ExecutionReport]) -> list[OrderDifference]:
