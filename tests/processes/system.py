@@ -137,6 +137,7 @@ class Bench:
             f"[broker]\nport = {self.broker_port}\nanswer_timeout_ms = 500\n"
             "[orders]\nmax_attempts = 20\n"  # thin quotes end no group short of its target
             "entry_patience_ms = 3600000\n"  # a restart takes seconds, which are minutes of this fast exchange
+            "[margin]\nquote_wait_ms = 200000\n"  # 10 s of this machine for the first quotes, however busy it is
             f"[alerts]\nrepeat_ms = {NEVER_MS}\nfreeze_after_ms = {NEVER_MS}\n"
             "[metrics]\nport = 0\n"  # those who want them set LEGKEEPER_METRICS_PORT
             "[supervision]\n" + "".join(f"{key} = {value}\n" for key, value in self.supervision.items())
