@@ -13,9 +13,10 @@ from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.registry import make_adapter
 from cli.problems import CommandFailed
 from config.schema import BrokerConfig
-from domain.groups import Plan
+from domain.groups import Plan, PlanLeg
 from domain.instruments import Instrument
 from domain.quotes import Quote
+from domain.symbols import AmbiguousSymbol, resolve
 from messages.market import Funds
 from messages.orders import InstrumentList
 
@@ -65,9 +66,18 @@ def _look(broker: BrokerConfig, wanted: Callable[[dict[str, Instrument]], frozen
 
 def _symbols(plan: Plan, instruments: dict[str, Instrument]) -> frozenset[str]:
     """The legs that the broker knows, and their underlyings."""
-    legs = [instruments[leg.symbol] for leg in plan.legs if leg.symbol in instruments]
+    legs = [instruments[symbol] for symbol in (_listed_as(leg, instruments) for leg in plan.legs) if symbol]
     names = {leg.symbol for leg in legs} | {leg.underlying for leg in legs}
     return frozenset(names & instruments.keys())
+
+
+def _listed_as(leg: PlanLeg, instruments: dict[str, Instrument]) -> str:
+    """The broker's symbol of a leg; "" when it knows none, or more than one: validation says so."""
+    try:
+        symbol = resolve(leg.symbol, instruments)
+    except AmbiguousSymbol:
+        return ""
+    return symbol if symbol in instruments else ""
 
 
 class _Look:

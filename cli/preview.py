@@ -9,7 +9,9 @@ import msgspec
 from cli.market import Market
 from config.schema import Config
 from decisions.margining import MarginJudgement, MarginRequirement, judge, required
-from decisions.validation import validate
+from decisions.session import MarketHours, restricted_legs
+from decisions.validation import PlanRefused, validate
+from domain.calendar import calendar
 from domain.execution import Side
 from domain.groups import Group, Leg, Plan, client_order_id, parent_tag
 from domain.margin.strategy import MarginReport, MarginUnknown
@@ -70,7 +72,11 @@ def preview(plan: Plan, market: Market, config: Config, realm: Realm = Realm.LIV
 
     Raises ``PlanRefused`` when the plan cannot be worked.
     """
-    group = validate(plan, market.instruments, market.today)
+    group = validate(plan, market.instruments, calendar(config.broker.calendar).day(market.ts_ns))
+    barred = restricted_legs(group, config)
+    closed = MarketHours(config.broker.calendar).at(market.ts_ns).text
+    if barred or closed:
+        raise PlanRefused([*barred, *([f"new risk is not allowed at the moment: {closed}"] if closed else [])])
     cell = cell_for(group.group_id, realm, config.system.cells)
     legs = tuple(_planned(leg, group.group_id, cell, market) for leg in group.legs)
     needed, judgement, unknown = _margin(group, legs, market, config)

@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--host", default=defaults.host, help="address to listen on")
     p.add_argument("--port", type=int, default=defaults.port, help="port to listen on; 0: any free one")
     p.add_argument("--quotes", type=Path, help="a day of option quotes in Lean's format; none: a made-up chain")
+    p.add_argument("--chain", default=defaults.chain, help="which made-up chain: us, or nse")
     p.add_argument("--seed", type=int, default=defaults.seed, help="of the made-up chain and of the misbehaviour")
     p.add_argument("--speed", type=float, default=defaults.speed, help="exchange seconds per real second")
     p.add_argument("--offset-s", type=float, default=defaults.offset_s, help="start this many seconds after the open")

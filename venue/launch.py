@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from venue.chain import seeded_chain
+from venue.chain import RECIPES, seeded_chain
 from venue.exchange import Exchange
 from venue.feed import SECOND_NS, Feed, VenueClock
 from venue.live_quotes import LiveServer, first_listing, run_on_supply, say, supplies
@@ -41,6 +41,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one
     quotes: Path | None = None  # a day of quotes in Lean's format; None: a made-up chain from `seed`
+    chain: str = "us"  # which made-up chain: us, or nse with an index by NSE's rules
     seed: int = 0  # of the made-up chain and of the mischief
     speed: float = 1.0  # exchange seconds per real second
     offset_s: float = 0.0  # how far into the day the clock starts
@@ -58,6 +59,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.speed > 0:
             raise ValueError(f"speed is {self.speed}; give a positive number, 1 is real time")
+        if self.chain not in RECIPES:
+            raise ValueError(f"chain is {self.chain!r}; choose one of {', '.join(RECIPES)}")
         if not self.offset_s >= 0:
             raise ValueError(f"offset is {self.offset_s} s; give seconds after the open")
         if self.resume and self.truth is None:
@@ -149,7 +152,7 @@ def _on_supply(options: Options, record: Callable[[TruthEvent], None]) -> Corout
 
 
 def _on_a_day(options: Options, record: Callable[[TruthEvent], None]) -> Coroutine[Any, Any, int]:
-    day = seeded_chain(options.seed) if options.quotes is None else load_lean(options.quotes)
+    day = seeded_chain(options.seed, RECIPES[options.chain]) if options.quotes is None else load_lean(options.quotes)
     return run(_server(options, day, record), options.host, options.port, _announce)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import islice
 
 import pytest
 from house import House
 
+from domain.calendar import CALENDARS, MarketCalendar
 from domain.execution import OrdStatus, OrdType
 from domain.instruments import Right
-from venue.chain import CLOSE_NS, OPEN_NS, ROOT, black_scholes, seeded_chain
+from domain.symbols import contract_of, parse_nse
+from venue.chain import NSE, US, black_scholes, seeded_chain
 
 MINUTES_10 = 9_000  # quotes
 
@@ -29,16 +32,36 @@ def test_the_chain_is_small_whole_and_tradable() -> None:
     assert len({i.symbol for i in day.instruments}) == len(options) + 1
     assert len({i.expiry for i in options}) == 2
     assert sum(i.right is Right.CALL for i in options) * 2 == len(options)
-    assert {i.underlying for i in day.instruments} == {ROOT} == {day.underlying}
+    assert {i.underlying for i in day.instruments} == {US.root} == {day.underlying}
     assert all(i.max_order_qty > 0 for i in day.instruments)
-    assert (day.open_ns, day.close_ns) == (OPEN_NS, CLOSE_NS)
+    assert (day.open_ns, day.close_ns) == (US.open_ns, US.close_ns)
+
+
+def test_the_indian_chain_has_the_symbols_lots_and_limits_of_its_day_and_is_quoted_in_whole_lots() -> None:
+    day = seeded_chain(1, NSE)
+    options = {i.symbol: i for i in day.instruments if i.right}
+    weekly, monthly = options["NIFTY2610626000CE"], options["NIFTY26JAN26000CE"]
+    assert (weekly.expiry, monthly.expiry) == ("2026-01-06", "2026-01-27")
+    assert {(i.lot_size, i.freeze_qty, i.max_order_qty, i.settles_in_cash) for i in options.values()} == {
+        (65, 1_800, 1_755, True)
+    }
+    assert all(parse_nse(i.symbol) == contract_of(i) for i in options.values())
+    quotes = [quote for quote in islice(day.quotes(), MINUTES_10) if quote.symbol in options]
+    assert {quote.symbol for quote in quotes} == set(options)
+    assert all(quote.ask_size % 65 == quote.bid_size % 65 == 0 for quote in quotes)
+    nse = CALENDARS["nse"]
+    assert isinstance(nse, MarketCalendar)
+    session = nse.session(date(2026, 1, 5))
+    assert session is not None
+    assert (day.open_ns, day.close_ns) == (session.open_ns, session.close_ns)
 
 
 def test_every_contract_is_quoted_within_a_second_and_then_every_few_seconds() -> None:
     day = seeded_chain(4)
     last: dict[str, int] = {}
     for quote in islice(day.quotes(), MINUTES_10):
-        assert quote.ts_ns - last.get(quote.symbol, OPEN_NS) <= (6_000_000_001 if quote.symbol in last else 10**9 + 1)
+        longest = 6_000_000_001 if quote.symbol in last else 10**9 + 1
+        assert quote.ts_ns - last.get(quote.symbol, US.open_ns) <= longest
         last[quote.symbol] = quote.ts_ns
     assert set(last) == {i.symbol for i in day.instruments}
 
