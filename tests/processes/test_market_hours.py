@@ -24,6 +24,7 @@ def test_a_halt_holds_orders_up_and_a_person_is_told_until_the_exchange_resumes(
         assert site.wait_until_certified(group) == {group: GroupOutcome.HEDGED}
         exchange.halt("circuit breaker")
         wait_for(lambda: "TRADING_HALTED" in site.alert_kinds(), "the alert")
+        wait_for(lambda: "halted" in str(system.processes().get("cell-0")), "the cell to know")
         sent = len(site.received(group))
         with pytest.raises(CommandFailed, match="the exchange has halted trading: circuit breaker"):
             system.submit(plan(id_in_cell(0, "more"), quantity=1))
@@ -31,7 +32,7 @@ def test_a_halt_holds_orders_up_and_a_person_is_told_until_the_exchange_resumes(
         assert "once orders may leave: the exchange has halted trading" in str(answer)
         pid = system.kill("gateway")  # its successor has to hear of the halt from the exchange again
         system.wait_until_replaced("gateway", pid)
-        wait_for(lambda: "halted" in str(system.status()), "the status to say so")
+        wait_for(lambda: "halted" in str(system.processes().get("cell-0")), "the status to say so")
         assert len(site.received(group)) == sent
         exchange.halt("")
         assert wait_for(lambda: site.certified(group).get(group) is GroupOutcome.FLAT, "the group to be closed")
