@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.execution import OrdType, Side, TimeInForce
 from domain.quotes import Quote
-from venue.chain import OPEN_NS, seeded_chain
+from venue.chain import US, seeded_chain
 from venue.exchange import Exchange
 from venue.rules import Rules
 from venue.truth import TruthEvent
@@ -27,7 +27,7 @@ class Session:
         self.record: list[TruthEvent] = []
         self.exchange = Exchange(DAY.instruments, Rules(), self.record.append)
         self.random = Random(seed)
-        self.now_ns = OPEN_NS
+        self.now_ns = US.open_ns
         self.ids: list[str] = []
 
     def act(self) -> None:
