@@ -33,7 +33,7 @@ from messages.operator import (
     SubmitGroup,
     SystemStatus,
 )
-from messages.records import GroupRecord, HedgeRecord, IntentStatus, StopRecord
+from messages.records import GroupRecord, HedgeRecord, IntentStatus, PositionEventRecord, StopRecord
 from storage.port import JournalError
 from storage.reader import JournalReader
 from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
@@ -245,6 +245,10 @@ class Stage:
     def stops(self, group_id: str) -> list[StopRecord]:
         """Every stop-loss of a group."""
         return self._rows(lambda reader: rows.stops if (rows := reader.group(group_id)) else ())
+
+    def moved(self, group_id: str) -> list[PositionEventRecord]:
+        """What changed the group's positions without an order."""
+        return self._rows(lambda reader: reader.position_events(group_id))
 
     def works(self, group_id: str) -> bool:
         """Whether an order of the group works at the exchange, as far as the journal knows."""

@@ -12,6 +12,7 @@ from domain.execution import Side
 from domain.groups import GroupOutcome, Leg, Policy
 from domain.money import round_up
 from messages.operator import CommandRefused, KillSwitch, SubmitGroup
+from messages.orders import ActivityKind
 from messages.records import GroupRecord, StopStatus
 from supervisors.system import RunningSystem
 from venue.child import Steering, VenueChild
@@ -19,6 +20,7 @@ from venue.child import Steering, VenueChild
 if TYPE_CHECKING:
     from cli.demo.stage import Stage
 
+MOVED_S = 5.0  # for two polls, and then some
 TRIAL_S = 3.0  # for what a trial waits for; at the usual speed, 30 exchange seconds
 
 
@@ -56,6 +58,19 @@ def bare_shorts(stage: Stage, system: RunningSystem, venue: VenueChild) -> None:
     stage.until(lambda: any(h.level > 1 for h in stage.hedges(record.group_id)), system, TRIAL_S)
     stage.note(f"{leg.leg_id} is offered again: the next hedge covers what is bare")
     stage.steer(venue, lambda steering: steering.pin(quote.symbol, quote.bid, quote.ask))
+    stage.until(lambda: record.group_id not in stage.open(), system, TRIAL_S)
+
+
+def another_hand(stage: Stage, system: RunningSystem, venue: VenueChild) -> None:
+    """S3, S4: somebody sells protection by other means; it must be noticed, classified, told and bought again."""
+    found = [(record, leg) for record, leg in _legs(stage, Side.BUY) if len(record.group.legs) > 1]
+    if not found:
+        return
+    record, leg = found[0]
+    sold = max(1, leg.target_qty // 2)
+    stage.note(f"another hand sells {sold} of {record.group_id} {leg.leg_id} at the exchange")
+    stage.steer(venue, lambda steering: steering.intervene(ActivityKind.MANUAL, leg.instrument.symbol, -sold))
+    stage.until(lambda: bool(stage.moved(record.group_id)), system, MOVED_S)
     stage.until(lambda: record.group_id not in stage.open(), system, TRIAL_S)
 
 
@@ -107,6 +122,7 @@ def _legs(stage: Stage, side: Side) -> list[tuple[GroupRecord, Leg]]:
 ACTS: Final = (
     an_enormous_plan,
     bare_shorts,
+    another_hand,
     a_gap_through_a_stop,
     the_kill_switch,
 )

@@ -24,6 +24,8 @@ from messages.records import (
     HedgeStatus,
     IntentRecord,
     IntentStatus,
+    PositionEventRecord,
+    PositionKind,
     ProcessedEventRecord,
     Record,
     Severity,
@@ -320,6 +322,23 @@ class Story:
             "order_type": intent.order_type.value,
         }
         self.events.append(TruthEvent(kind=kind, ts_ns=self.now, **{**facts, **changes}))
+
+    def move(self, leg_id: str, quantity: int, *, heard: int | None = None, group_id: str = "g1") -> None:
+        """Another hand changes a position (signed, as the account gains); the journal hears ``heard`` of it."""
+        self.wait(0.001)
+        symbol = self.groups[group_id].group.leg(leg_id).instrument.symbol
+        side: Any = "buy" if quantity > 0 else "sell"
+        self.events.append(
+            TruthEvent(kind="manual", ts_ns=self.now, symbol=symbol, side=side, last_qty=abs(quantity), last_px=1.25)
+        )
+        self._numbers += 1
+        self.commit(
+            PositionEventRecord(
+                event_id=f"{group_id}/{self._numbers}", group_id=group_id, leg_id=leg_id, symbol=symbol,
+                quantity=quantity if heard is None else heard, kind=PositionKind.MANUAL, evidence="", activity_id="",
+                price=12_500, ts_ns=self.now,
+            )
+        )  # fmt: skip
 
     def commit(self, *records: Record) -> None:
         self.wait(0.001)

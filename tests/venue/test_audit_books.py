@@ -176,3 +176,26 @@ def test_while_running_open_groups_and_fills_to_hear_of_are_no_failures(story: S
     story.fill(order, 5, heard=False)
     assert story.failed(at_rest=False) == set()
     assert story.failed() == {"I12", "I29", "OUTCOME"}
+
+
+def test_protection_that_another_hand_sold_may_be_bought_again_and_counts_as_lost_until_then(story: Story) -> None:
+    story.plan()
+    enter(story)
+    story.move("long", -4)
+    assert story.failed() == {"OUTCOME", "I24"}, "hedged no more, and exposed"
+    story.hedge("long", 4)
+    story.trade("H", "long", 4, ordinal=1)
+    assert story.failed() == set()
+    assert "largest uncovered quantity 4" in story.findings()["I6"].notes[0]
+    story.hedge("long", 1, ordinal=11)
+    story.trade("H", "long", 1, ordinal=11)
+    assert {"I4", "I5", "OUTCOME"} <= story.failed(), "what was lost may be bought again once"
+
+
+def test_I12_a_position_that_moved_otherwise_than_the_journal_says(story: Story) -> None:
+    story.plan()
+    enter(story)
+    story.move("long", 4, heard=3)
+    found = story.findings()["I12"]
+    assert found.problems[0].endswith("moved by 3 without an order, by the journal; expected 4")
+    assert story.findings(at_rest=False)["I12"].problems == []

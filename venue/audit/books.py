@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from domain.money import from_float
 from venue.audit.evidence import Bounds, Evidence, Finding, GroupOrders
 from venue.audit.orders import ExchangeRecord, Execution, Order, is_ours
@@ -29,7 +31,24 @@ def the_journal_counts_what_filled(evidence: Evidence, _: Bounds) -> Finding:
             relation = "expected" if evidence.at_rest else "expected at most"
             found.problems.append(f"{order_id}: filled {own} by the journal; {relation} {truth - unheard}")
         _compare_history(found, evidence, order_id, orders)
+    _compare_moves(found, evidence)
     return found
+
+
+def _compare_moves(found: Finding, evidence: Evidence) -> None:
+    """What moved positions without an order: a case is one symbol; at rest the journals have all of it, once."""
+    there: Counter[str] = Counter()
+    for event in evidence.latest.movements:
+        there[event.symbol] += (event.last_qty or 0) * (1 if event.side == "buy" else -1)
+    here: Counter[str] = Counter()
+    for row in evidence.journal.tables["PositionEventRecord"].values():
+        here[row["symbol"]] += row["quantity"]
+    for symbol in sorted(there.keys() | here.keys()):
+        found.cases += 1
+        if evidence.at_rest and here[symbol] != there[symbol]:
+            found.problems.append(
+                f"{symbol}: moved by {here[symbol]} without an order, by the journal; expected {there[symbol]}"
+            )
 
 
 def _compare_history(found: Finding, evidence: Evidence, order_id: str, orders: list[Order]) -> None:
@@ -156,7 +175,7 @@ def _wrong_outcome(evidence: Evidence, group: GroupOrders) -> str:
     if outcome == "halted":
         alerts = (a for a in evidence.journal.alerts if a["group_id"] == group_id and a["severity"] == "CRITICAL")
         return "" if any(alerts) else "halted; expected a CRITICAL alert"
-    held = group.held(group.final())
+    held = group.held(group.final(), until_ns=evidence.latest.last_ns)
     wanted = {leg.leg_id: leg.target_qty if outcome == "hedged" else 0 for leg in group.group.legs}
     wrong = [f"{key} holds {held[key]}, expected {wanted[key]}" for key in held if held[key] != wanted[key]]
     return f"{outcome}, but {'; '.join(wrong)}" if wrong else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from domain.execution import Side
 from domain.groups import Leg, cell_of, group_part, tag_kind, tag_leg_index
-from venue.audit.journal import EvidenceError, GroupRow, Intent, Journal, Position, read_journals
+from venue.audit.journal import Entry, EvidenceError, GroupRow, Intent, Journal, Position, read_journals
 from venue.audit.orders import ExchangeRecord, Order, State, is_ours
 from venue.audit.wire import Wire, WireError, read_wire
 from venue.truth import TruthEvent, read_truth
@@ -66,18 +67,42 @@ class Finding(msgspec.Struct, kw_only=True):
         return self.status in ("ok", "not shown", "empty (allowed)")
 
 
+class Move(NamedTuple):
+    """A change of a leg's position without an order, as the journal attributed it, in the leg's direction."""
+
+    ts_ns: int
+    leg_id: str
+    quantity: int
+    at: Position
+    heard_ns: int
+
+
 class GroupOrders:
     """A group and its orders at the exchange, by leg and by what kind of parent placed them."""
 
-    def __init__(self, row: GroupRow, orders: Iterable[Order]) -> None:
+    def __init__(self, row: GroupRow, orders: Iterable[Order], entries: Iterable[Entry] = ()) -> None:
         self.row = row
         self.group = row.group
+        self.moves = sorted(self._moves(entries))
         self.orders = list(orders)
         self._leg_of = {order: self._find(order) for order in self.orders}
 
     def _find(self, order: Order) -> Leg | None:
         index = tag_leg_index(order.client_order_id)
         return next((leg for leg in self.group.legs if leg.index == index), None)
+
+    def _moves(self, entries: Iterable[Entry]) -> Iterable[Move]:
+        for entry in entries:
+            facts = entry.facts
+            leg = next((leg for leg in self.group.legs if leg.leg_id == facts["leg_id"]), None)
+            if leg is not None and facts["group_id"] == self.group.group_id:
+                signed = facts["quantity"] * leg.side.sign
+                yield Move(facts["ts_ns"], leg.leg_id, signed, entry.at, entry.committed_ns)
+
+    def lost(self, leg: Leg, state: State) -> int:
+        """Units of the leg that went away without an order by then: they may be obtained once more."""
+        by_ns = max((step.ts_ns for step in state.values()), default=0)
+        return -sum(m.quantity for m in self.moves if m.leg_id == leg.leg_id and m.quantity < 0 and m.ts_ns <= by_ns)
 
     def leg_of(self, order: Order) -> Leg | None:
         """The leg that the order's id names; ``None`` when the plan has no such leg."""
@@ -104,12 +129,17 @@ class GroupOrders:
         kind = tag_kind(order.client_order_id)
         return kind in (CLOSE, STOP) or (kind == HEDGE and order.side is not leg.side)
 
-    def held(self, state: State, seen: Seen | None = None) -> dict[str, int]:
+    def held(self, state: State, seen: Seen | None = None, until_ns: int | None = None) -> dict[str, int]:
         """Each leg's position in its own direction, by leg id; negative when more left than had entered.
 
-        With ``seen``, as that decision could know: exits that it had not heard of are left out, too.
+        With ``seen``, as that decision could know: exits that it had not heard of are left out, too.  Changes without
+        an order count up to ``until_ns``; up to the latest event of the orders without it.
         """
         result = {leg.leg_id: 0 for leg in self.group.legs}
+        latest_ns = max((step.ts_ns for step in state.values()), default=0) if until_ns is None else until_ns
+        for move in self.moves:
+            if move.ts_ns <= latest_ns and (seen is None or move.at < seen.position):
+                result[move.leg_id] += move.quantity
         for order, step in state.items():
             if leg := self._leg_of[order]:
                 unheard = seen.unheard(order, step.seq, ordinary=self.exits(order, leg))[0] if seen else 0
@@ -147,7 +177,8 @@ class Evidence:
         for order in self.ours:
             if well_formed(order.client_order_id):
                 by_tag.setdefault(group_part(order.client_order_id), []).append(order)
-        self.groups = [GroupOrders(row, by_tag.get(tag, ())) for tag, row in journal.groups.items()]
+        moved = [entries[-1] for entries in journal.history["PositionEventRecord"].values()]
+        self.groups = [GroupOrders(row, by_tag.get(tag, ()), moved) for tag, row in journal.groups.items()]
 
     def intent(self, order: Order) -> Intent | None:
         """The intent of the order, from the log."""
@@ -179,7 +210,7 @@ class Seen:
 
     def __init__(self, journal: Journal, position: Position) -> None:
         self._journal = journal
-        self._position = position
+        self.position = position
 
     def unheard(self, order: Order, seq: int, *, ordinary: bool = False) -> tuple[int, int]:
         """What surprises up to event ``seq``, not heard of yet, had changed: filled and open units of ``order``.
@@ -191,7 +222,7 @@ class Seen:
             for step in order.steps
             if (step.surprise or (ordinary and step.kind == "fill"))
             and step.seq <= seq
-            and not self._journal.knew(order.client_order_id, step.exec_id, self._position)
+            and not self._journal.knew(order.client_order_id, step.exec_id, self.position)
         ]
         return sum(step.d_filled for step in news), sum(step.d_open for step in news)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from domain.coverage import covered, uncovered
@@ -69,7 +70,9 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
     longest = max((span.seconds for _, span in spans), default=0.0)
     found.notes.append(f"largest uncovered quantity {largest}, longest uncovered time {longest:.3f} s")
     if evidence.record.movements:
-        found.notes.append(f"{len(evidence.record.movements)} changes of position without an order are in no group")
+        found.notes.append(
+            f"{len(evidence.record.movements)} changes of position without an order: as the journals attribute them"
+        )
     return found
 
 
@@ -90,22 +93,35 @@ def _spans(evidence: Evidence, group: GroupOrders) -> tuple[int, list[Span]]:
     spans: list[Span] = []
     until_ns = evidence.record.last_ns
     cases, start_ns, peak, unheard_ns = 0, 0, 0, 0
-    for order, step, state in moments(group.orders):
-        if not step.exec_id or step.kind not in ("fill", "busted", "corrected"):
-            continue
+    for at_ns, heard_ns, held in _changes(evidence, group):
         cases += 1
-        held = group.held(state)
         longs = {key: max(0, quantity) for key, quantity in held.items()}
         exposed = max(0, bare(group.group, longs, longs) - allowed)
         if exposed and not peak:
-            heard_ns = evidence.journal.heard_ns(order.client_order_id, step.exec_id) or until_ns
-            start_ns, unheard_ns = step.ts_ns, max(0, heard_ns - step.ts_ns) if step.kind != "fill" else 0
+            start_ns, unheard_ns = at_ns, max(0, heard_ns - at_ns)
         elif peak and not exposed:
-            spans.append(Span(start_ns, step.ts_ns, peak, False, unheard_ns))
+            spans.append(Span(start_ns, at_ns, peak, False, unheard_ns))
         peak = max(peak, exposed) if exposed else 0
     if peak:
         spans.append(Span(start_ns, until_ns, peak, True, unheard_ns))
     return cases, spans
+
+
+def _changes(evidence: Evidence, group: GroupOrders) -> Iterator[tuple[int, int, dict[str, int]]]:
+    """When a position changed, when a surprise was heard of (a fill: at once), and what each leg held then."""
+    moves = list(group.moves)
+    last: State = {}
+    for order, step, state in moments(group.orders):
+        last = state
+        while moves and moves[0].ts_ns <= step.ts_ns:
+            move = moves.pop(0)
+            before = {o: s for o, s in state.items() if o is not order}
+            yield move.ts_ns, move.heard_ns, group.held(before, until_ns=move.ts_ns)
+        if step.exec_id and step.kind in ("fill", "busted", "corrected"):
+            heard_ns = evidence.journal.heard_ns(order.client_order_id, step.exec_id) or evidence.record.last_ns
+            yield step.ts_ns, step.ts_ns if step.kind == "fill" else heard_ns, group.held(state)
+    for move in moves:
+        yield move.ts_ns, move.heard_ns, group.held(last, until_ns=move.ts_ns)
 
 
 def _alerted(evidence: Evidence, group_id: str, span: Span, bounds: Bounds) -> bool:

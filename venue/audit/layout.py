@@ -61,6 +61,12 @@ LAYOUTS: Final = {
         "triggered_ns closed_ns",
     ),
     "ExposureRecord": _layout("exposures", "group_id opened_ns", "group_id opened_ns symbol quantity covered_ns"),
+    "PositionEventRecord": _layout(
+        "position_events",
+        "event_id",
+        "event_id group_id leg_id symbol quantity kind evidence activity_id price ts_ns",
+        shared=True,
+    ),
     "RejectedEventRecord": _layout(
         "rejected_events",
         "event_id group_id client_order_id",

@@ -113,16 +113,21 @@ def _legs(evidence: Evidence) -> Iterator[tuple[GroupOrders, Leg]]:
     return ((group, leg) for group in evidence.groups for leg in group.group.legs)
 
 
+def _less(measure: Measure, group: GroupOrders, leg: Leg) -> Measure:
+    """The same without what the leg lost otherwise than by an order: it may be obtained once more."""
+    return lambda state, seen: measure(state, seen) - group.lost(leg, state)
+
+
 def legs_never_exceed_their_target(evidence: Evidence, _: Bounds) -> Finding:
     """I4.  A case is one event of an order that adds to a leg: an entry, or a hedge in the leg's direction.
 
-    Their filled and open units never exceed the leg's target; what was busted does not count as filled.
+    Their filled and open units never exceed the leg's target; what was busted or lost without an order does not count.
     """
     found = Finding(name="I4", title="a leg never works more than its target")
     for group, leg in _legs(evidence):
         orders = group.entering(leg)
         found.cases += sum(len(order.steps) for order in orders)
-        for excess in excesses(evidence, orders, leg.target_qty, committed):
+        for excess in excesses(evidence, orders, leg.target_qty, _less(committed, group, leg)):
             _charge(found, excess, f"filled and open in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
     return found
 
@@ -148,7 +153,7 @@ def hedges_never_exceed_what_is_needed(evidence: Evidence, _: Bounds) -> Finding
         if group.along(leg):
             orders = group.entering(leg)
             found.cases += sum(step.kind == "fill" for order in orders for step in order.steps)
-            for excess in excesses(evidence, orders, leg.target_qty, filled):
+            for excess in excesses(evidence, orders, leg.target_qty, _less(filled, group, leg)):
                 _charge(found, excess, f"filled in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
     return found
 
