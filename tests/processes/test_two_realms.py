@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,6 +163,10 @@ def test_nothing_that_dies_on_paper_disturbs_the_live_side(tmp_path: Path) -> No
         system.submit(*(plan(name, 100) for name in live))
         for name in ("paper-gateway", "paper-exchange", "paper-cells"):
             system.wait_until_replaced(name, system.kill(name))
+        # The exchange itself, below its keeper
+        before = system.pid_of("paper-exchange")
+        os.kill(int(system.processes()["paper-exchange"]["detail"].split()[1]), signal.SIGKILL)
+        system.wait_until_replaced("paper-exchange", before)
         records = ended(where, paper, *live)
         assert {record.outcome for record in records.values()} == {GroupOutcome.HEDGED}
         assert pids == {name: system.pid_of(name) for name in pids}
