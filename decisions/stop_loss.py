@@ -210,8 +210,12 @@ def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -
 
 
 def _rearm_at(known: list[Slot]) -> int:
-    """At once; but after each refusal in a row twice as long, because a broker that refuses is not to be stormed."""
-    row = list(takewhile(lambda slot: _turned_down(slot.last.intent), reversed(known)))
+    """At once; but after each refusal in a row twice as long, because a broker that refuses is not to be stormed.
+
+    Slices that nobody has answered yet do not break the row: of three that were asked for, one is refused first.
+    """
+    answered = [slot for slot in known if slot.last.fate is Fate.ENDED or slot.last.state.is_acknowledged]
+    row = list(takewhile(lambda slot: _turned_down(slot.last.intent), reversed(answered)))
     if not row:
         return 0
     return row[0].last.intent.terminal_ns + min(RETRY_MS << (len(row) - 1), REARM_MAX_MS) * MS

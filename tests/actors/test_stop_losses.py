@@ -217,3 +217,12 @@ def test_the_local_clock_is_irrelevant(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("time_ns", "monotonic_ns", "perf_counter_ns"):
         monkeypatch.setattr(time, name, lambda: next(leaps) * 10**9)
     assert story() == plain
+
+
+def test_r14_a_broker_that_refuses_every_slice_of_a_stop_is_not_stormed() -> None:
+    world = World(size=200, rules=Rules(cash=DEEP_POCKETS, price_band_pct=40.0))
+    world.submit(bull_put(quantity=120, stop=30_000))  # three slices, each outside the band of this market
+    world.advance(10_000)
+    asked = world.orders(Role.STOP_LIMIT)
+    assert 6 <= len(asked) <= 15
+    assert "STOP_UNPROTECTED" in world.kinds()
