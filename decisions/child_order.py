@@ -260,7 +260,7 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
         )
     elif order.state.is_acknowledged:
         return order  # the broker has it: a refusal of a second copy says nothing about the first
-    elif result.outcome is Outcome.REFUSED:
+    elif result.outcome is Outcome.REFUSED and not order.resent_ns:  # else the other copy may have been taken
         reason = f"{intent.reason}{SAYS}{result.reason}"
         intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
     else:
@@ -287,31 +287,27 @@ def on_absence(
     """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15).
 
     ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  An entry
-    that is not ``wanted`` any more is never sent again: it would be new risk of a group that is closing (I10).  A
-    snapshot proves nothing to the detriment of a copy that may still be under way, also not to a cell that was killed
-    in between; but where copies are harmless, another one need not wait for that.
+    that is not ``wanted`` any more is never sent again: it would be new risk of a group that is closing (I10).  The
+    horizon begins anew with each copy: a snapshot proves nothing about one that may still be under way.
     """
     intent = order.intent
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
     may_resend = (
         moment.deduplicates and not order.barred and (intent.role not in ENTRY_ROLES or (moment.may_open and wanted))
     )
-    proves = as_of_ns >= max(intent.decided_ns, intent.sent_ns) + horizon_ns
-    if as_of_ns < intent.decided_ns + horizon_ns or not (proves or may_resend):
+    if as_of_ns < max(intent.decided_ns, intent.sent_ns, order.resent_ns) + horizon_ns:
         return order
-    if proves and as_of_ns > order.absent_ns:
+    if as_of_ns > order.absent_ns:
         order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns)
     action = resolve(
         intent.status,
         acknowledged=order.state.is_acknowledged or order.filled > 0,
         ended=order.fate is Fate.ENDED,
-        absences=order.absences if proves else 1,
+        absences=order.absences,
         may_resend=may_resend,
     )
     if action is Action.RESEND:
         order = replace(order, resent_ns=moment.at_ns)
-        intent = replace(intent, sent_ns=moment.at_ns)
-        effects.records.append(intent)
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
         effects.requests.append(submit_request(current, moment, resend=True))
     elif action is Action.VOID:

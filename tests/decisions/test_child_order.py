@@ -177,18 +177,17 @@ class TestAbsence:
         assert copy == replace(submit_request(ORDER.intent, at(), resend=True))
 
     def test_a_copy_that_may_still_be_under_way_is_not_void_although_new_risk_has_become_forbidden(self) -> None:
-        order, effects = self.absent(ORDER, 1)
-        assert [r.sent_ns for r in effects.records if isinstance(r, IntentRecord)] == [NOW + self.HORIZON_NS]
-        restored = ChildOrder(order.intent, order.state)
+        order, _ = self.absent(ORDER, 1)
         for late_ns in (1, 2, self.HORIZON_NS - 1):
             as_of_ns = NOW + self.HORIZON_NS + late_ns
-            restored = on_absence(restored, as_of_ns, 10, at(2_500, may_open=False), effects, wanted=True)
-        assert (restored.fate, restored.absences) == (Fate.LIVE, 0)
+            order = on_absence(order, as_of_ns, 10, at(2_500, may_open=False), Effects(), wanted=True)
+        assert (order.fate, order.absences) == (Fate.LIVE, 1)
 
-    def test_a_copy_that_was_lost_with_its_cell_is_sent_again_at_once(self) -> None:
-        order, _ = self.absent(ORDER, 1)
-        _, effects = self.absent(ChildOrder(order.intent, order.state), 1)
-        assert len(submits(effects)) == 1
+    def test_the_refusal_of_one_copy_says_nothing_about_the_other(self) -> None:
+        refusal = SubmitResult(client_order_id=ORDER.intent.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW)
+        once = on_submit_result(ORDER, refusal, at(), Effects())
+        twice = on_submit_result(self.absent(ORDER, 1)[0], refusal, at(), Effects())
+        assert [order.intent.status for order in (once, twice)] == [IntentStatus.REFUSED, IntentStatus.UNRESOLVED]
 
     @pytest.mark.parametrize("times", [1, 2, 3])
     def test_elsewhere_it_is_void_after_the_second_absence(self, times: int) -> None:
