@@ -145,7 +145,7 @@ class TestAlerts:
         (kept,) = world.escalations("BROKER_SILENT")
         assert (kept.acknowledged_by, kept.acknowledged_ns > 0) == ("ada", True)
 
-    def test_unacknowledged_past_its_deadline_it_freezes_new_risk(self) -> None:
+    def test_e18_unacknowledged_past_its_deadline_it_freezes_new_risk(self) -> None:
         world = self.silent()
         (alert,) = world.alerts
         world.advance(2_900)
@@ -183,7 +183,7 @@ class TestAlerts:
             CommandRefused(("no alert 'NOTHING' waits for anybody",)),
         )
 
-    def test_a_frozen_cell_still_hedges(self) -> None:
+    def test_e18_a_frozen_cell_still_hedges(self) -> None:
         world = self.silent()
         world.submit(bull_put(quantity=10))
         world.advance(4_000)

@@ -24,7 +24,7 @@ def exhaust(system: System, name: str) -> None:
     system.kill(name)
 
 
-def test_a_cell_beyond_its_budget_halts_new_risk_and_the_other_cell_still_protects(tmp_path: Path) -> None:
+def test_r25_a_cell_beyond_its_budget_halts_new_risk_and_the_other_cell_still_protects(tmp_path: Path) -> None:
     guarded = id_in_cell(1, "guarded")
     refused = id_in_cell(1, "refused")
     stops = (PlanStop(leg_id="short", trigger_price=30_0000),)
@@ -41,6 +41,9 @@ def test_a_cell_beyond_its_budget_halts_new_risk_and_the_other_cell_still_protec
         system.wait_for_state("gateway", "killed, verified: no entry works")
         system.wait_for_state("cell-0", "down")
         system.wait_for_state("cell-1", "reduce-only")
+        with pytest.raises(CommandFailed, match="the system is halted"):
+            control.ask(where.journal_dir, control.kill_switch(on=False))
+        assert kill_switch_path(where.journal_dir).exists()
         with pytest.raises(CommandFailed, match="new risk is not allowed"):
             control.ask(where.journal_dir, control.submit(plan(refused)))
         hand.pin(SHORT, 32_0000, 32_1000)
@@ -49,7 +52,7 @@ def test_a_cell_beyond_its_budget_halts_new_risk_and_the_other_cell_still_protec
         assert not where.received(refused)
 
 
-def test_a_gateway_beyond_its_budget_halts_the_system_and_the_cells_live_on(tmp_path: Path) -> None:
+def test_r25_a_gateway_beyond_its_budget_halts_the_system_and_the_cells_live_on(tmp_path: Path) -> None:
     with bench(tmp_path, FRAIL) as where:
         system = where.start()
         system.wait_until_open()
