@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from io import StringIO
 from pathlib import Path
 
 from gateway_door import LONG, SHORT, door, order
@@ -12,6 +14,8 @@ from domain.trading import TradingState
 from messages.controls import AskControls, OverrideControl, SetTradingState
 from messages.operator import CommandDone, CommandRefused, KillSwitch
 from messages.records import ControlAction
+from storage.explain import explain, render
+from storage.export import export
 from storage.verify import verify
 
 REDUCING = SetTradingState(TradingState.REDUCING, "odd quotes", "maria")
@@ -63,7 +67,13 @@ def test_every_refusal_is_in_a_journal_that_verifies_and_exports(tmp_path: Path)
         refused = [r for r in gateway.journaled() if r.action is ControlAction.REFUSED]
         assert [(r.subject, r.control, r.group_id) for r in refused] == [(f"order/{ENTRY.client_order_id}", "E9", "g")]
         assert verify(gateway.memory.path).ok
-    assert verify(tmp_path / "gateway.db").ok
+    journal = tmp_path / "gateway.db"
+    assert verify(journal).ok
+    told = "\n".join(render(explain(journal, "g")))
+    assert f"order/{ENTRY.client_order_id}" in told and "E9: the kill switch is on" in told
+    lines = StringIO()
+    export(journal, lines)
+    assert [line["data"]["action"] for line in map(json.loads, lines.getvalue().splitlines())][-1] == "refused"
 
 
 def test_a_broken_audit_disk_freezes_new_risk_and_stops_neither_hedges_nor_the_kill_switch(tmp_path: Path) -> None:
