@@ -88,8 +88,7 @@ def reconcile(paper: OnPaper = False, config: ConfigFile = None, as_json_documen
     _tell(seen, as_json=as_json_document)
     if seen.differences:
         raise CommandFailed(
-            f"{len(seen.differences)} differences between the journals and the broker: "
-            f"{'; '.join(seen.differences[:5])}; {path} has both sides"
+            f"the journals and the broker do not agree: {'; '.join(seen.differences[:5])}; {path} has both sides"
         )
 
 
@@ -208,7 +207,7 @@ def _tell(seen: PositionReport, *, as_json: bool) -> None:
         print_json(seen)
         return
     age = "" if not seen.as_of_ns else f"as of {datetime.fromtimestamp(seen.as_of_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}Z"
-    agree = "journals and broker agree" if not seen.differences else f"{len(seen.differences)} differences"
+    agree = "journals and broker agree" if not seen.differences else f"differences: {len(seen.differences)}"
     print_lines([f"{agree}, {age}", *(f"- {line}" for line in seen.differences)])
     print_table(
         "Positions",
