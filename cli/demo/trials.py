@@ -5,6 +5,7 @@ Each ends by itself when what it waits for does not come: a nasty exchange may r
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from cli.demo.plans import enormous
@@ -20,6 +21,7 @@ from venue.child import Steering, VenueChild
 if TYPE_CHECKING:
     from cli.demo.stage import Stage
 
+BETWEEN_S = 0.02  # two busts: not one turn of the cell, and well within a hedge's window
 MOVED_S = 5.0  # for two polls, and then some
 TRIAL_S = 3.0  # for what a trial waits for; at the usual speed, 30 exchange seconds
 
@@ -52,6 +54,7 @@ def bare_shorts(stage: Stage, system: RunningSystem, venue: VenueChild) -> None:
         steering.pin(leg.instrument.symbol, quote.bid, 0)
         for exec_id in trades:
             steering.bust(exec_id)
+            time.sleep(BETWEEN_S)
 
     stage.note(f"the exchange busts {len(trades)} trades of {record.group_id} {leg.leg_id}, which nobody offers now")
     stage.steer(venue, strike)
