@@ -206,9 +206,9 @@ class BrokerGateway(ProcessActor):
             return
         self.door.drop_older(hello.cell, hello.epoch)
         self.session.subscribe()
-        cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.session.instruments)
-        cell.window.put(self.door.controls.hours.status)
-        if self.session.is_up:
+        cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.door.controls.hours.status)
+        if self.session.is_up:  # before that the instruments are not known, and an empty list would say that none are
+            cell.window.put(self.session.instruments)
             cell.window.put(BrokerUp(self.session.number))
             self.cells.tick_one(cell, self.session.clock_ns)
             self.session.ask_state()

@@ -48,6 +48,10 @@ class WireRecord:
     def note(self, kind: str, **facts: Any) -> None:
         """One line."""
         line = {"kind": kind, "ts_ns": self.clock_ns, "host_ns": self._monotonic_ns(), "pid": self._pid, **facts}
+        self.write(line)
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append it."""
         try:
             os.write(self._file, self._encoder.encode(line) + b"\n")
         except OSError as error:

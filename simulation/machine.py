@@ -12,6 +12,7 @@ import structlog
 from actors.machine import Machine, Mark
 from brokers.embedded.adapter import DECLARED, EmbeddedAdapter
 from brokers.port import BrokerAdapter
+from brokers.wire_record import WireRecord
 from config.schema import BrokerConfig, Config
 from messages.records import EscalationRecord
 from simulation.base import Died, SeededBase
@@ -64,6 +65,20 @@ class SimulatedJournal(MemoryJournal):
         return number
 
 
+class SimulatedWireRecord(WireRecord):
+    """What leaves for the broker, kept in memory for the oracles."""
+
+    def __init__(self, lines: list[dict[str, Any]], monotonic_ns: Callable[[], int], pid: int) -> None:
+        self.clock_ns = 0
+        self._lines, self._monotonic_ns, self._pid = lines, monotonic_ns, pid
+
+    def write(self, line: dict[str, Any]) -> None:
+        self._lines.append(line)
+
+    def close(self) -> None:
+        """There is no file."""
+
+
 class NoLog:
     """A structured log that nobody reads."""
 
@@ -85,6 +100,7 @@ class SimulatedMachine(Machine):
         self.disks: dict[Path, MemoryJournal] = {}  # the last owner of each
         self.killed = Flag()
         self.alerts: list[EscalationRecord] = []
+        self.wire: list[dict[str, Any]] = []  # the wire record
         self.log: Any = NoLog()
         base.on_death = self._on_death
 
@@ -139,6 +155,10 @@ class SimulatedMachine(Machine):
     def _dial(self, _host: str, _port: int) -> object:
         assert self.base.running is not None
         return self.network.dial(self.base.running)
+
+    def wire_record(self, config: Config, log: structlog.typing.FilteringBoundLogger) -> WireRecord:
+        del config, log
+        return SimulatedWireRecord(self.wire, self.monotonic_ns, self.pid())
 
     def kill_switch(self, config: Config) -> Mark:
         del config
