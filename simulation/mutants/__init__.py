@@ -1,0 +1,1 @@
+"""Planted bugs: what a test, or the simulator, must notice (M3)."""

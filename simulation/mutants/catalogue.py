@@ -1,0 +1,43 @@
+"""The planted bugs by name, and by the requirement that each breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final, NamedTuple
+
+from simulation.mutants.planting import Plant
+
+MODULES: Final = ("safeguards",)  # each has MUTANTS
+
+
+class Mutant(NamedTuple):
+    """A bug that somebody could have written.  ``about``: what it does; ``breaks``: the ids that must notice it."""
+
+    name: str
+    about: str
+    breaks: tuple[str, ...]
+    plant: Plant
+
+
+class UnknownMutant(LookupError):
+    """There is no planted bug of this name."""
+
+
+def catalogue() -> Mapping[str, Mutant]:
+    """All planted bugs by name."""
+    found: dict[str, Mutant] = {}
+    for module in MODULES:
+        for mutant in import_module(f"simulation.mutants.{module}").MUTANTS:
+            if mutant.name in found:
+                raise ValueError(f"two planted bugs are called {mutant.name}")
+            found[mutant.name] = mutant
+    return found
+
+
+def named(name: str) -> Mutant:
+    """The planted bug of this name; :class:`UnknownMutant`."""
+    found = catalogue()
+    if name not in found:
+        raise UnknownMutant(f"no planted bug is called {name!r}; there are {', '.join(found)}")
+    return found[name]
