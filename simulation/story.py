@@ -8,6 +8,7 @@ from typing import Any
 from thespian.actors import WakeupMessage, WatchMessage
 
 from messages import wire
+from messages.positions import BrokerSeen, Probe
 from messages.records import (
     EscalationRecord,
     ExecutionStateRecord,
@@ -16,14 +17,27 @@ from messages.records import (
     IntentRecord,
     StopRecord,
 )
-from messages.supervision import EventBatch, Operate, OrderBatch, Ping, Pong
+from messages.supervision import (
+    AlertBatchTaken,
+    EventBatch,
+    EventBatchTaken,
+    Operate,
+    OrderBatch,
+    OrderBatchTaken,
+    Ping,
+    Pong,
+)
 from simulation.base import Process
 from simulation.schedule import SECOND_NS
 from simulation.world import World
 from storage.port import Turn
+from supervisors.cells import CellDirectory
 from venue.truth import TruthEvent
 
-DULL = (Ping, Pong, WakeupMessage, WatchMessage)
+DULL = (
+    Ping, Pong, WakeupMessage, WatchMessage, EventBatchTaken, OrderBatchTaken, AlertBatchTaken, CellDirectory,
+    BrokerSeen, Probe,
+)  # fmt: skip
 DULL_EVENTS = frozenset({"Tick"})
 
 

@@ -14,6 +14,7 @@ from config.schema import (
     HedgeConfig,
     MetricsConfig,
     OrdersConfig,
+    ReconciliationConfig,
     SupervisionConfig,
     SystemConfig,
 )
@@ -147,6 +148,7 @@ def _config(tape: Tape) -> Config:
         ),
         supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
         alerts=AlertsConfig(repeat_ms=10_000),
+        reconciliation=ReconciliationConfig(poll_ms=tape.pick("poll, ms", (2_000, 6_000, 12_000))),
         metrics=MetricsConfig(port=0),
     )
 

@@ -47,7 +47,6 @@ from venue.truth import TruthEvent
 
 VICTIMS = ("Cell", "BrokerGateway", "Notifier", "CellSupervisor", "RootSupervisor")
 HEAL_NS = 240_000 * MS  # broker time within which everything must have ended
-REST_NS = 5_000 * MS  # what is under way when everything has ended may arrive
 CALM_NS = 2_000 * MS  # how often the end is looked for
 ASK_AGAIN_NS = 2_000 * MS  # an operator without an answer asks again
 MAX_STEPS = 200_000  # of one run: more is a livelock (L4)
@@ -91,6 +90,7 @@ class World:
         self.answers: dict[str, Any] = {}
         self.accepted: dict[str, str] = {}  # command id -> what became of it
         self.asked = 0
+        self.rest_ns = (2 * self.scenario.config.reconciliation.poll_ms + 1_000) * MS  # then nothing is unheard (R20)
         self.root_config = msgspec.msgpack.encode(self.scenario.config)
 
     def _new_server(self) -> Server:
@@ -146,7 +146,7 @@ class World:
             self._until(self.schedule.now_ns + CALM_NS)
             open_now = self.open_groups()
             if not open_now and self._answered():
-                self._until(self.schedule.now_ns + REST_NS)
+                self._until(self.schedule.now_ns + self.rest_ns)
                 if not self.open_groups():
                     return
             if self.schedule.now_ns >= limit_ns:
@@ -156,6 +156,9 @@ class World:
         """All faults end: the markets are deep, the wire is whole, the kill switch is off."""
         self.faults.heal()
         self.network.cut_until_ns = 0
+        if self.machine.killed.exists() or "kill_switch:True" in self.answers:
+            self.answers["kill_switch:True"] = CommandDone("given up")  # whoever still asks for it stops
+            self._ask("kill_switch:False", KillSwitch(False), "")
         self.market.deep = True
         self.market.mids = dict.fromkeys(self.market.symbols, 20_250)
         self.server.behave(Mischief(self.faults.nasty(), 0))
@@ -221,7 +224,7 @@ class World:
             case "cancel" if action.plan is not None:
                 self._ask(f"cancel:{action.plan.group_id}", CancelGroup(action.plan.group_id), action.plan.group_id)
             case "kill_switch":
-                self._ask("kill_switch", KillSwitch(action.on), "")
+                self._ask(f"kill_switch:{action.on}", KillSwitch(action.on), "")
 
     def _ask(self, command_id: str, command: Any, group_id: str, tries: int = 0) -> None:
         if tries and (self.answers.get(command_id) is not None or tries > 60):
