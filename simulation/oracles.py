@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from decisions.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import Side
-from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, group_part, group_tag
+from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, TriggerOn, group_part, group_tag
 from messages.operator import GroupAccepted
 from messages.records import GroupRecord, IntentRecord, IntentStatus, ProcessedEventRecord, Severity, StopStatus
 from storage.port import Turn
@@ -299,7 +299,8 @@ class Oracles:
                 working = self._open(tag, stop.leg_id, leg.side.opposite)
                 held = self._held(tag, record.group)[stop.leg_id]
                 called = any(a.kind == "STOP_UNPROTECTED" and a.symbol == stop.symbol for a in world.machine.alerts)
-                if leg.stop_trigger:
+                elsewhere = world.scenario.config.broker.server_side_stops and leg.stop_trigger_on is TriggerOn.LAST
+                if leg.stop_trigger and elsewhere:  # else it is watched here
                     text = f"{stop.stop_id}: {working} of {held} are protected by a stop, and nobody was called"
                     self.demand(working <= held and (working == held or called), "I8", text)
 

@@ -19,7 +19,7 @@ from config.schema import (
     SystemConfig,
 )
 from domain.execution import Side
-from domain.groups import Plan, PlanLeg, PlanStop, Policy
+from domain.groups import Plan, PlanGroupStop, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import Instrument, Right, osi_symbol
 from domain.quotes import Quote
 from simulation.faults import Faults
@@ -96,12 +96,13 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         on_ms = tape.between("kill switch at, ms", 500, fire_ms)
         actions.append(Action(on_ms * MS, "kill_switch", on=True))
         actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
+    protection_pct = tape.pick("market protection, %", (0.0, 0.0, 5.0))
     return Scenario(
-        config=_config(tape),
+        config=_config(tape, rests=protection_pct > 0),
         rules=Rules(
             cash=DEEP_POCKETS,
             cancel_latency_ns=tape.pick("cancel latency, ms", (0, 5, 200, 900)) * MS,
-            market_protection_pct=tape.pick("market protection, %", (0.0, 0.0, 5.0)),
+            market_protection_pct=protection_pct,
             price_band_pct=tape.pick("price band, %", (0.0, 0.0, 40.0)),
         ),
         promises_ids=tape.draw("ids are not deduplicated", 4) == 0,
@@ -131,14 +132,24 @@ def _plan(tape: Tape, number: int) -> Plan:
         strategy=shape,
         policy=tape.pick("policy", tuple(Policy)),
         allow_naked=shape == "naked_call",
-        stops=tuple(PlanStop(leg_id=short.leg_id, trigger_price=stop) for short in shorts[:1] if stop),
+        stops=tuple(
+            PlanStop(leg_id=short.leg_id, trigger_price=stop, trigger_on=tape.pick("trigger on", tuple(TriggerOn)))
+            for short in shorts[:1]
+            if stop
+        ),
+        stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.pick("group stop", (0, 0, 2_000_000))) else None,
     )
 
 
-def _config(tape: Tape) -> Config:
+def _config(tape: Tape, *, rests: bool) -> Config:
     return Config(
         system=SystemConfig(journal_dir="journals", cells=tape.between("cells", 1, 2)),
-        broker=BrokerConfig(answer_timeout_ms=tape.pick("answer timeout, ms", (2_000, 500)), market_orders_rest=True),
+        broker=BrokerConfig(
+            answer_timeout_ms=tape.pick("answer timeout, ms", (2_000, 500)),
+            market_orders_rest=rests or bool(tape.draw("market orders may rest", 2)),
+            replace_in_place=not tape.draw("no changes in place", 2),
+            server_side_stops=tape.draw("no stops at the broker", 3) < 2,
+        ),
         orders=OrdersConfig(
             entry_patience_ms=tape.pick("entry patience, ms", (20_000, 8_000, 60_000)),
             max_attempts=tape.pick("attempts", (3, 1, 6)),
