@@ -18,6 +18,8 @@ from simulation.schedule import MS, Schedule
 from venue.connection import Connection, Host
 from venue.protocol import ClientMessage, ServerMessage, encode, server_frames
 
+ON_THE_WIRE_NS = 500 * MS  # what left so shortly before a reset may still arrive
+
 
 class Link:
     """The client's end of one connection; what :class:`brokers.embedded.link.Link` is on a socket."""
@@ -28,6 +30,7 @@ class Link:
         self._inbox: list[bytes] = []
         self._ended = ""
         self.transport = Transport(network, self)
+        self._reset_ns = 0  # when this side gave it up
         self._due_ns = 0  # what is sent never overtakes what was sent before
 
     def fileno(self) -> int:
@@ -36,7 +39,7 @@ class Link:
     def send(self, message: ClientMessage) -> None:
         if self._ended:
             raise LinkError(f"sending failed: {self._ended}")
-        self._due_ns = self._network.carry(self._due_ns, self.transport.receive, encode(message))
+        self._due_ns = self._network.carry(self._due_ns, self._delivered, encode(message))
 
     def flush(self) -> None:
         pass
@@ -49,8 +52,18 @@ class Link:
             raise LinkError(self._ended)
 
     def close(self) -> None:
-        self._ended = self._ended or "closed"
-        self._due_ns = self._network.carry(self._due_ns, self.transport.lost)
+        self._reset("closed")
+
+    def _reset(self, why: str) -> None:
+        """What is not on the wire yet never gets there (SO_LINGER of the real link)."""
+        if not self._reset_ns:
+            self._ended = self._ended or why
+            self._reset_ns = self._network.schedule.now_ns
+            self._network.carry(min(self._due_ns, self._reset_ns + ON_THE_WIRE_NS), self.transport.lost)
+
+    def _delivered(self, data: bytes) -> None:
+        if not self._reset_ns or self._network.schedule.now_ns <= self._reset_ns + ON_THE_WIRE_NS:
+            self.transport.receive(data)
 
     # --- the network's side ---
 
@@ -67,9 +80,8 @@ class Link:
             self._network.wake(self._process)
 
     def peer_died(self) -> None:
-        """The client's process is dead: what it wrote is still delivered, then the exchange sees the end."""
-        self._ended = "dead"
-        self._due_ns = self._network.carry(self._due_ns, self.transport.lost)
+        """The client's process is dead, and its kernel resets the connection."""
+        self._reset("dead")
 
 
 class Transport(asyncio.Transport):

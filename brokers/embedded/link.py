@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 from collections.abc import Iterator
 
 from venue.protocol import ClientMessage, ServerMessage, encode, server_frames
@@ -11,6 +12,9 @@ from venue.protocol import ClientMessage, ServerMessage, encode, server_frames
 MAX_UNSENT_BYTES = 1 << 24
 READS_PER_PUMP = 16
 _READ_BYTES = 1 << 16
+# A connection that is given up, or whose process is killed, is reset, and what it has not delivered is thrown away: the
+# kernel would go on delivering for minutes, and an order would arrive after its absence had been proven (R7, I15).
+AT_ONCE = struct.pack("ii", 1, 0)
 _NOT_YET = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.ENOTCONN, errno.EALREADY, errno.EINTR})
 
 
@@ -36,6 +40,7 @@ class Link:
             raise LinkError(f"{host}:{port} is not a usable address ({error}); give an IP address and a port") from None
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         fault = self._socket.connect_ex(address)
         if fault not in _NOT_YET and fault != 0:
             self._socket.close()
