@@ -9,7 +9,7 @@ from thespian.actors import ActorAddress
 from actors.cell_tree import CellTree, Released
 from actors.machine import machine, now_ms
 from actors.process import CannotStart, ProcessActor
-from actors.window import OutWindow
+from actors.window import Arrival, InWindow, OutWindow
 from config.paths import journal_path
 from domain.rollout import realm_of_cell
 from messages import wire
@@ -55,7 +55,8 @@ class Cell(ProcessActor):
         self.heard_ms = 0  # when the gateway was last heard of, by the machine's clock
         self.beats = 0
         self.alerts: dict[str, tuple[EscalationRecord, int]] = {}  # passed on at that time, and not confirmed yet
-        self.taken: dict[int, int] = {}  # gateway incarnation -> last batch that is durable
+        self.gateway = 0  # the incarnation whose batches arrive
+        self.arrivals = InWindow()
 
     def on_start(self) -> str:
         if realm_of_cell(self.index) is not self.realm:
@@ -136,9 +137,13 @@ class Cell(ProcessActor):
     def on_events(self, batch: EventBatch, sender: ActorAddress) -> None:
         """A turn.  The batch is acknowledged when its effects are durable."""
         self.heard_ms = now_ms()
-        if batch.number > self.taken.get(batch.gateway, 0):
-            self.turn(wire.events(batch.events))
-            self.taken = {batch.gateway: batch.number}
+        if batch.gateway != self.gateway:
+            self.gateway, self.arrivals = batch.gateway, InWindow()
+        match self.arrivals.arrives(batch.number, batch.oldest):
+            case Arrival.EARLY:
+                return
+            case Arrival.NEXT:
+                self.turn(wire.events(batch.events))
         self.send(sender, EventBatchTaken(batch.gateway, batch.number))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
@@ -199,7 +204,7 @@ class Cell(ProcessActor):
         if "notifier" in self.peers:
             self.send(self.peers["notifier"], AlertBatch(self.name, wire.pack(alerts)))
 
-    def transmit_orders(self, number: int, requests: tuple[wire.Request, ...]) -> None:
+    def transmit_orders(self, number: int, oldest: int, requests: tuple[wire.Request, ...]) -> None:
         if "gateway" in self.peers:
-            batch = OrderBatch(self.index, self.journal.epoch, number, wire.pack(requests))
+            batch = OrderBatch(self.index, self.journal.epoch, number, oldest, wire.pack(requests))
             self.send(self.peers["gateway"], batch)

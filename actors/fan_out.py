@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.machine import machine
-from actors.window import OutWindow
+from actors.window import Arrival, InWindow, OutWindow
 from domain.groups import cell_of
 from domain.quotes import Quote
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
@@ -16,7 +16,7 @@ from messages import wire
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.orders import InstrumentList, Snapshot
-from messages.supervision import EventBatch, EventBatchTaken, Hello, Watch
+from messages.supervision import EventBatch, EventBatchTaken, Hello, OrderBatch, Watch
 
 BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
 
@@ -33,6 +33,7 @@ class CellLink:
         self.address, self.epoch, self.window = address, epoch, window
         self.symbols: frozenset[str] = frozenset()
         self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
+        self.arrivals = InWindow()  # of its order batches
 
 
 class FanOut:
@@ -52,14 +53,16 @@ class FanOut:
         if known is not None and hello.epoch < known.epoch:
             return None
 
-        def transmit(number: int, events: tuple[wire.Event, ...]) -> None:
-            self._send(sender, EventBatch(machine().pid(), number, wire.pack(events)))
+        def transmit(number: int, oldest: int, events: tuple[wire.Event, ...]) -> None:
+            self._send(sender, EventBatch(machine().pid(), number, oldest, wire.pack(events)))
 
         cell = self._cells[hello.cell] = CellLink(sender, hello.epoch, OutWindow(transmit))
         if known is not None:
             known.window.drop(lambda event: not isinstance(event, LEVELS))
             known.window.retarget(transmit)
             cell.window = known.window
+            if known.epoch == hello.epoch:
+                cell.arrivals = known.arrivals
         self._want(cell, hello.symbols)
         cell.window.put(*self._unannounced)
         self._unannounced.clear()
@@ -80,6 +83,10 @@ class FanOut:
         """Whether this epoch of the cell is the one that may send (I18)."""
         known = self._cells.get(cell)
         return known is not None and known.epoch == epoch
+
+    def arrives(self, batch: OrderBatch) -> Arrival:
+        """What a batch of a cell that is current is: next, known, or too early."""
+        return self._cells[batch.cell].arrivals.arrives(batch.number, batch.oldest)
 
     def depths(self) -> dict[int, int]:
         """How many events each cell has yet to take."""

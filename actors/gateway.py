@@ -16,6 +16,7 @@ from actors.order_door import OrderDoor
 from actors.process import CannotStart, ProcessActor
 from actors.reconciler_line import ReconcilerLine
 from actors.trading import Trading
+from actors.window import Arrival
 from brokers.corrections import in_fix_words
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.wire_record import RecordedAdapter
@@ -234,9 +235,13 @@ class BrokerGateway(ProcessActor):
     def on_order_batch(self, batch: OrderBatch, sender: ActorAddress) -> None:
         if not self.cells.is_current(batch.cell, batch.epoch):
             return  # nothing of an older epoch leaves (I18); a newer one says Hello first
+        arrival = self.cells.arrives(batch)
+        if arrival is Arrival.EARLY:
+            return
         self.send(sender, OrderBatchTaken(batch.epoch, batch.number))
-        self.door.take(wire.requests(batch.requests))
-        self.pump()
+        if arrival is Arrival.NEXT:
+            self.door.take(wire.requests(batch.requests))
+            self.pump()
 
     def on_attend(self, attend: Attend, sender: ActorAddress) -> None:
         self.reconciler.attend(attend, sender)

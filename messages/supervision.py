@@ -26,7 +26,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(1)
+PROTOCOL = Version(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,7 @@ class EventBatch:
 
     gateway: int  # incarnation of the gateway: its pid
     number: int
+    oldest: int  # the first batch that the cell owes an answer to
     events: bytes
 
 
@@ -143,6 +144,7 @@ class OrderBatch:
     cell: int
     epoch: int
     number: int
+    oldest: int  # the first batch that the gateway owes an answer to
     requests: bytes
 
 

@@ -236,7 +236,7 @@ class Door(BrokerGateway):
     def answers(self, *requests: wire.Request) -> list[SubmitResult]:
         """The results that a batch of the cell has at once."""
         self.batches += 1
-        self.on_order_batch(OrderBatch(0, 1, self.batches, wire.pack(requests)), "cell")
+        self.on_order_batch(OrderBatch(0, 1, self.batches, self.batches, wire.pack(requests)), "cell")
         return self.heard()
 
     def heard(self) -> list[SubmitResult]:

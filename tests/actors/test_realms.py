@@ -81,7 +81,7 @@ def test_a_paper_gateway_lets_paper_out_and_nothing_live(tmp_path: Path) -> None
     try:
         made.on_hello(Hello(25, 1, frozenset()), "paper cell")
         made.go_live()  # the harness calls as cell 0, which is not heard here
-        made.on_order_batch(OrderBatch(25, 1, 1, wire.pack((PAPER, LIVE))), "paper cell")
+        made.on_order_batch(OrderBatch(25, 1, 1, 1, wire.pack((PAPER, LIVE))), "paper cell")
         assert made.sent == [PAPER]
         assert [LIVE.client_order_id in trouble.text for trouble in made.troubles] == [False, True]
     finally:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.window import BATCH, RESEND_MS, WINDOW, OutWindow
+from actors.window import BATCH, RESEND_MS, WINDOW, Arrival, InWindow, OutWindow
 
 Sent = list[tuple[int, tuple[int, ...]]]
 
 
 def a_window() -> tuple[OutWindow[int], Sent]:
     sent: Sent = []
-    return OutWindow(lambda number, items: sent.append((number, items))), sent
+    return OutWindow(lambda number, _oldest, items: sent.append((number, items))), sent
 
 
 def test_what_is_put_waits_for_the_flush_and_goes_in_one_batch() -> None:
@@ -74,7 +74,7 @@ def test_a_new_incarnation_gets_what_is_worth_it_in_order() -> None:
         window.put(item)
         window.flush(0)
     new: Sent = []
-    window.retarget(lambda number, items: new.append((number, items)))
+    window.retarget(lambda number, _oldest, items: new.append((number, items)))
     window.drop(lambda item: item != 1)
     window.flush(0)
     assert [items for _, items in new] == [(0, 2, 3)]
@@ -102,3 +102,37 @@ def test_everything_arrives_at_least_once_and_first_copies_in_order(story: list[
             window.taken(number, 0)
     firsts = list(dict.fromkeys(item for _, items in sent for item in items))
     assert firsts == list(range(put))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["put", "deliver", "lose", "again"]), st.integers(0, 9)), max_size=60))
+def test_whatever_the_wire_does_a_receiver_takes_everything_once_and_in_order(story: list[tuple[str, int]]) -> None:
+    wire: list[tuple[int, int, tuple[int, ...]]] = []
+    window: OutWindow[int] = OutWindow(lambda *batch: wire.append(batch))
+    arrivals, taken, put = InWindow(), list[int](), 0
+
+    def deliver(batch: tuple[int, int, tuple[int, ...]]) -> None:
+        number, oldest, items = batch
+        arrival = arrivals.arrives(number, oldest)
+        if arrival is Arrival.NEXT:
+            taken.extend(items)
+        if arrival is not Arrival.EARLY:
+            window.taken(number, 0)
+
+    for now_ms, (step, place) in enumerate(story):
+        if step == "put":
+            window.put(put)
+            put += 1
+        elif step == "again":
+            window.resend(now_ms, older_than_ms=0)
+        elif wire and step == "deliver":
+            deliver(wire.pop(place % len(wire)))
+        elif wire:
+            wire.pop(place % len(wire))
+        window.flush(now_ms)
+    while len(window):
+        window.resend(0, older_than_ms=-1_000)
+        for batch in wire[::-1]:
+            deliver(batch)
+        wire.clear()
+    assert taken == list(range(put))
