@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,13 @@ from config.schema import AlertsConfig
 from monitoring.catalogue import CATALOGUE, METRICS, PREFIX, Kind
 
 FILES = Path(__file__).resolve().parents[2] / "monitoring"
+ROOT = FILES.parent
+ROOMS = ("actors", "decisions", "supervisors")
+# No value of these calls for anybody: they explain others, or an alert of the system's own tells the same at once
+TO_BE_LOOKED_AT = {
+    "orders_sent_total", "safeguard_actions_total", "strategy_exits_total", "groups", "alerts_total",
+    "alert_deliveries_total", "day_result",
+}  # fmt: skip
 RULES, DASHBOARD = FILES / "alerts.yml", FILES / "dashboard.json"
 
 
@@ -52,6 +60,32 @@ CATALOGUE_LABELS = {PREFIX + metric.name: metric.labels for metric in METRICS}
 def test_every_metric_is_on_the_dashboard() -> None:
     text = DASHBOARD.read_text()
     assert [metric.name for metric in METRICS if PREFIX + metric.name not in text] == []
+
+
+def test_every_metric_is_watched_by_a_rule_or_is_only_to_be_looked_at() -> None:
+    watched = " ".join(rule["expr"] for rule in rules())
+    assert {metric.name for metric in METRICS if PREFIX + metric.name not in watched} == TO_BE_LOOKED_AT
+
+
+def test_every_metric_and_every_kind_of_alert_is_explained() -> None:
+    text = (ROOT / "docs" / "monitoring.md").read_text()
+    assert [metric.name for metric in METRICS if not re.search(rf"`{metric.name}[`{{]", text)] == []
+    kinds = alert_kinds()
+    assert {"BROKER_SILENT", "LOSS_LIMIT", "WRONG_REALM", "END_OF_DAY"} <= kinds
+    assert [kind for kind in sorted(kinds) if f"`{kind}`" not in text] == []
+
+
+def alert_kinds() -> set[str]:
+    """What stands in the code beside a severity, under the name ``kind``, or first in the root's own letters."""
+    found = set()
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            told = [*call.args, *(keyword.value for keyword in call.keywords)]
+            names = {node.id for argument in told for node in ast.walk(argument) if isinstance(node, ast.Name)}
+            letter = isinstance(call.func, ast.Name) and call.func.id in ("Trouble", "TellOperators")
+            if "Severity" in names or letter:
+                found |= {arg.value for arg in told if isinstance(arg, ast.Constant) and isinstance(arg.value, str)}
+    return {kind for kind in found if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", kind)}
 
 
 def test_every_rule_says_what_is_wrong_and_what_to_do() -> None:
