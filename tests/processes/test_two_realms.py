@@ -52,7 +52,6 @@ def rollout(
     with bench(directory) as where:
         with where.config_path.open("a") as file:
             file.write(f'[rollout]\nmode = "{mode}"\nlive_share_pct = {share}\n')
-            file.write("[margin]\nquote_wait_ms = 600000\n")  # seconds of a busy machine are minutes of a fast exchange
             file.write(f'[paper]\nport = {free_port()}\nquotes = "{quotes}"\n')
             if quotes == "replay":
                 file.write("replay_speed = 20\n")
