@@ -84,14 +84,18 @@ class Admission:
 
     def _judge(self, group: Group, funds: Funds, moment: Moment) -> MarginJudgement:
         quotes = _fresh(group, moment)
-        return judge(group, entry_prices(group, quotes), quotes, funds, moment.at_ns, moment.config.margin)
+        return judge(
+            group, entry_prices(group, quotes), quotes, funds, moment.at_ns, moment.config.margin, moment.calendar
+        )
 
     def _reserve_for(self, open_groups: Mapping[str, GroupRecord], moment: Moment) -> None:
         """Groups of an earlier incarnation of this cell, at the last quotes there are."""
         for group_id, record in open_groups.items():
             if group_id not in self._reserved and record.outcome is GroupOutcome.OPEN:
                 group, quotes = record.group, moment.quotes
-                need = required(group, entry_prices(group, quotes), quotes, moment.at_ns, moment.config.margin)
+                need = required(
+                    group, entry_prices(group, quotes), quotes, moment.at_ns, moment.config.margin, moment.calendar
+                )
                 self._reserved[group_id] = need.requirement
 
 

@@ -26,7 +26,6 @@ from decisions.session import halt_text, restricted_legs
 from decisions.snapshots import sort_out
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from decisions.validation import PlanRefused, validate
-from domain.calendar import calendar
 from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument
@@ -306,9 +305,8 @@ class Desk(Actor):  # type: ignore[misc]
             why = self.turn.moment.shut_by or "the broker has not listed its instruments yet"
             self.reply(reply_to, CommandRefused((f"new risk is not allowed at the moment: {why}",)))
             return
-        today = calendar(self.turn.moment.config.broker.calendar).day(self.turn.moment.at_ns)
         try:
-            group = validate(plan, self.instruments, today)
+            group = validate(plan, self.instruments, self.turn.moment.today)
         except PlanRefused as refusal:
             self.reply(reply_to, CommandRefused(tuple(refusal.problems)))
             return

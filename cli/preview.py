@@ -140,11 +140,12 @@ def _margin(
     group: Group, legs: tuple[PlannedLeg, ...], market: Market, config: Config
 ) -> tuple[MarginRequirement | None, MarginJudgement | None, str]:
     prices = {planned.leg.instrument.symbol: planned.price for planned in legs}
+    days = calendar(config.broker.calendar)
     try:
-        needed = required(group, prices, market.quotes, market.ts_ns, config.margin)
+        needed = required(group, prices, market.quotes, market.ts_ns, config.margin, days)
         if market.funds is None:
             return needed, None, ""
-        judgement = judge(group, prices, market.quotes, market.funds, market.ts_ns, config.margin)
+        judgement = judge(group, prices, market.quotes, market.funds, market.ts_ns, config.margin, days)
     except MarginUnknown as unknown:
         return None, None, str(unknown)
     return needed, judgement, ""

@@ -78,7 +78,7 @@ def _clock(value: Any) -> str:
             return time.fromisoformat(value).strftime("%H:%M")
     except ValueError:
         pass
-    raise _Wrong("a time of the day such as '15:30' (UTC)")
+    raise _Wrong("a time of the day such as '15:30'")
 
 
 def _flag(value: Any) -> bool:
@@ -120,7 +120,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "max_adjustments": Key(_whole(0, 100), "so often it is rolled further out; then an adjustment only closes"),
     "exit_days_before_expiry": Key(_whole(0, 3_650), "close so many days before expiry"),
-    "exit_time": Key(_clock, "from this time of that day on (UTC)"),
+    "exit_time": Key(_clock, "from this time of that day on, by the clocks of `broker.calendar`"),
     "re_enter": Key(_flag, "enter anew after a vertical was closed"),
     "retry_ms": Key(
         _whole(100, 86_400_000), "pause after a failed attempt to enter; it doubles, up to 64 times (broker)"

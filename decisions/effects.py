@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import msgspec
 from msgspec.structs import replace
 
 from config.schema import Config
+from domain.calendar import Calendar, calendar
 from domain.instruments import Instrument
 from domain.quotes import Quote
 from domain.rollout import Realm, realm_of_cell
@@ -54,6 +56,16 @@ class Moment:
     waits: str = ""  # why even repairs have to wait: the session is closed or halted
     phase_ends_ns: int = 0  # broker time until which that is known
     listed: Mapping[str, Instrument] = field(default_factory=dict)  # the broker's newest list, by symbol
+
+    @property
+    def calendar(self) -> Calendar:
+        """The market's days and clocks; a date is the exchange's, never that of another zone."""
+        return calendar(self.config.broker.calendar)
+
+    @property
+    def today(self) -> date:
+        """The exchange's date."""
+        return self.calendar.day(self.at_ns)
 
     def current(self, instrument: Instrument) -> Instrument:
         """The contract with the limits of the broker's newest list: lot, tick and freeze quantity change overnight."""

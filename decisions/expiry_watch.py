@@ -14,7 +14,7 @@ import msgspec
 from config.schema import ReconciliationConfig
 from decisions.books import Library
 from decisions.position_changes import spot_of
-from domain.calendar import AlwaysOpen, Calendar, CalendarUnknown
+from domain.calendar import Calendar, death_ns
 from domain.groups import Leg
 from domain.money import to_decimal
 from domain.quotes import Quote
@@ -55,13 +55,7 @@ def watch_expiries(
 
 
 def _is_near(leg: Leg, as_of_ns: int, hours: int, calendar: Calendar) -> bool:
-    """A last day that the calendar cannot tell counts as its own end in UTC: rather early than late."""
-    last = date.fromisoformat(leg.instrument.expiry)
-    try:
-        end_ns = calendar.expiry_ns(last)
-    except CalendarUnknown:
-        end_ns = AlwaysOpen().expiry_ns(last)
-    return as_of_ns >= end_ns - hours * HOUR_NS
+    return as_of_ns >= death_ns(calendar, date.fromisoformat(leg.instrument.expiry)) - hours * HOUR_NS
 
 
 def _notice(record: GroupRecord, leg: Leg, units: int, spot: int, config: ReconciliationConfig) -> ExpiryNotice:

@@ -13,11 +13,12 @@ premium received: what the longs cost and what the spreads can lose at expiry, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 
 import msgspec
 
 from config.schema import MarginConfig
+from domain.calendar import Calendar, death_ns
 from domain.execution import Side
 from domain.groups import Group, Leg
 from domain.instruments import Instrument
@@ -55,21 +56,27 @@ class MarginJudgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def required(
-    group: Group, prices: Mapping[str, int], quotes: Mapping[str, Quote], at_ns: int, config: MarginConfig
+    group: Group,
+    prices: Mapping[str, int],
+    quotes: Mapping[str, Quote],
+    at_ns: int,
+    config: MarginConfig,
+    calendar: Calendar,
 ) -> MarginRequirement:
     """What ``group`` could need at worst, entered at ``prices`` (by symbol) in the market of ``quotes``.
+
+    ``calendar`` is the market's: it says which day it is, and when each contract dies.
 
     Raises ``MarginUnknown`` naming the prices that are missing.
     """
     spots = {name: quotes[name].mid for name in _underlyings(group) if name in quotes and quotes[name].usable}
     rules = {leg.instrument.underlying: _rule(leg.instrument, config) for leg in group.legs}
-    today = datetime.fromtimestamp(at_ns // NS, UTC).date()
-    strategy = estimate(group, prices, spots, rules, today)
+    strategy = estimate(group, prices, spots, rules, calendar.day(at_ns))
     if not all(_revaluable(leg, quotes, spots) for leg in group.legs):
         return MarginRequirement(
             requirement=strategy.requirement, basis="strategy", strategy=strategy, worst=None, span=None
         )
-    book = _book(group, quotes, spots, at_ns, config)
+    book = _book(group, quotes, spots, at_ns, config, calendar)
     worst, span = _under_shocks(group, book, prices, config), _under_span(group, book, config)
     figures = {"strategy": max(strategy.net, strategy.premium_paid), "shocks": worst.loss, "SPAN": span.loss}
     basis = max(figures, key=lambda name: figures[name])
@@ -83,9 +90,10 @@ def judge(
     funds: Funds,
     at_ns: int,
     config: MarginConfig,
+    calendar: Calendar,
 ) -> MarginJudgement:
     """Whether the group may be opened with these funds.  Raises ``MarginUnknown`` as :func:`required` does."""
-    report = required(group, prices, quotes, at_ns, config)
+    report = required(group, prices, quotes, at_ns, config, calendar)
     use = use_pct(report.requirement, funds)
     allowed = use <= config.max_use_pct
     return MarginJudgement(
@@ -150,7 +158,12 @@ def _revaluable(leg: Leg, quotes: Mapping[str, Quote], spots: Mapping[str, int])
 
 
 def _book(
-    group: Group, quotes: Mapping[str, Quote], spots: Mapping[str, int], at_ns: int, config: MarginConfig
+    group: Group,
+    quotes: Mapping[str, Quote],
+    spots: Mapping[str, int],
+    at_ns: int,
+    config: MarginConfig,
+    calendar: Calendar,
 ) -> dict[str, Marked]:
     found = {}
     for leg in group.legs:
@@ -160,19 +173,18 @@ def _book(
             (quote.bid + quote.ask) / 2,
             float(spots[leg.instrument.underlying]),
             half_spread=(quote.ask - quote.bid) / 2,
-            years=_years(leg.instrument, at_ns),
+            years=_years(leg.instrument, at_ns, calendar),
             rate=config.rate_pct / 100,
             dividend=config.dividend_pct / 100,
         )
     return found
 
 
-def _years(instrument: Instrument, at_ns: int) -> float:
-    """Until the end of the contract's last day, UTC; 0 for what has none."""
+def _years(instrument: Instrument, at_ns: int, calendar: Calendar) -> float:
+    """Until the contract dies; 0 for what never does."""
     if not instrument.expiry:
         return 0.0
-    last = datetime.combine(date.fromisoformat(instrument.expiry) + timedelta(days=1), time(), UTC)
-    return max(0.0, last.timestamp() - at_ns / NS) / YEAR_S
+    return max(0, death_ns(calendar, date.fromisoformat(instrument.expiry)) - at_ns) / (YEAR_S * NS)
 
 
 def _under_shocks(

@@ -216,12 +216,12 @@ def _look_open(state: StrategyState, look: LookAtStrategy, moment: Moment, effec
         return _close(state, Verdict(Exit.ELSEWHERE, view.reason), moment, effects)
     if state.record.standing is Standing.STOPPED:
         return _close(state, Verdict(Exit.OPERATOR, "stopped by the operator"), moment, effects)
-    if expired(vertical, moment.at_ns):
+    if expired(vertical, moment):
         return _expired(state, view, moment, effects)
     if not view.live:
         state = written(state, _filled(vertical, view), effects)
     seen = mark(vertical_of(state), view, moment)
-    found = verdict(vertical_of(state), state.rules, seen, moment.at_ns)
+    found = verdict(vertical_of(state), state.rules, seen, moment)
     state = replace(state, mark=seen)
     if found is not None:
         return _close(state, found, moment, effects)

@@ -8,19 +8,18 @@ or less than nothing) give none either (R15).
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import msgspec
 
 from decisions.effects import MS, Moment
+from domain.calendar import Calendar
 from domain.money import to_decimal
 from domain.quotes import Quote
 from domain.strategies import Exit, StrategyRules
 from domain.verticals import Vertical
 from messages.strategy import GroupView, Mark
 from messages.strategy_records import VerticalRecord
-
-NS = 1_000_000_000
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -89,20 +88,20 @@ def _distance_pct(record: VerticalRecord, spot: int) -> float:
     return 100 * (record.short_strike - spot) * record.kind.outward / at_entry if at_entry > 0 else 100.0
 
 
-def exit_from(record: VerticalRecord, rules: StrategyRules) -> datetime:
-    """From when on the vertical is to be closed because its expiry is near (UTC)."""
+def exit_from_ns(record: VerticalRecord, rules: StrategyRules, days: Calendar) -> int:
+    """From when on the vertical is to be closed because its expiry is near, by the exchange's clocks."""
     day = date.fromisoformat(record.expiry) - timedelta(days=rules.exit_days_before_expiry)
-    return datetime.combine(day, rules.exit_clock, UTC)
+    return days.instant(day, rules.exit_clock)
 
 
-def expired(record: VerticalRecord, at_ns: int) -> bool:
-    """Whether the contracts' last day is over."""
-    return datetime.fromtimestamp(at_ns // NS, UTC).date() > date.fromisoformat(record.expiry)
+def expired(record: VerticalRecord, moment: Moment) -> bool:
+    """Whether the contracts' last day is over; until then their settlement may still tell what became of them."""
+    return moment.today > date.fromisoformat(record.expiry)
 
 
-def verdict(record: VerticalRecord, rules: StrategyRules, seen: Mark, at_ns: int) -> Verdict | None:
+def verdict(record: VerticalRecord, rules: StrategyRules, seen: Mark, moment: Moment) -> Verdict | None:
     """The first rule of the table that asks for an exit."""
-    if datetime.fromtimestamp(at_ns // NS, UTC) >= exit_from(record, rules):
+    if moment.at_ns >= exit_from_ns(record, rules, moment.calendar):
         days = rules.exit_days_before_expiry
         return Verdict(Exit.EXPIRY, f"it expires on {record.expiry}, and exit_days_before_expiry is {days}")
     threatened = rules.adjust_within_pct > 0 and record.kind.for_credit and seen.spot > 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 
 import msgspec
 
 from decisions.effects import Moment
+from domain.calendar import death_ns
 from domain.greeks import greeks
 from domain.instruments import Instrument, Right
 from domain.money import to_decimal
@@ -42,11 +43,6 @@ class _NotYet(Exception):
         self.wanting = Wanting(reason, tuple(symbols))
 
 
-def today(at_ns: int) -> date:
-    """The day, UTC, of a broker time."""
-    return datetime.fromtimestamp(at_ns // NS, UTC).date()
-
-
 def choose(
     rules: StrategyRules, listed: Mapping[str, Instrument], moment: Moment, beyond_strike: int = 0
 ) -> Chosen | Wanting:
@@ -78,7 +74,7 @@ def _choose(rules: StrategyRules, listed: Mapping[str, Instrument], moment: Mome
 def _chains(rules: StrategyRules, listed: Mapping[str, Instrument], moment: Moment) -> list[list[Instrument]]:
     """The contracts of each expiry that the rules allow, nearest first, each by strike."""
     family = [i for i in listed.values() if i.underlying == rules.underlying and i.right is rules.kind.right]
-    day = today(moment.at_ns)
+    day = moment.today
     chains: dict[str, list[Instrument]] = {}
     for instrument in sorted(family, key=lambda i: (i.expiry, i.strike)):
         if rules.min_days <= (date.fromisoformat(instrument.expiry) - day).days <= rules.max_days:
@@ -150,8 +146,8 @@ def _delta(instrument: Instrument, spot: int, moment: Moment) -> float | None:
         return None
     margin = moment.config.margin
     rate, dividend = margin.rate_pct / 100, margin.dividend_pct / 100
-    end = datetime.combine(date.fromisoformat(instrument.expiry) + timedelta(days=1), time(), UTC).timestamp()
-    years = max(0.0, end - moment.at_ns / NS) / YEAR_S
+    end_ns = death_ns(moment.calendar, date.fromisoformat(instrument.expiry))
+    years = max(0, end_ns - moment.at_ns) / (YEAR_S * NS)
     price, strike = quote.mid / 10_000, instrument.strike / 10_000
     volatility = implied_volatility(instrument.right, price, spot / 10_000, strike, rate, dividend, years)
     if volatility is None:

@@ -64,6 +64,9 @@ class Calendar(Protocol):
     def day(self, now_ns: int) -> date:
         """The exchange's date at this instant."""
 
+    def instant(self, day: date, at: time) -> int:
+        """When the exchange's clocks show this, in ns."""
+
     def standing(self, now_ns: int) -> Standing:
         """Where the market is at this instant."""
 
@@ -79,11 +82,14 @@ class AlwaysOpen:
     def day(self, now_ns: int) -> date:
         return datetime.fromtimestamp(now_ns // NS, UTC).date()
 
+    def instant(self, day: date, at: time) -> int:
+        return int(datetime.combine(day, at, UTC).timestamp()) * NS
+
     def standing(self, now_ns: int) -> Standing:  # noqa: ARG002
         return OPEN_ALWAYS
 
     def expiry_ns(self, expiry: date) -> int:
-        return int(datetime.combine(expiry + timedelta(days=1), time(), UTC).timestamp()) * NS
+        return self.instant(expiry + timedelta(days=1), time())
 
 
 class MarketCalendar:
@@ -125,14 +131,14 @@ class MarketCalendar:
         return self._between(day, market.opening, market.early_close if day in self._early else market.closing)
 
     def _between(self, day: date, opening: time, closing: time) -> Session:
-        return Session(day, self._instant(day, opening), self._instant(day, closing))
+        return Session(day, self.instant(day, opening), self.instant(day, closing))
 
-    def _instant(self, day: date, at: time) -> int:
+    def instant(self, day: date, at: time) -> int:
         return int(datetime.combine(day, at, self._zone).timestamp()) * NS
 
     def standing(self, now_ns: int) -> Standing:
         day = self.day(now_ns)
-        midnight_ns = self._instant(day + timedelta(days=1), time())
+        midnight_ns = self.instant(day + timedelta(days=1), time())
         try:
             session = self.session(day)
         except CalendarUnknown as unknown:
@@ -172,6 +178,14 @@ class MarketCalendar:
 
 def _date(year: int, month_day: str) -> date:
     return date.fromisoformat(f"{year}-{month_day}")
+
+
+def death_ns(calendar: Calendar, expiry: date) -> int:
+    """:meth:`Calendar.expiry_ns`; where the calendar cannot tell, the end of that day on the exchange's clocks."""
+    try:
+        return calendar.expiry_ns(expiry)
+    except CalendarUnknown:
+        return calendar.instant(expiry + timedelta(days=1), time())
 
 
 def has_expired(calendar: Calendar, expiry: str, now_ns: int) -> bool:

@@ -47,7 +47,7 @@ class StrategyRules(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_clock(self) -> time:
-        """``exit_time`` as a time of the day, UTC."""
+        """``exit_time`` as a time of the day, on the exchange's clocks."""
         return time.fromisoformat(self.exit_time)
 
 

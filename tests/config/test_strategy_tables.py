@@ -80,7 +80,7 @@ def test_the_reference_page_names_every_key() -> None:
         (("min_credit = 0.35", "min_days = 90"), "min_days = 90 must not exceed max_days = 60"),
         (("min_credit = 0.35", "exit_days_before_expiry = 7"), "else it would close what it has just entered"),
         (("min_credit = 0.35", "profit_target_pct = 0"), "profit_target_pct = 0 is not allowed"),
-        (("min_credit = 0.35", "exit_time = '25:00'"), "it must be a time of the day such as '15:30' (UTC)"),
+        (("min_credit = 0.35", "exit_time = '25:00'"), "it must be a time of the day such as '15:30'"),
         (("weekly-puts", "weekly puts"), "name = 'weekly puts' is not allowed; it must be 1 to 32 letters"),
         (("[[strategy]]", "[strategy]"), "strategy must be a list of tables, each written [[strategy]]"),
     ],

@@ -11,6 +11,7 @@ from order_cases import a_group, a_leg, option
 
 from config.schema import MarginConfig
 from decisions.margining import entry_prices, judge, required, unquoted, use_pct
+from domain.calendar import calendar
 from domain.execution import Side
 from domain.groups import Group, Leg
 from domain.instruments import Right
@@ -20,6 +21,7 @@ from domain.quotes import Quote
 from messages.market import Funds
 
 CONFIG = MarginConfig()
+DAYS = calendar("always")
 EXPIRY = "2026-06-19"
 AT_NS = int(datetime(2026, 5, 20, 14, tzinfo=UTC).timestamp()) * 10**9
 SPOT = 100
@@ -55,7 +57,7 @@ def market(group: Group, width: int = 200) -> dict[str, Quote]:
 
 def needed(group: Group, quotes: dict[str, Quote] | None = None, config: MarginConfig = CONFIG) -> int:
     quotes = market(group) if quotes is None else quotes
-    return required(group, entry_prices(group, quotes), quotes, AT_NS, config).requirement
+    return required(group, entry_prices(group, quotes), quotes, AT_NS, config, DAYS).requirement
 
 
 def funds(available: int, used: int = 0) -> Funds:
@@ -64,7 +66,7 @@ def funds(available: int, used: int = 0) -> Funds:
 
 def test_the_requirement_is_the_largest_of_the_three_figures() -> None:
     group, quotes = condor(), market(condor())
-    report = required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG)
+    report = required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS)
     assert report.worst is not None
     assert report.span is not None
     figures = {
@@ -78,7 +80,7 @@ def test_the_requirement_is_the_largest_of_the_three_figures() -> None:
 
 def test_the_worst_case_names_a_scenario_and_a_prefix_that_is_not_the_end_of_the_plan() -> None:
     """SPAN's worst for a condor: the market falls and the calls, which gain, are not sold yet."""
-    report = required(condor(), entry_prices(condor(), market(condor())), market(condor()), AT_NS, CONFIG)
+    report = required(condor(), entry_prices(condor(), market(condor())), market(condor()), AT_NS, CONFIG, DAYS)
     assert report.span is not None
     assert report.span.scenario == "-3/3 of the price range, volatility down"
     assert dict(report.span.prefix) == {"buy0": 8, "buy1": 8, "sell2": 8, "sell3": 0}
@@ -95,7 +97,7 @@ def test_a_wider_market_needs_more() -> None:
 
     def loss(width: int) -> int:
         quotes = market(group, width)
-        worst = required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG).worst
+        worst = required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS).worst
         assert worst is not None
         assert worst.scenario == "price +3 %, IV +0 %, spread x2"
         return worst.loss
@@ -108,7 +110,7 @@ def test_harder_shocks_need_more_and_none_leave_the_spread() -> None:
     quotes = market(group)
 
     def loss(config: MarginConfig) -> int:
-        worst = required(group, entry_prices(group, quotes), quotes, AT_NS, config).worst
+        worst = required(group, entry_prices(group, quotes), quotes, AT_NS, config, DAYS).worst
         assert worst is not None
         return worst.loss
 
@@ -130,7 +132,7 @@ class TestMarginSufficientAndInsufficient:
     def test_margin_sufficient(self) -> None:
         group, quotes = condor(), market(condor())
         need = needed(group)
-        judged = judge(group, entry_prices(group, quotes), quotes, funds(-(-need * 10 // 9)), AT_NS, CONFIG)
+        judged = judge(group, entry_prices(group, quotes), quotes, funds(-(-need * 10 // 9)), AT_NS, CONFIG, DAYS)
         assert judged.allowed
         assert judged.use_pct == pytest.approx(90, abs=1e-4)
         assert judged.text.startswith("margin: the group needs ")
@@ -138,7 +140,7 @@ class TestMarginSufficientAndInsufficient:
     def test_margin_insufficient(self) -> None:
         group, quotes = condor(), market(condor())
         need = needed(group)
-        judged = judge(group, entry_prices(group, quotes), quotes, funds(need * 10 // 9 - 10), AT_NS, CONFIG)
+        judged = judge(group, entry_prices(group, quotes), quotes, funds(need * 10 // 9 - 10), AT_NS, CONFIG, DAYS)
         assert not judged.allowed
         for part in (
             f"insufficient margin: the group needs {need / 10_000:,}",
@@ -155,7 +157,7 @@ class TestMarginSufficientAndInsufficient:
         need = needed(group)
         for used, allowed in ((7 * need, True), (9 * need, False)):
             account = funds(10 * need - used, used)
-            assert judge(group, entry_prices(group, quotes), quotes, account, AT_NS, CONFIG).allowed is allowed
+            assert judge(group, entry_prices(group, quotes), quotes, account, AT_NS, CONFIG, DAYS).allowed is allowed
 
     @pytest.mark.parametrize("available", [0, -1_000_000])
     def test_without_any_funds_nothing_is_allowed(self, available: int) -> None:
@@ -166,11 +168,11 @@ class TestMissingPrices:
     def test_without_a_price_of_the_underlying_the_worst_loss_at_expiry_counts_in_full(self) -> None:
         group, quotes = condor(), market(condor())
         del quotes[group.legs[0].instrument.underlying]
-        report = required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG)
+        report = required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS)
         assert (report.worst, report.span, report.basis) == (None, None, "strategy")
         assert report.requirement == report.strategy.premium_paid + report.strategy.covered
         assert report.strategy.covered == 8 * 100 * 5 * 10_000
-        judged = judge(group, entry_prices(group, quotes), quotes, funds(1), AT_NS, CONFIG)
+        judged = judge(group, entry_prices(group, quotes), quotes, funds(1), AT_NS, CONFIG, DAYS)
         assert "the underlying has no price" in judged.text
 
     def test_a_leg_without_quote_and_limit_makes_the_requirement_unknown(self) -> None:
@@ -191,7 +193,7 @@ class TestMissingPrices:
         quotes[symbol] = Quote(symbol, AT_NS, bid, 1, ask, 1)
         assert unquoted(group, quotes, {}) == [symbol]
         priced = {one.instrument.symbol: 10_000 for one in group.legs}
-        assert required(group, priced, quotes, AT_NS, CONFIG).worst is None
+        assert required(group, priced, quotes, AT_NS, CONFIG, DAYS).worst is None
 
     def test_an_underlying_is_waited_for_only_where_it_is_listed(self) -> None:
         group, quotes = condor(), market(condor())
@@ -209,6 +211,19 @@ def test_an_iron_condor_of_eight_slices_a_leg_is_judged_in_milliseconds() -> Non
     took = []
     for _ in range(20):
         began = time.perf_counter()
-        judge(group, prices, quotes, account, AT_NS, CONFIG)
+        judge(group, prices, quotes, account, AT_NS, CONFIG, DAYS)
         took.append(time.perf_counter() - began)
     assert min(took) < 0.02
+
+
+def test_a_contract_is_revalued_up_to_the_moment_at_which_its_exchange_lets_it_die() -> None:
+    """A minute after the close in New York its last day goes on in UTC, and nothing is left of its time value."""
+    dead_ns = int(datetime(2026, 6, 18, 20, 1, tzinfo=UTC).timestamp()) * 10**9  # 06-19 is a holiday there
+    put = a_group(leg(0, Side.BUY, Right.PUT, 101))
+    quotes = market(put)
+    figures = {}
+    for name in ("us_options", "always"):
+        report = required(put, entry_prices(put, quotes), quotes, dead_ns, CONFIG, calendar(name))
+        assert report.worst is not None
+        figures[name] = report.worst.loss
+    assert figures["us_options"] != figures["always"]

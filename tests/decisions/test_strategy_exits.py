@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import assume, given
@@ -9,12 +10,12 @@ from hypothesis import strategies as st
 from test_strikes import NOW, PRICE, moment, option
 
 from decisions.effects import MS
-from decisions.strategy_exits import figures, mark, measured, verdict
+from decisions.strategy_exits import expired, figures, mark, measured, verdict
 from domain.groups import GroupOutcome, Mode
 from domain.quotes import Quote
 from domain.strategies import Exit, StrategyRules
 from domain.verticals import VerticalKind
-from messages.strategy import GroupView
+from messages.strategy import GroupView, Mark
 from messages.strategy_records import VerticalRecord
 
 QUANTITY = 10
@@ -65,7 +66,7 @@ def test_a_profit_is_taken_only_where_it_could_really_be_had(
         ts_ns = NOW - data.draw(ages) * MS
         book[symbol] = Quote(symbol, ts_ns, data.draw(sides), 10, data.draw(sides), 10)
     seen = mark(record, view, moment(book))
-    found = verdict(record, rules(kind, adjust_within_pct=0.0), seen, NOW)
+    found = verdict(record, rules(kind, adjust_within_pct=0.0), seen, moment({}))
     short, long = book[record.short_symbol], book[record.long_symbol]
     if found is None or found.exit is not Exit.PROFIT_TARGET:
         return
@@ -92,7 +93,7 @@ def test_with_honest_quotes_half_of_the_maximum_is_the_line(
     cost = (worth if kind.for_credit else -worth) + 2 * half_spread
     pnl = view.cash - cost * QUANTITY * 100
     assert seen.pnl == pnl
-    found = verdict(record, rules(kind, stop_loss_pct=0.0, adjust_within_pct=0.0), seen, NOW)
+    found = verdict(record, rules(kind, stop_loss_pct=0.0, adjust_within_pct=0.0), seen, moment({}))
     assert (found is not None) == (2 * pnl >= figures(record).max_profit)
 
 
@@ -111,7 +112,7 @@ def test_a_long_leg_that_nobody_bids_for_counts_nothing_and_hides_nothing() -> N
 def test_only_a_credit_vertical_is_adjusted_and_exactly_when_its_strike_is_near(kind: VerticalKind, spot: int) -> None:
     record, view = held(kind, 20_000)
     book = {"XYZ": Quote("XYZ", NOW, spot, 1, spot, 1)}
-    found = verdict(record, rules(kind), mark(record, view, moment(book)), NOW)
+    found = verdict(record, rules(kind), mark(record, view, moment(book)), moment({}))
     left = (record.short_strike - spot) * kind.outward
     near = round(100 * left / (5 * PRICE), 1) <= 20.0
     assert (found is not None) == (kind.for_credit and near)
@@ -123,6 +124,21 @@ def test_without_any_quote_nothing_happens_before_its_time() -> None:
         record, view = held(kind, 20_000)
         seen = mark(record, view, moment({}))
         assert seen.problem == "no usable quote of XYZ"
-        assert verdict(record, rules(kind), seen, NOW) is None
-        expiry = verdict(record, rules(kind), seen, NOW + 29 * 86_400 * 10**9)
+        assert verdict(record, rules(kind), seen, moment({})) is None
+        expiry = verdict(record, rules(kind), seen, moment({}, NOW + 29 * 86_400 * 10**9))
         assert expiry is not None and expiry.exit is Exit.EXPIRY
+
+
+def test_the_days_and_the_clocks_are_those_of_the_exchange() -> None:
+    record, _ = held(VerticalKind.BULL_PUT, PRICE)  # its last day is 2026-02-04
+    wanted, hour = rules(VerticalKind.BULL_PUT, exit_days_before_expiry=2, exit_time="15:00"), 3_600 * 10**9
+    for calendar, zone_h in (("always", 0), ("us_options", 5), ("nse", -5.5)):
+        due = int(datetime(2026, 2, 2, 15, tzinfo=UTC).timestamp()) * 10**9 + round(zone_h * hour)
+        assert verdict(record, wanted, Mark(), moment({}, due - 1, calendar)) is None
+        found = verdict(record, wanted, Mark(), moment({}, due, calendar))
+        assert found is not None and found.exit is Exit.EXPIRY
+        over = int(datetime(2026, 2, 5, tzinfo=UTC).timestamp()) * 10**9 + round(zone_h * hour)
+        assert (expired(record, moment({}, over - 1, calendar)), expired(record, moment({}, over, calendar))) == (
+            False,
+            True,
+        )

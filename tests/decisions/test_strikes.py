@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Config
+from config.schema import BrokerConfig, Config
 from decisions.effects import MS, Moment
 from decisions.strikes import Chosen, Wanting, choose
 from domain.instruments import Instrument, Right, osi_symbol
@@ -34,10 +34,10 @@ def rules(kind: VerticalKind, **changes: Any) -> StrategyRules:
     return StrategyRules(name="s", kind=kind, underlying="XYZ", quantity=10, **wanted)
 
 
-def moment(quotes: dict[str, Quote]) -> Moment:
+def moment(quotes: dict[str, Quote], at_ns: int = NOW, calendar: str = "always") -> Moment:
     return Moment(
-        at_ns=NOW, cause="test", epoch=1, cell=0, may_send=True, may_open=True, deduplicates=True, quotes=quotes,
-        config=Config(),
+        at_ns=at_ns, cause="test", epoch=1, cell=0, may_send=True, may_open=True, deduplicates=True, quotes=quotes,
+        config=Config(broker=BrokerConfig(calendar=calendar)),
     )  # fmt: skip
 
 
@@ -135,3 +135,16 @@ def test_legs_of_different_lots_are_no_pair() -> None:
     listed = full(30, Right.PUT) | {(odd := option(30, 90, Right.PUT, lot_size=7)).symbol: odd}
     found = choose(rules(VerticalKind.BULL_PUT), listed, moment(honest(listed)))
     assert isinstance(found, Wanting) and "strike 90 to protect 95" in found.reason
+
+
+def test_the_days_to_expiry_are_counted_on_the_exchange_s_calendar() -> None:
+    """20:00 in New York is 01:00 of the next day in UTC: the contract of tomorrow is still one day away."""
+    evening = int(datetime(2026, 1, 6, 1, tzinfo=UTC).timestamp()) * 10**9
+    listed = {one.symbol: one for one in (option(1, 95, Right.PUT), option(1, 90, Right.PUT))}
+    wanted = rules(VerticalKind.BULL_PUT, min_days=1, max_days=1)
+    book = {"XYZ": Quote("XYZ", evening, 999_900, 100, 1_000_100, 100)}
+    for symbol, bid in zip(listed, (10_000, 5_000), strict=True):
+        book[symbol] = Quote(symbol, evening, bid, 10, bid + 100, 10)
+    assert isinstance(choose(wanted, listed, moment(book, evening, "us_options")), Chosen)
+    found = choose(wanted, listed, moment(book, evening))
+    assert isinstance(found, Wanting) and "2026-01-06" in found.reason
