@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,6 +32,7 @@ def run(
     faults: Annotated[str, typer.Option(help="Only these, comma separated; 'none' for none.")] = "",
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+    every_corner: Annotated[bool, typer.Option(help="Fail also when a choice or a fault was never tried.")] = False,
     keep_going: Annotated[bool, typer.Option(help="Also after a violation.")] = True,
 ) -> None:
     """Run seeds; exit status 1 when an invariant was violated in any."""
@@ -40,6 +41,8 @@ def run(
     struck: Counter[str] = Counter()
     checks: Counter[str] = Counter()
     failed: list[Result] = []
+    corners: dict[str, set[str]] = defaultdict(set)
+    offered: dict[str, set[str]] = defaultdict(set)
     steps = 0
     bar = Progress(TextColumn("seeds"), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
     with bar:
@@ -48,23 +51,30 @@ def run(
             bar.advance(task)
             struck.update(result.struck)
             checks.update(result.checks)
+            for label, tried in result.corners.items():
+                corners[label] |= tried
+                offered[label] |= set(result.offered[label])
             steps += result.steps
             if result.violation:
                 failed.append(result)
                 bar.console.print(f"seed {result.seed}: {result.violation}: {result.text}", markup=False)
                 if not keep_going:
                     break
+    untried = [f"{label}: {left}" for label in sorted(offered) for left in sorted(offered[label] - corners[label])]
+    untried += [f"{name} never struck" for name in CATALOGUE if not struck[name]] if not faults else []
     if as_json:
         document = {
             "seeds": [first, last],
             "violations": [{"seed": r.seed, "invariant": r.violation, "text": r.text} for r in failed],
-            "steps": steps, "faults": dict(struck), "checks": dict(checks),
+            "steps": steps, "untried": untried, "faults": dict(struck), "checks": dict(checks),
         }  # fmt: skip
         out.print_json(msgspec.json.encode(document).decode())
     else:
         _tables(struck, checks)
+        for line in untried:
+            out.print(f"never tried: {line}", markup=False)
         out.print(f"{last - first} seeds, {steps} steps, {len(failed)} violations")
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failed or (every_corner and untried) else 0)
 
 
 @app.command()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+from msgspec.structs import replace
 
 from simulation.faults import swarm
 from simulation.oracles import Violation
 from simulation.tape import Tape
 from simulation.world import World
+
+TWICE_EVERY = 25
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +25,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     virtual_s: float
     draws: tuple[int, ...]
+    digest: str  # of everything that was said, became durable, and happened at the exchange
     struck: dict[str, int]
     checks: dict[str, int]
+    corners: dict[str, set[str]]  # choices of the scenario that were tried
+    offered: dict[str, tuple[str, ...]]  # and those that there were
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +68,19 @@ def run_tape(
         events=len(world.truth),
         virtual_s=world.schedule.monotonic(),
         draws=tuple(tape.drawn),
+        digest=world.digest(),
         struck=dict(world.faults.counts),
         checks=dict(world.oracles.checks),
+        corners=tape.corners,
+        offered=tape.offered,
     )
 
 
 def run_seed(seed: int, only: frozenset[str] | None = None) -> Result:
-    """The world of a seed."""
-    return run_tape(Tape(seed), seed, only)
+    """The world of a seed; every so many are run twice and must tell the same story (M2)."""
+    result = run_tape(Tape(seed), seed, only)
+    if seed % TWICE_EVERY == 0 and not result.violation:
+        again = run_tape(Tape(seed), seed, only)
+        if again.digest != result.digest:
+            return replace(result, violation="M2", text=f"two runs differ: {result.digest} and {again.digest}")
+    return result

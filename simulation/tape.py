@@ -21,6 +21,8 @@ class Tape:
         self._recorded = recorded
         self.drawn: list[int] = []
         self.labels: list[str] = []
+        self.corners: dict[str, set[str]] = {}  # what of each choice of a scenario was tried
+        self.offered: dict[str, tuple[str, ...]] = {}
 
     def draw(self, label: str, choices: int) -> int:
         """One of ``choices`` numbers from 0."""
@@ -48,6 +50,13 @@ class Tape:
     def pick(self, label: str, choices: Sequence[Any]) -> Any:
         """One of these; the first is the benign one."""
         return choices[self.draw(label, len(choices))]
+
+    def corner(self, label: str, choices: Sequence[Any]) -> Any:
+        """The same for a choice of the scenario: what was never tried is told (M1)."""
+        chosen = self.pick(label, choices)
+        self.offered[label] = tuple(map(str, choices))
+        self.corners.setdefault(label, set()).add(str(chosen))
+        return chosen
 
 
 class TapeRandom(Random):

@@ -86,8 +86,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
     """A seed's scenario."""
-    fire_ms = tape.pick("under fire for, ms", (6_000, 12_000, 20_000))
-    plans = [_plan(tape, number) for number in range(1 + tape.draw("more groups", 3))]
+    fire_ms = tape.corner("under fire for, ms", (6_000, 12_000, 20_000))
+    plans = [_plan(tape, number) for number in range(tape.corner("groups", (1, 2, 3)))]
     actions = [Action(tape.between("submit at, ms", 400, fire_ms // 2) * MS, "submit", plan) for plan in plans]
     for plan in plans:
         if faults.strikes("F.operator.cancel"):
@@ -96,26 +96,26 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         on_ms = tape.between("kill switch at, ms", 500, fire_ms)
         actions.append(Action(on_ms * MS, "kill_switch", on=True))
         actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
-    protection_pct = tape.pick("market protection, %", (0.0, 0.0, 5.0))
+    protection_pct = tape.corner("market protection, %", (0.0, 0.0, 5.0))
     return Scenario(
         config=_config(tape, rests=protection_pct > 0),
         rules=Rules(
             cash=DEEP_POCKETS,
-            cancel_latency_ns=tape.pick("cancel latency, ms", (0, 5, 200, 900)) * MS,
+            cancel_latency_ns=tape.corner("cancel latency, ms", (0, 5, 200, 900)) * MS,
             market_protection_pct=protection_pct,
-            price_band_pct=tape.pick("price band, %", (0.0, 0.0, 40.0)),
+            price_band_pct=tape.corner("price band, %", (0.0, 0.0, 40.0)),
         ),
-        promises_ids=tape.draw("ids are not deduplicated", 4) == 0,
+        promises_ids=tape.corner("ids are deduplicated", (True, False)),
         actions=tuple(sorted(actions, key=lambda action: action.at_ns)),
         fire_ns=fire_ms * MS,
     )
 
 
 def _plan(tape: Tape, number: int) -> Plan:
-    shape = tape.pick("shape", tuple(SHAPES))
-    quantity = tape.pick("quantity", (2, 1, 5, 10, 25, 60))
+    shape = tape.corner("shape", tuple(SHAPES))
+    quantity = tape.corner("quantity", (2, 1, 5, 10, 25, 60))
     rows = SHAPES[shape]
-    if tape.draw("legs in the opposite order", 2):
+    if tape.corner("legs in the opposite order", (False, True)):
         rows = rows[::-1]
     legs = tuple(
         PlanLeg(
@@ -123,43 +123,43 @@ def _plan(tape: Tape, number: int) -> Plan:
         )
         for strike, right, side, ratio in rows
     )
-    stop = tape.pick("stop-loss trigger", (0, 0, 21_500, 30_000))
+    stop = tape.corner("stop-loss trigger", (0, 0, 21_500, 30_000))
     shorts = [leg for leg in legs if leg.side is Side.SELL]
     return Plan(
         group_id=f"g{number}",
         quantity=quantity,
         legs=legs,
         strategy=shape,
-        policy=tape.pick("policy", tuple(Policy)),
+        policy=tape.corner("policy", tuple(Policy)),
         allow_naked=shape == "naked_call",
         stops=tuple(
-            PlanStop(leg_id=short.leg_id, trigger_price=stop, trigger_on=tape.pick("trigger on", tuple(TriggerOn)))
+            PlanStop(leg_id=short.leg_id, trigger_price=stop, trigger_on=tape.corner("trigger on", tuple(TriggerOn)))
             for short in shorts[:1]
             if stop
         ),
-        stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.pick("group stop", (0, 0, 2_000_000))) else None,
+        stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.corner("group stop", (0, 0, 2_000_000))) else None,
     )
 
 
 def _config(tape: Tape, *, rests: bool) -> Config:
     return Config(
-        system=SystemConfig(journal_dir="journals", cells=tape.between("cells", 1, 2)),
+        system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", (1, 2))),
         broker=BrokerConfig(
-            answer_timeout_ms=tape.pick("answer timeout, ms", (2_000, 500)),
-            market_orders_rest=rests or bool(tape.draw("market orders may rest", 2)),
-            replace_in_place=not tape.draw("no changes in place", 2),
-            server_side_stops=tape.draw("no stops at the broker", 3) < 2,
+            answer_timeout_ms=tape.corner("answer timeout, ms", (2_000, 500)),
+            market_orders_rest=rests or tape.corner("market orders may rest", (False, True)),
+            replace_in_place=tape.corner("changes in place", (True, False)),
+            server_side_stops=tape.corner("stops at the broker", (True, True, False)),
         ),
         orders=OrdersConfig(
-            entry_patience_ms=tape.pick("entry patience, ms", (20_000, 8_000, 60_000)),
-            max_attempts=tape.pick("attempts", (3, 1, 6)),
+            entry_patience_ms=tape.corner("entry patience, ms", (20_000, 8_000, 60_000)),
+            max_attempts=tape.corner("attempts", (3, 1, 6)),
         ),
         hedge=HedgeConfig(
-            depth=tape.pick("hedge depth", (3, 1, 2)), timeout_ms=tape.pick("hedge timeout, ms", (5_000, 1_000))
+            depth=tape.corner("hedge depth", (3, 1, 2)), timeout_ms=tape.corner("hedge timeout, ms", (5_000, 1_000))
         ),
         supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
         alerts=AlertsConfig(repeat_ms=10_000),
-        reconciliation=ReconciliationConfig(poll_ms=tape.pick("poll, ms", (2_000, 6_000, 12_000))),
+        reconciliation=ReconciliationConfig(poll_ms=tape.corner("poll, ms", (2_000, 6_000, 12_000))),
         metrics=MetricsConfig(port=0),
     )
 

@@ -6,6 +6,7 @@ everything heals, and what must happen in the end is waited for.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,16 @@ class World:
         self.market.deep = True
         self.market.mids = dict.fromkeys(self.market.symbols, 20_250)
         self.server.behave(Mischief(self.faults.nasty(), 0))
+
+    def digest(self) -> str:
+        """The same for the same tape, on any machine and in any process (M2)."""
+        told = blake2b(digest_size=16)
+        told.update(repr((self.base.steps, self.schedule.now_ns, self.tape.drawn)).encode())
+        for journal in self.journals():
+            told.update(journal.head.hash)
+        for event in self.truth:
+            told.update(msgspec.json.encode(event))
+        return told.hexdigest()
 
     # --- faults ---
 

@@ -1,0 +1,69 @@
+"""A fixed share of hostile minutes on every change, and every tape that ever failed, for ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from simulation.run import Stored, run_seed, run_tape
+from simulation.shrink import shrink
+from simulation.tape import Tape
+
+ROOT = Path(__file__).resolve().parents[2]
+STORED = sorted((ROOT / "tests" / "seeds").glob("*.json"))
+CHUNK, CHUNKS = 10, 12
+
+
+@pytest.fixture(autouse=True)
+def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_no_invariant_is_broken_by_these_seeds(chunk: int) -> None:
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        result = run_seed(seed)
+        assert not result.violation, f"seed {seed}: {result.violation}: {result.text}"
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_what_was_mended_stays_mended(path: Path) -> None:
+    stored = msgspec.json.decode(path.read_bytes(), type=Stored)
+    result = run_tape(stored.tape())
+    assert not result.violation, f"{result.violation}: {result.text} (before: {stored.mended})"
+
+
+def test_a_tape_of_zeros_is_a_quiet_run_that_ends_whole() -> None:
+    result = run_tape(Tape())
+    assert not result.violation
+    assert not result.struck
+    assert result.checks["I1"] > 0
+
+
+def test_a_recorded_tape_tells_the_same_story_as_its_seed() -> None:
+    first = run_seed(11)
+    assert run_tape(Tape(recorded=first.draws)).digest == first.digest
+
+
+def test_the_story_does_not_depend_on_the_order_of_a_set() -> None:
+    program = "from simulation.run import run_seed; print(*(run_seed(seed).digest for seed in (3, 4, 5)))"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+
+
+def test_shrinking_keeps_what_matters_only() -> None:
+    draws = [7, 0, 3, 9, 1, 0, 4, 2, 8, 5]
+    assert shrink(draws, lambda some: len(some) > 3 and some[3] == 9) == [0, 0, 0, 9]
