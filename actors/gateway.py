@@ -33,6 +33,7 @@ from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot
 from messages.positions import Attend, Findings, Probe
 from messages.records import Severity
 from messages.supervision import (
+    PROTOCOL,
     EventBatchTaken,
     Exposed,
     Hello,
@@ -41,6 +42,7 @@ from messages.supervision import (
     OrderBatch,
     OrderBatchTaken,
     Trouble,
+    Version,
     Watch,
 )
 
@@ -202,6 +204,8 @@ class BrokerGateway(ProcessActor):
                 f"cell {hello.cell} of the other realm called at the {self.realm.value} gateway; it is not heard"
             )
             return
+        if self.speaks_otherwise(f"cell {hello.cell}", hello.version):
+            return
         cell = self.cells.hello(hello, sender)
         if cell is None:
             return
@@ -217,10 +221,18 @@ class BrokerGateway(ProcessActor):
             cell.window.put(self.session.silence)
         self.cells.flush()
 
-    def trouble(self, text: str) -> None:
-        """The realms got mixed up, which nothing but a fault of this program can do: nothing left, a person is told."""
-        self.log.error("wrong realm", text=text)
-        self.send(self.parent, Trouble("WRONG_REALM", text, Severity.CRITICAL.value))
+    def speaks_otherwise(self, who: str, version: Version) -> bool:
+        """Whether a process runs other code than this one (E16): it is not heard, and a person is told."""
+        if version == PROTOCOL:
+            return False
+        text = f"{who} speaks {version}, the gateway {PROTOCOL}: it is not heard; stop all of it and start it again"
+        self.trouble(text, "WRONG_VERSION")
+        return True
+
+    def trouble(self, text: str, kind: str = "WRONG_REALM") -> None:
+        """Processes got mixed up, which nothing but a fault of this program can do: nothing left, a person is told."""
+        self.log.error("processes got mixed up", kind=kind, text=text)
+        self.send(self.parent, Trouble(kind, text, Severity.CRITICAL.value))
 
     def on_watch(self, watch: Watch, sender: ActorAddress) -> None:
         del sender
@@ -244,6 +256,8 @@ class BrokerGateway(ProcessActor):
             self.pump()
 
     def on_attend(self, attend: Attend, sender: ActorAddress) -> None:
+        if self.speaks_otherwise("the reconciler", attend.version):
+            return
         self.reconciler.attend(attend, sender)
         self.session.subscribe()
         self.session.probe()

@@ -11,7 +11,7 @@ from actors.machine import machine
 from config.schema import Config
 from domain.rollout import Realm
 from messages.operator import ProcessStatus
-from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
 from supervisors.supervisor import Child, Supervisor
 from supervisors.tree import cells_spec
 
@@ -35,6 +35,10 @@ class CellSupervisor(Supervisor):
         self.handlers |= {StartChild: self.on_start, Ping: self.on_ping, PeersChanged: self.on_peers}
 
     def on_start(self, message: StartChild, sender: ActorAddress) -> None:
+        if message.version != PROTOCOL:
+            reason = f"{message.name} speaks {PROTOCOL}, its supervisor {message.version}: restart all of it"
+            self.send(sender, ChildFailed(message.name, reason, permanent=True))
+            return
         self.root, self.encoded, self.peers = sender, message.config, dict(message.peers)
         self.name, self.realm = message.name, Realm(message.realm)
         self.config = msgspec.msgpack.decode(message.config, type=Config)

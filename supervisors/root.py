@@ -85,7 +85,10 @@ class RootSupervisor(Supervisor):
         }
 
     def on_start(self, message: StartRoot, sender: ActorAddress) -> None:
-        assert message.version == PROTOCOL
+        if message.version != PROTOCOL:
+            reason = f"the program speaks {message.version}, its root supervisor {PROTOCOL}: stop all of it first"
+            self.send(sender, ChildFailed("root", reason, permanent=True))
+            return
         self.encoded = message.config
         self.config = msgspec.msgpack.decode(message.config, type=Config)
         self.on_paper = msgspec.msgpack.encode(view(self.config, Realm.PAPER))

@@ -45,7 +45,7 @@ from messages.operator import (
     SubmitGroup,
     TellOperators,
 )
-from messages.supervision import Operate, Operated, StartRoot
+from messages.supervision import ChildFailed, Operate, Operated, StartRoot
 from notifications.apprise_sink import open_sinks
 from notifications.port import SinkRefused
 from storage.ownership import OwnerLock
@@ -336,6 +336,8 @@ def _run(config: Config, router: Router, directory: Path) -> Iterator[RunningSys
     try:
         root = actors.createActor(RootSupervisor)
         started = actors.ask(root, StartRoot(msgspec.msgpack.encode(router.started)), START_TIMEOUT_S)
+        if isinstance(started, ChildFailed):
+            raise SystemRefused(started.reason)
         if not isinstance(started, Directory):
             raise NoAnswer(f"the root supervisor did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
         with closing(RunningSystem(config, router, actors, root, started.root_pid)) as system:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Final, NamedTuple
 
 from simulation.mutants.planting import Plant
 
-MODULES: Final = ("safeguards",)  # each has MUTANTS
+SWITCHES: Final = ("safeguards", "pains", "controls")  # each of their bugs switches one safeguard off
+MODULES: Final = SWITCHES  # each has MUTANTS
 
 
 class Mutant(NamedTuple):
@@ -24,10 +25,10 @@ class UnknownMutant(LookupError):
     """There is no planted bug of this name."""
 
 
-def catalogue() -> Mapping[str, Mutant]:
-    """All planted bugs by name."""
+def catalogue(modules: Iterable[str] = MODULES) -> Mapping[str, Mutant]:
+    """All planted bugs by name; of these modules only, where some are named."""
     found: dict[str, Mutant] = {}
-    for module in MODULES:
+    for module in modules:
         for mutant in import_module(f"simulation.mutants.{module}").MUTANTS:
             if mutant.name in found:
                 raise ValueError(f"two planted bugs are called {mutant.name}")

@@ -8,6 +8,7 @@ tables, copies made by ``from … import``, bound methods.  A tool that does not
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 import textwrap
@@ -34,6 +35,22 @@ def edit(place: str, *changes: tuple[str, str]) -> Plant:
                 raise CannotPlant(f"{place}: {old!r} is there {text.count(old)} times, not once")
             text = text.replace(old, new)
         _become(function, text)
+
+    return plant
+
+
+def begins(place: str, statements: str) -> Plant:
+    """The function begins with these statements, lines at the margin, before it does what it always did."""
+
+    def plant() -> None:
+        function = _function(place)
+        text = textwrap.dedent(inspect.getsource(function))
+        (tree,) = ast.parse(text).body
+        assert isinstance(tree, ast.FunctionDef)
+        documented = ast.get_docstring(tree) is not None
+        lines, at = text.splitlines(), tree.body[int(documented)].lineno - 1
+        lines[at:at] = textwrap.indent(statements, "    ").splitlines()
+        _become(function, "\n".join(lines) + "\n")
 
     return plant
 

@@ -1,26 +1,52 @@
-"""Each safeguard switched off: one planted bug for every user pain R, pre-trade control E and safeguard S.
-
-The name of such a bug is the id.  Its tests are those whose names carry the id, ``test_<id>_…``; one of them must fail
-(``python -m simulation switch-off``).
-"""
+"""The safeguards S1 to S12 switched off."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from simulation.mutants.catalogue import Mutant
-from simulation.mutants.planting import Plant, without
-
-
-def _off(requirement: str, about: str, plant: Plant) -> Mutant:
-    return Mutant(requirement, about, (requirement,), plant)
-
-
-def _without_control(name: str, about: str) -> Mutant:
-    return _off(name, about, without("decisions.controls:CONTROLS", lambda row: row.name == name))
-
+from simulation.mutants.planting import edit, returns
+from simulation.mutants.switching import FORGET_INTENTS, NOTHING, RELEASE_AT_ONCE, off
 
 MUTANTS: Final = (
-    _without_control("E1", "no limit on the quantity and the money of an order"),
-    _without_control("E2", "no price collar"),
+    off("S1", "shorts are released without their protection", RELEASE_AT_ONCE),
+    off("S2", "a stop's execution price is its trigger", returns("decisions.stop_loss:execution_price", "trigger")),
+    off("S3", "no variance is an issue", returns("decisions.position_checks:_severity", NOTHING)),
+    off("S4", "no expiry is watched", returns("decisions.expiry_watch:watch_expiries", "()")),
+    off("S5", "margin is not asked for", returns("actors.admission:Admission.refusal", "''")),
+    off("S6", "no worst case", returns("decisions.margining:_revaluable", "False")),
+    off("S7", "every trigger makes a hedge decision", edit("decisions.group:_hedge", ("moment.at_ns < due", "False"))),
+    off(
+        "S8",
+        "a late report moves the status back, and is not recorded",
+        edit("decisions.child_order:on_report", ("merged.verdict is Verdict.REGRESSION", "False")),
+    ),
+    off(
+        "S9",
+        "what was seen is taken again",
+        edit(
+            "actors.cell_tree:CellTree._take",
+            ("if cause and (cause in self._taken or self.journal.seen([cause])):", "if False:"),
+        ),
+    ),
+    off("S10", "intents are not written", FORGET_INTENTS),
+    off("S11", "a hedge's shortfall has no child", returns("decisions.hedge:_hand_down", "state")),
+    off(
+        "S12",
+        "deadlines run by the clock of the machine",
+        edit(
+            "actors.cell_tree:CellTree._note_time",
+            (
+                "self.clock_ns = max(self.clock_ns, message.broker_time_ns)",
+                "import time\n            self.clock_ns = max(self.clock_ns, time.time_ns())",
+            ),
+        ),
+    ),
+    off(
+        "S12 backwards",
+        "time is what each tick says, backwards too",
+        edit(
+            "actors.cell_tree:CellTree._note_time",
+            ("self.clock_ns = max(self.clock_ns, message.broker_time_ns)", "self.clock_ns = message.broker_time_ns"),
+        ),
+    ),
 )

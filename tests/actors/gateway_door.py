@@ -11,7 +11,7 @@ from typing import Any
 from actors.gateway import BrokerGateway
 from brokers.embedded.adapter import DECLARED
 from brokers.port import BrokerEvent, Capabilities, Heartbeat, LinkDown, LinkUp
-from config.schema import Config, ControlsConfig, SystemConfig
+from config.schema import BrokerConfig, Config, ControlsConfig, SystemConfig
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
 from domain.groups import Role, client_order_id, parent_tag
 from domain.instruments import Instrument, Right, osi_symbol
@@ -29,7 +29,7 @@ from messages.orders import (
     SubmitOrder,
     SubmitResult,
 )
-from messages.supervision import EventBatch, EventBatchTaken, Hello, Operate, Operated, OrderBatch
+from messages.supervision import EventBatch, EventBatchTaken, Hello, Operate, Operated, OrderBatch, Trouble
 from storage.reader import JournalReader
 
 DAY_NS = 86_400 * 10**9
@@ -121,6 +121,7 @@ class Broker:
         self.taken: list[wire.Request] = []
         self.says: list[BrokerEvent] = []
         self.subscribed: frozenset[str] = frozenset()
+        self.polls = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -144,6 +145,7 @@ class Broker:
 
     def request_snapshot(self) -> None:
         """The test says when one comes."""
+        self.polls += 1
 
     def request_account(self) -> None:
         """The test says when they come."""
@@ -161,12 +163,17 @@ class Broker:
 class Door(BrokerGateway):
     """A gateway with one cell, its post and its timer in the test's hands."""
 
-    def __init__(self, journal_dir: Path, controls: ControlsConfig) -> None:
+    def __init__(self, journal_dir: Path, controls: ControlsConfig, calendar: str = "always") -> None:
         super().__init__()
         self.posted: list[Any] = []
         self.alerts: list[ControlAlert] = []
         self.states: list[TradingStateChanged] = []
-        self.config = Config(system=SystemConfig(journal_dir=str(journal_dir)), controls=controls)
+        self.troubles: list[Trouble] = []
+        self.config = Config(
+            system=SystemConfig(journal_dir=str(journal_dir)),
+            controls=controls,
+            broker=BrokerConfig(calendar=calendar),
+        )
         self.broker = Broker()
         self.batches = 0
         self.now_ns = NOW_NS
@@ -220,6 +227,8 @@ class Door(BrokerGateway):
         self.heard()
 
     def send(self, target: Any, message: Any) -> None:
+        if isinstance(message, Trouble):
+            self.troubles.append(message)
         self.posted.append(message)
 
     def wakeup(self, ms: int, payload: Any) -> None:
@@ -286,9 +295,9 @@ class Door(BrokerGateway):
 
 
 @contextmanager
-def door(journal_dir: Path, **controls: Any) -> Iterator[Door]:
+def door(journal_dir: Path, calendar: str = "always", **controls: Any) -> Iterator[Door]:
     """A gateway that is live, with these controls; the next one on the same directory is its next incarnation."""
-    made = Door(journal_dir, ControlsConfig(**controls))
+    made = Door(journal_dir, ControlsConfig(**controls), calendar)
     try:
         made.go_live()
         yield made

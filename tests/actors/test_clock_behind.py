@@ -15,7 +15,7 @@ def alerts(world: World) -> list[EscalationRecord]:
     return [alert for alert in world.journal.open_escalations() if alert.kind == "CLOCK_BEHIND"]
 
 
-def test_new_risk_is_refused_with_the_reason_and_a_person_is_called_once() -> None:
+def test_s12_a_clock_that_runs_back_moves_no_deadline_stops_new_risk_and_calls_a_person_once() -> None:
     world = World()
     for seconds in (3_600, 3_599):
         world.take([Tick(world.now_ns - seconds * S)])

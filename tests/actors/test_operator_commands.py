@@ -27,7 +27,9 @@ def naked_moments(world: World) -> list[int]:
 class TestCancel:
     @pytest.mark.parametrize("policy", Policy)
     @pytest.mark.parametrize("steps", [0, 1, 2, 3, 10])
-    def test_a_cancel_in_mid_entry_ends_flat_and_is_never_naked_on_the_way(self, steps: int, policy: Policy) -> None:
+    def test_r13_a_cancel_in_mid_entry_ends_flat_and_is_never_naked_on_the_way(
+        self, steps: int, policy: Policy
+    ) -> None:
         world = World(size=3)
         world.submit(bull_put(quantity=10, policy=policy))
         world.advance(100 * steps, fresh=True)
@@ -75,7 +77,7 @@ class TestCancel:
 
 
 class TestKillSwitch:
-    def test_entries_are_canceled_and_what_is_covered_is_kept(self) -> None:
+    def test_r13_what_is_covered_is_kept_by_a_kill_and_a_person_is_told_of_the_halt(self) -> None:
         world = World(size=3)
         world.submit(bull_put(quantity=10))
         world.take([KillSwitch(on=True)])

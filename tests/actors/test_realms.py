@@ -15,7 +15,7 @@ from domain.groups import client_order_id, parent_tag
 from domain.rollout import Realm
 from messages import wire
 from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
-from messages.supervision import EventBatch, Hello, OrderBatch, Trouble
+from messages.supervision import EventBatch, Hello, OrderBatch
 
 
 def on_paper(live: SubmitOrder) -> SubmitOrder:
@@ -40,16 +40,13 @@ MODIFY = ModifyOrder(
 
 
 class Post(Door):
-    """A door that keeps what it tells its supervisor."""
+    """A door that keeps to whom it tells what."""
 
     def __init__(self, journal_dir: Path, controls: ControlsConfig) -> None:
         super().__init__(journal_dir, controls)
-        self.troubles: list[Trouble] = []
         self.letters: list[tuple[Any, EventBatch]] = []
 
     def send(self, target: Any, message: Any) -> None:
-        if isinstance(message, Trouble):
-            self.troubles.append(message)
         if isinstance(message, EventBatch):
             self.letters.append((target, message))
         super().send(target, message)

@@ -28,7 +28,7 @@ def go_to(world: World, text: str) -> None:
     world.take([world.funds(), world.tick()])
 
 
-def test_new_risk_is_refused_outside_of_the_session_with_the_reason_and_the_next_opening() -> None:
+def test_e4_new_risk_is_refused_outside_of_the_session_with_the_reason_and_the_next_opening() -> None:
     world = World(config=US)
     go_to(world, "2021-01-04T21:00")  # 16:00 in New York
     world.submit(bull_put())
@@ -61,7 +61,7 @@ def short_of_protection(world: World) -> None:
     world.take(world.exchange.bust(bought.exec_id, world.now_ns))
 
 
-def test_a_hedge_that_is_needed_in_a_closed_session_waits_for_the_opening_and_a_person_is_told_once() -> None:
+def test_r14_a_hedge_waits_for_the_opening_of_a_closed_session_and_a_person_is_told_once() -> None:
     world = World(config=US)
     world.submit(bull_put())
     bought = next(e for e in world.exchange.executions() if e.symbol == LONG)
@@ -153,8 +153,8 @@ def test_a_halt_holds_everything_up_until_the_exchange_says_that_it_resumes() ->
     assert world.position(LONG) == 10
 
 
-def test_an_exchange_that_is_closed_although_the_calendar_says_always_is_asked_a_bounded_number_of_times() -> None:
-    """R14 with the calendar 'always': every attempt is capped and spaced, and then a person is called."""
+def test_r14_an_exchange_that_is_closed_against_the_calendar_is_asked_a_bounded_number_of_times() -> None:
+    """With the calendar 'always': every attempt is capped and spaced, and then a person is called."""
     world = World(rules=Rules(cash=10**15, session_close_ns=at("2021-01-04T15:00")))
     world.submit(bull_put())
     assert world.group().group.outcome is GroupOutcome.HEDGED

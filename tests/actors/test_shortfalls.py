@@ -10,6 +10,7 @@ from config.schema import Config, HedgeConfig
 from decisions.effects import MS
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import GroupOutcome, Mode, Policy, Role
+from messages.operator import CancelGroup
 from messages.records import HedgeStatus, Severity
 from venue.rules import Rules
 
@@ -181,6 +182,21 @@ class TestTheLimiter:
         world.advance(1_000, fresh=True)
         assert (world.position(LONG), world.position(SHORT)) == (10, -10)
 
+    def test_s7_a_decision_that_comes_too_early_is_counted_and_fires_at_the_end_of_its_window(self) -> None:
+        world = World(size=5)
+        world.submit(bull_put(quantity=10))
+        world.advance(2_000, fresh=True)
+        first, second = trades(world, LONG)
+        dry(world, LONG)
+        world.take(world.exchange.bust(first.exec_id, world.now_ns))
+        assert world.acted("S7") == 0
+        world.take(world.exchange.bust(second.exec_id, world.now_ns))
+        assert world.acted("S7") > 0
+        world.advance(1_000, step_ms=10)
+        early, late = world.orders(Role.HEDGE)
+        assert 500 * MS <= late.decided_ns - early.decided_ns <= 510 * MS, "not dropped, and at the first tick after it"
+        assert (early.quantity, late.quantity) == (5, 5)
+
     def test_r9_one_hedge_is_in_flight_per_leg(self) -> None:
         world = World(size=2)
         world.submit(bull_put(quantity=10))
@@ -195,9 +211,9 @@ class TestTheLimiter:
 
 
 class TestALateFill:
-    def late_fill(self, world: World, quantity: int) -> None:
-        """The exchange tells of a fill of the first long order, after it told that it was canceled."""
-        first = world.orders(Role.PROTECTION)[0]
+    def late_fill(self, world: World, quantity: int, role: Role = Role.PROTECTION) -> None:
+        """The exchange tells of a fill of the first order of this kind, after it told that it was canceled."""
+        first = world.orders(role)[0]
         world.take(
             [
                 ExecutionReport(
@@ -230,6 +246,23 @@ class TestALateFill:
         (close,) = world.orders(Role.CLOSE)
         assert (close.symbol, close.side, close.quantity) == (LONG, Side.SELL, 4)
         assert world.group().group.outcome is HEDGED
+
+    def test_r11_an_ended_order_of_a_flat_group_stays_watched_and_its_late_fill_is_told_and_closed(self) -> None:
+        world = World()
+        dry(world, SHORT)
+        world.submit(bull_put(quantity=10))
+        world.take([CancelGroup("bp")])
+        world.advance(3_600_000, step_ms=60_000, fresh=True)
+        assert world.group().group.outcome is FLAT
+        assert world.position(LONG) == 0
+        wet(world, SHORT)
+        self.late_fill(world, 4, Role.RISK)
+        assert "ORDER_REVIVAL" in world.kinds()
+        late = world.orders(Role.RISK)[0].client_order_id
+        (known,) = [state for state in world.group().execution_states if state.client_order_id == late]
+        assert known.cum_qty == 4
+        bought_back = world.orders(Role.CLOSE, Side.BUY)
+        assert [(order.symbol, order.quantity) for order in bought_back] == [(SHORT, 4)]
 
     def test_a_late_fill_before_the_next_attempt_shrinks_that_attempt(self) -> None:
         world = World()

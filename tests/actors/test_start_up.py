@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
+
+import msgspec
 import pytest
 from world import LONG, SHORT, World, bull_put, call
 
-from domain.execution import OrdType, Side, TimeInForce
+from domain.execution import ExecutionReport, OrdType, Side, TimeInForce
 from domain.groups import GroupOutcome, Role
+from domain.quotes import Quote
 from messages.market import BrokerUp
 from messages.orders import InstrumentList, SubmitOrder
 from messages.records import IntentStatus
@@ -115,7 +120,7 @@ def test_an_order_that_no_intent_explains_is_alerted_and_not_touched() -> None:
     assert not world.received
 
 
-def test_an_order_with_our_prefix_and_no_intent_is_foreign_too() -> None:
+def test_r23_an_order_with_our_prefix_and_no_intent_is_foreign_and_never_taken_for_one_of_ours() -> None:
     world = World()
     world.submit(bull_put(quantity=10))
     (known, _) = world.orders()
@@ -133,6 +138,53 @@ def test_an_order_with_our_prefix_and_no_intent_is_foreign_too() -> None:
     world.take(reply.reports)
     assert "FOREIGN_ORDER" in world.kinds()
     assert world.group().group.crashes == 0
+
+
+def test_r23_a_fill_is_known_by_its_tag_although_another_order_looks_the_same() -> None:
+    """While the cell is down, somebody buys as much of the same contract as the group wants to."""
+    world = World(size=0)
+    world.submit(bull_put(quantity=10))
+    (ours,) = world.orders()
+    world.die()
+    world.sizes[LONG] = 10
+    theirs = world.exchange.submit(
+        client_order_id="somebody-else",
+        symbol=ours.symbol,
+        side=ours.side,
+        quantity=ours.quantity,
+        order_type=OrdType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        price=30_000,
+        trigger_price=0,
+        now_ns=world.now_ns,
+    )
+    assert theirs.accepted
+    world.exchange.cancel(client_order_id=ours.client_order_id, request_id="out of the way", now_ns=world.now_ns)
+    world.exchange.on_quote(Quote(LONG, world.now_ns, 20_000, 10, 20_500, 10))
+    assert world.position(LONG) == 10
+    world.link_up()
+    assert sum(state.cum_qty for state in world.group().execution_states) == 0
+    assert world.orders(Role.RISK) == [], "no short may lean on protection that is somebody else's"
+    assert "FOREIGN_ORDER" in world.kinds()
+
+
+def test_r20_with_most_pushed_events_lost_the_state_converges_within_two_polls() -> None:
+    world = World(size=3)
+    kept = random.Random(20)
+    take = world.take
+
+    def take_some(inputs: Iterable[msgspec.Struct]) -> None:
+        take([m for m in inputs if not isinstance(m, ExecutionReport) or kept.random() < 0.2])
+
+    world.take = take_some  # type: ignore[method-assign]
+    world.submit(bull_put(quantity=10))
+    for _ in range(2):
+        world.advance(12_000, fresh=True)
+        world.snapshot()
+    filled = {state.client_order_id: state.cum_qty for state in world.group().execution_states}
+    at_broker = {order.client_order_id: order.cum_qty for order in world.exchange.orders(world.now_ns)}
+    assert filled == at_broker
+    assert world.position(LONG) == -world.position(SHORT) == 10
 
 
 @pytest.mark.parametrize("restarts", [1, 3])
@@ -166,7 +218,7 @@ def test_a_restart_in_mid_entry_carries_on_where_it_was() -> None:
         assert sum(order.quantity for order in world.orders(Role.RISK)) == 10
 
 
-def test_pushed_events_that_are_lost_are_made_good_by_the_poll() -> None:
+def test_r20_pushed_events_that_are_lost_are_made_good_by_the_poll() -> None:
     world = World(size=3)
     world.submit(bull_put(quantity=10))
     world.deaf = True

@@ -47,7 +47,7 @@ def never_over_exited(world: World) -> bool:
     return True
 
 
-def test_it_is_armed_once_the_group_is_hedged_with_its_price_beyond_the_trigger() -> None:
+def test_s2_it_is_armed_once_the_group_is_hedged_with_its_price_beyond_the_trigger() -> None:
     world = World(size=4)
     world.submit(bull_put(quantity=10, stop=TRIGGER))
     assert not world.orders(Role.STOP_LIMIT)

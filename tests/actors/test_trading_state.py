@@ -60,7 +60,7 @@ def test_an_operator_cannot_talk_the_kill_switch_away(tmp_path: Path) -> None:
         assert gateway.refusals(ENTRY) == ["E9: the kill switch is on"]
 
 
-def test_every_refusal_is_in_a_journal_that_verifies_and_exports(tmp_path: Path) -> None:
+def test_e15_every_refusal_is_in_a_journal_that_verifies_and_exports(tmp_path: Path) -> None:
     with door(tmp_path) as gateway:
         gateway.told(KillSwitch(on=True))
         gateway.hear(ENTRY)
@@ -76,7 +76,7 @@ def test_every_refusal_is_in_a_journal_that_verifies_and_exports(tmp_path: Path)
     assert [line["data"]["action"] for line in map(json.loads, lines.getvalue().splitlines())][-1] == "refused"
 
 
-def test_a_broken_audit_disk_freezes_new_risk_and_stops_neither_hedges_nor_the_kill_switch(tmp_path: Path) -> None:
+def test_e15_a_broken_audit_disk_freezes_new_risk_and_stops_neither_hedges_nor_the_kill_switch(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").write_bytes(b"this is not a journal" * 100)
     with door(tmp_path) as gateway:
         assert gateway.refusals(ENTRY)[0].startswith("E15: the gateway's journal")

@@ -180,7 +180,7 @@ def restored(data: Any, kind: Any) -> Any:
     return b64decode(data) if kind is bytes else data
 
 
-def test_the_export_holds_every_record_by_name_and_gives_the_log_back(path: Path) -> None:
+def test_e15_the_export_holds_every_record_by_name_and_gives_the_log_back(path: Path) -> None:
     stream = io.StringIO()
     assert export(path, stream) == 11
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -80,7 +80,7 @@ def test_every_opening_has_a_higher_epoch(opened: Opener) -> None:
     assert epochs == [1, 2, 3]
 
 
-def test_a_journal_has_one_owner_at_a_time(opened: Opener) -> None:
+def test_r19_a_journal_has_one_owner_at_a_time(opened: Opener) -> None:
     opened()
     with pytest.raises(JournalLocked):
         opened()

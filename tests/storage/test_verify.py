@@ -46,7 +46,7 @@ def test_an_untouched_journal_is_intact(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["at_ns = at_ns + 1", "epoch = 2", "hash = prev_hash"])
-def test_the_first_changed_turn_is_named(path: Path, change: str) -> None:
+def test_e15_the_first_changed_turn_is_named(path: Path, change: str) -> None:
     edit(path, *NO_GUARD, f"UPDATE turns SET {change} WHERE turn IN (3, 5)")
     report = verify(path)
     assert report.first_bad_turn == 3

@@ -1,0 +1,106 @@
+"""The pre-trade controls E1 to E20 switched off."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.mutants.catalogue import Mutant
+from simulation.mutants.planting import edit, returns, without
+from simulation.mutants.switching import NOTHING, off
+
+
+def _without_control(name: str, about: str) -> Mutant:
+    return off(name, about, without("decisions.controls:CONTROLS", lambda row: row.name == name))
+
+
+def _without_account_control(name: str, about: str) -> Mutant:
+    control = name.partition(" ")[0]
+    return off(name, about, without("decisions.account_controls:ACCOUNT_CONTROLS", lambda row: row[0] == control))
+
+
+MUTANTS: Final = (
+    _without_control("E1", "no limit on the quantity and the money of an order"),
+    _without_control("E2", "no price collar, no fresh reference"),
+    off(
+        "E3",
+        "an id may mean another order, and every copy leaves",
+        edit(
+            "decisions.controls:Controls.judge",
+            ("if contradiction:", "if False:"),
+            ("if ledger.knows(order.client_order_id) and not order.resend:", "if False:"),
+        ),
+    ),
+    _without_control("E4", "orders leave whatever the session's phase is"),
+    _without_control("E5", "no limit on the number of open orders"),
+    _without_account_control("E5 account", "no limit on what is short and on the money of working entries"),
+    _without_control("E6", "children may exceed their parent"),
+    off("E7", "no tokens are reserved", returns("decisions.lanes:Lanes._limit", "self._tokens")),
+    off("E7 pace", "nothing is paced at all", returns("decisions.lanes:Lanes._limit", "10**9")),
+    _without_account_control("E8", "what repeats itself is not disabled"),
+    off("E8 memory", "it is enabled again by a restart", returns("decisions.standing:Standing.disabled", NOTHING)),
+    _without_control("E9", "the controls let entries out although the kill switch is on"),
+    off(
+        "E9 state",
+        "the kill switch asks for no trading state",
+        edit("actors.trading:Trading.asked", ("state is TradingState.ACTIVE and self.killed", "False")),
+    ),
+    off(
+        "E10",
+        "an override never ends",
+        edit("decisions.standing:Standing.override", ("and now_ns < record.until_ns", "")),
+    ),
+    off("E10 authority", "anybody may override", returns("actors.operating:Operator._may_not_override", "''")),
+    off(
+        "E10 hard",
+        "even hard controls can be overridden",
+        edit("actors.operating:Operator._may_not_override", ("command.control not in SOFT", "False")),
+    ),
+    off("E11", "the day's loss stops nothing", returns("actors.account_watch:AccountWatch._stop", NOTHING)),
+    off("E12", "two own orders may trade with each other", returns("actors.crossings:Crossings.in_the_way", "[]")),
+    off(
+        "E13",
+        "a gateway that comes back leaves entries that may not work",
+        edit("actors.trading:Trading.on_snapshot", ("self.stops_entries", "False")),
+    ),
+    off(
+        "E14",
+        "the reconciler finds nothing",
+        edit(
+            "decisions.reconciler:Reconciler.look",
+            ("if snapshot.session == self._session and snapshot.as_of_ns <= self._last_ns:", "if True:"),
+        ),
+    ),
+    off(
+        "E15",
+        "the gateway remembers nothing of what it decided",
+        returns("actors.control_log:ControlLog.record", NOTHING),
+    ),
+    off(
+        "E15 chain",
+        "a changed log looks like any other",
+        returns("storage.log:StoredTurn.continues", "True"),
+    ),
+    off(
+        "E15 export",
+        "the export leaves records out",
+        edit(
+            "storage.export:export",
+            ("for record in turn.records() or (None,):", "for record in (turn.records() or (None,))[:1]:"),
+        ),
+    ),
+    off(
+        "E16",
+        "a process of another version starts",
+        edit("actors.process:ProcessActor._start", ("message.version != PROTOCOL", "False")),
+    ),
+    off(
+        "E16 hello",
+        "a cell of another version is heard",
+        returns("actors.gateway:BrokerGateway.speaks_otherwise", "False"),
+    ),
+    _without_control("E17", "no lots, ticks, freeze quantities, expiries"),
+    off("E18", "an alert that nobody sees stops nothing", returns("decisions.alerts:frozen", "False")),
+    off("E19", "no day is ever closed", returns("actors.reconciler:PositionReconciler.close_day", "()")),
+    _without_account_control("E20", "no cap on margin and premium"),
+    off("E20 naked", "no cap on the naked window", returns("actors.account_watch:AccountWatch.naked_too_long", "''")),
+)

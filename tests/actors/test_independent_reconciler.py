@@ -1,0 +1,108 @@
+"""E14: the reconciler's actor compares journal files with the broker by itself: no cell and no gateway is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from second_look import hedged_world
+from world import LONG, SHORT, UNDERLYING, World
+
+from actors.reconciler import PositionReconciler
+from config.paths import journal_path, positions_path
+from config.schema import Config, SystemConfig
+from domain.quotes import Quote
+from messages import wire
+from messages.orders import ActivityKind
+from messages.positions import BrokerSeen, BrokerView, Finding, Findings, PositionIssue, PositionsMoved
+from messages.records import PositionKind, Severity
+from storage.port import Turn
+from storage.sqlite import open_journal
+
+
+def write_down(world: World, directory: Path) -> None:
+    """The cell's journal as a file, as its owner leaves it behind when it dies."""
+    journal = open_journal(journal_path(directory, 0))
+    for turn in world.journal.turns():
+        if turn.records():
+            journal.commit(Turn(epoch=journal.epoch, at_ns=turn.at_ns, records=turn.records()))
+    journal.close()
+
+
+class Reconciler(PositionReconciler):
+    """The actor with its post and its timer in the test's hands."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.posted: list[tuple[Any, Any]] = []
+        self.config = Config(system=SystemConfig(journal_dir=str(directory), cells=1))
+        self.peers = {"gateway": "the gateway"}
+        self.on_start()
+
+    def send(self, target: Any, message: Any) -> None:
+        self.posted.append((target, message))
+
+    def wakeup(self, ms: int, payload: Any) -> None:
+        """The test's hand is the timer."""
+
+    def sees(self, world: World, times: int = 3) -> list[Finding]:
+        """What it tells the gateway, for the cells, after so many snapshots."""
+        self.posted.clear()
+        for _ in range(times):
+            world.advance(2_000)
+            spot = Quote(UNDERLYING, world.now_ns, 999_900, 1, 1_000_100, 1)
+            view = BrokerView(world.snapshot_message(), (spot,))
+            self.receiveMessage(BrokerSeen(wire.pack(view)), "the gateway")
+        told = [message for target, message in self.posted if target == "the gateway"]
+        return [finding for each in told if isinstance(each, Findings) for finding in wire.findings(each.findings)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A hedged bull put, and its journal as a file; its cell hears nothing of what follows."""
+    made = hedged_world()
+    write_down(made, tmp_path)
+    return made
+
+
+def test_e14_what_no_order_explains_is_found_in_journal_files_alone(tmp_path: Path, world: World) -> None:
+    eyes = Reconciler(tmp_path)
+    assert eyes.sees(world) == []
+    assert eyes.state() == "balanced"
+    world.exchange.intervene(ActivityKind.MANUAL, LONG, -4, 0, world.now_ns)
+    found = eyes.sees(world)
+    assert eyes.state() == "differences"
+    moved = next(one for one in found if isinstance(one, PositionsMoved))
+    assert (moved.group_id, moved.cell) == ("bp", 0)
+    assert [(c.symbol, c.quantity, c.kind) for c in moved.changes] == [(LONG, -4, PositionKind.MANUAL)]
+    issue = next(one for one in found if isinstance(one, PositionIssue))
+    assert (issue.severity, issue.quantity) == (Severity.CRITICAL, 4)
+    told = msgspec.json.decode(positions_path(tmp_path).read_bytes())
+    assert not told["balanced"]
+
+
+def test_e14_it_shares_no_state_with_the_cell_whose_books_are_wrong(tmp_path: Path, world: World) -> None:
+    """A cell that lost its own fill from its books would not notice; the broker and the journal together do."""
+    eyes = Reconciler(tmp_path)
+    world.exchange.intervene(ActivityKind.LIQUIDATION, SHORT, 10, 0, world.now_ns)
+    assert world.cell.uncovered_qty == 0
+    assert world.group().position_events == ()
+    found = eyes.sees(world)
+    assert {c.kind for one in found if isinstance(one, PositionsMoved) for c in one.changes} == {
+        PositionKind.LIQUIDATION
+    }
+    assert world.group().position_events == (), "the cells alone write, once they are told"
+
+
+def test_e14_a_journal_that_cannot_be_read_is_told_and_nothing_is_concluded(tmp_path: Path, world: World) -> None:
+    eyes, journal = Reconciler(tmp_path), journal_path(tmp_path, 0)
+    whole = journal.read_bytes()
+    journal.write_bytes(b"this is not a journal" * 100)
+    world.exchange.intervene(ActivityKind.MANUAL, LONG, -4, 0, world.now_ns)
+    assert eyes.sees(world) == []
+    assert eyes.state() == "waiting"
+    assert eyes.detail().startswith("no comparison: ")
+    journal.write_bytes(whole)
+    assert eyes.sees(world) != []
