@@ -22,7 +22,7 @@ from messages.supervision import ChildFailed, Hello, OrderBatch, StartChild, Sta
 from supervisors.cells import CellSupervisor
 from supervisors.root import RootSupervisor
 
-OTHER = Version(2)
+OTHER = Version(PROTOCOL.protocol + 1)
 
 
 def refusal(made: Any, message: Any) -> ChildFailed:
@@ -59,7 +59,7 @@ def gateway(tmp_path: Path) -> Any:
 def test_e16_a_cell_of_another_version_is_not_heard_and_a_person_is_told(gateway: Door) -> None:
     entry = order(LONG, Side.BUY)
     gateway.on_hello(Hello(1, 7, frozenset(), version=OTHER), "other cell")
-    gateway.on_order_batch(OrderBatch(1, 7, 1, wire.pack((entry,))), "other cell")
+    gateway.on_order_batch(OrderBatch(1, 7, 1, 1, wire.pack((entry,))), "other cell")
     assert gateway.sent == []
     assert gateway.cells.depths().keys() == {0}
     (trouble,) = gateway.troubles
