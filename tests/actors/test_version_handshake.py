@@ -18,7 +18,7 @@ from config.schema import Config, SystemConfig
 from domain.execution import Side
 from messages import wire
 from messages.positions import Attend
-from messages.supervision import ChildFailed, Hello, OrderBatch, StartChild, StartRoot, Version
+from messages.supervision import PROTOCOL, ChildFailed, Hello, OrderBatch, StartChild, StartRoot, Version
 from supervisors.cells import CellSupervisor
 from supervisors.root import RootSupervisor
 
@@ -42,7 +42,7 @@ def test_e16_a_process_of_another_version_than_its_supervisor_does_not_start(
     config = msgspec.msgpack.encode(Config(system=SystemConfig(journal_dir=str(tmp_path))))
     answer = refusal(actor(), StartChild("it", 0, config, {}, version=OTHER))
     assert answer.permanent, "starting it again would end the same way"
-    assert "it speaks Version(protocol=1), its supervisor Version(protocol=2)" in answer.reason
+    assert f"it speaks {PROTOCOL}, its supervisor {OTHER}" in answer.reason
     assert list(tmp_path.iterdir()) == [], "nothing was opened"
 
 
@@ -64,7 +64,7 @@ def test_e16_a_cell_of_another_version_is_not_heard_and_a_person_is_told(gateway
     assert gateway.cells.depths().keys() == {0}
     (trouble,) = gateway.troubles
     assert (trouble.kind, trouble.severity) == ("WRONG_VERSION", "CRITICAL")
-    assert "cell 1 speaks Version(protocol=2)" in trouble.text
+    assert f"cell 1 speaks {OTHER}" in trouble.text
 
 
 def test_e16_a_reconciler_of_another_version_is_shown_nothing(gateway: Door) -> None:
