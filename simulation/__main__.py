@@ -17,6 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from rich.table import Table
 
 from simulation import switch_off
+from simulation.crashes import crashes
 from simulation.faults import CATALOGUE
 from simulation.run import Result, Stored, run_seed, run_tape
 from simulation.shrink import shrink as shrink_draws
@@ -26,6 +27,7 @@ from simulation.tape import Tape
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 out, err = Console(), Console(stderr=True)
 app.command("switch-off")(switch_off.command)
+app.command()(crashes)
 
 
 @app.command()

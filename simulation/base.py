@@ -43,6 +43,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.boxes: dict[tuple[str, str], deque[tuple[Any, ActorAddress]]] = {}  # (from, to) -> letters; none empty
         self.processes: dict[str, Process] = {}
         self.running: Process | None = None
+        self.handled = ""  # what kind of letter it handles
         self.steps = 0
         self.pids = 1000
         self.answers: list[Any] = []  # what was sent to the outside
@@ -50,14 +51,19 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.copies: Callable[[Any], int] = lambda _message: 1  # of a letter that a process sends
         self.on_step: Callable[[Process, Any], None] = lambda _process, _message: None
         self.on_death: Callable[[Process], None] = lambda _process: None
+        self.point: Callable[[str], None] = lambda _what: None  # here a power cut may come: before or after an effect
         super().__init__(system, logDefs=False)
         self.outside = self.actorRegistry["System:ExternalRequester"].address
 
     # --- what Thespian calls ---
 
     def actor_send(self, fromActor: ActorAddress, toActor: ActorAddress, msg: Any) -> None:  # noqa: N803
-        for _ in range(self.copies(msg) if self.running is not None else 1):
+        if self.running is None:
             self.put(fromActor, toActor, msg)
+            return
+        for _ in range(self.copies(msg)):
+            self.put(fromActor, toActor, msg)
+        self.point(type(msg).__name__)
 
     def wakeupAfter(self, fromActor: ActorAddress, timePeriod: timedelta, payload: Any) -> None:  # noqa: N802, N803
         at_ns = self.schedule.now_ns + round(timePeriod.total_seconds() * 1_000) * MS
@@ -116,8 +122,9 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
             self.kill(process)
             return
         self.on_step(process, message)
-        self.running = process
+        self.running, self.handled = process, type(message).__name__
         try:
+            self.point("")
             self.instance(process).receiveMessage(message, sender)
         except Died:
             self.kill(process)
@@ -128,6 +135,8 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         """SIGKILL; its descendants go with it, and its parent hears of it."""
         for child in self._descendants(process):
             self._end(child)
+        if process.address.actorAddressString not in self.processes:
+            return
         reference = self.actorRegistry[process.address.actorAddressString]
         self._end(process)
         parent = self.processes.get(reference.parent.actorAddressString)

@@ -25,18 +25,21 @@ from storage.port import CommitUnknown, Journal, Turn
 class Flag:
     """A file whose existence is all that it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, point: Callable[[str], None] = lambda _what: None) -> None:
         self.on = False
+        self._point = point
 
     def exists(self) -> bool:
         return self.on
 
     def touch(self) -> None:
         self.on = True
+        self._point("the kill switch's file")
 
     def unlink(self, missing_ok: bool = False) -> None:
         assert missing_ok or self.on
         self.on = False
+        self._point("the kill switch's file, removed")
 
 
 class SimulatedJournal(MemoryJournal):
@@ -47,8 +50,14 @@ class SimulatedJournal(MemoryJournal):
         self._faults, self._committed, self._path = faults, committed, path
         return self
 
+    def at(self, point: Callable[[str], None]) -> SimulatedJournal:
+        """Have ``point`` called before and after each commit: it may end the process there."""
+        self._point = point
+        return self
+
     def commit(self, turn: Turn) -> int:
         faults = self._faults
+        self._point("commit, lost")
         if faults.strikes("F.process.commit_before"):
             raise Died
         fails = faults.strikes("F.storage.commit_fails")
@@ -57,6 +66,7 @@ class SimulatedJournal(MemoryJournal):
             return super().commit(turn)
         number = super().commit(turn)
         self._committed(self._path, turn)
+        self._point("commit, durable")
         if fails:
             self._unknown = True
             raise CommitUnknown("the commit failed after it had become durable")
@@ -98,7 +108,7 @@ class SimulatedMachine(Machine):
         self.base, self.network, self.faults = base, network, faults
         self._committed = committed
         self.disks: dict[Path, MemoryJournal] = {}  # the last owner of each
-        self.killed = Flag()
+        self.killed = Flag(self._at_point)
         self.alerts: list[EscalationRecord] = []
         self.wire: list[dict[str, Any]] = []  # the wire record
         self.log: Any = NoLog()
@@ -130,7 +140,7 @@ class SimulatedMachine(Machine):
     def open_journal(self, path: Path) -> Journal:
         last = self.disks.get(path)
         fresh = SimulatedJournal() if last is None else SimulatedJournal(last._disk)
-        self.disks[path] = fresh.on(self.faults, self._committed, path)
+        self.disks[path] = fresh.on(self.faults, self._committed, path).at(self._at_point)
         assert self.base.running is not None
         self.base.running.journals.append(fresh)
         return fresh
@@ -172,6 +182,10 @@ class SimulatedMachine(Machine):
         if self.faults.strikes("F.storage.alert_log_full"):
             raise OSError(28, "No space left on device")
         self.alerts += [msgspec.json.decode(line, type=EscalationRecord) for line in _as_arrays(lines)]
+        self.base.point("a line of the alert log")
+
+    def _at_point(self, what: str) -> None:
+        self.base.point(what)
 
     def _on_death(self, process: Any) -> None:
         for journal in process.journals:

@@ -40,6 +40,7 @@ class Link:
         if self._ended:
             raise LinkError(f"sending failed: {self._ended}")
         self._due_ns = self._network.carry(self._due_ns, self._delivered, encode(message))
+        self._network.base.point(f"{type(message).__name__} to the exchange")
 
     def flush(self) -> None:
         pass

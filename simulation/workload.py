@@ -69,9 +69,10 @@ class Action(msgspec.Struct, frozen=True):
     """Something that the operator does at a time (from the start of the run)."""
 
     at_ns: int
-    kind: str  # submit, cancel, kill_switch
+    kind: str  # submit, cancel, kill_switch; bust: the exchange takes the first trade of ``symbol`` back
     plan: Plan | None = None
     on: bool = False
+    symbol: str = ""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +171,7 @@ class Market:
     def __init__(self, tape: Tape, faults: Faults, symbols: tuple[str, ...]) -> None:
         self.tape, self.faults, self.symbols = tape, faults, symbols
         self.deep = False
+        self.every_ns = QUOTE_EVERY_NS
         self.mids = dict.fromkeys(symbols, 20_250)
 
     def quotes(self, from_ns: int) -> Iterator[Quote]:
@@ -178,7 +180,7 @@ class Market:
         yield Quote(UNDERLYING, from_ns, 999_900, 1_000, 1_000_100, 1_000)
         at_ns, turn = from_ns, 0
         while True:
-            at_ns += QUOTE_EVERY_NS
+            at_ns += self.every_ns
             turn += 1
             if turn % 20 == 0:
                 yield Quote(UNDERLYING, at_ns, 999_900, 1_000, 1_000_100, 1_000)

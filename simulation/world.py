@@ -6,6 +6,7 @@ everything heals, and what must happen in the end is waited for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,13 @@ class Edge(Mischief):
 class World:
     """Runs once."""
 
-    def __init__(self, tape: Tape, rates: dict[str, float], scenario: Scenario | None = None) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        rates: dict[str, float],
+        scenario: Scenario | None = None,
+        market: Callable[[Tape, Faults, tuple[str, ...]], Market] = Market,
+    ) -> None:
         self.tape = tape
         self.faults = Faults(tape, rates)
         self.scenario = scenario or draw_scenario(tape, self.faults)
@@ -85,7 +92,7 @@ class World:
         self.oracles = Oracles()
         self.exchange = Exchange(CHAIN, self.scenario.rules, self._record)
         used = {leg.symbol for action in self.scenario.actions if action.plan for leg in action.plan.legs}
-        self.market = Market(tape, self.faults, tuple(sorted(used)))
+        self.market = market(tape, self.faults, tuple(sorted(used)))
         self.server = self._new_server()
         self.network.host = self.server
         self.answers: dict[str, Any] = {}
@@ -236,6 +243,17 @@ class World:
                 self._ask(f"cancel:{action.plan.group_id}", CancelGroup(action.plan.group_id), action.plan.group_id)
             case "kill_switch":
                 self._ask(f"kill_switch:{action.on}", KillSwitch(action.on), "")
+            case "bust":
+                self._bust_first(action.symbol)
+
+    def _bust_first(self, symbol: str, tries: int = 40) -> None:
+        """The exchange takes back the first trade of this symbol, as soon as there is one."""
+        trades = (event.exec_id for event in self.truth if event.kind == "fill" and event.symbol == symbol)
+        exec_id = next(trades, "")
+        if exec_id:
+            self._change_trade(exec_id, 0)
+        elif tries:
+            self.schedule.at(self.schedule.now_ns + 100 * MS, self._bust_first, symbol, tries - 1)
 
     def _ask(self, command_id: str, command: Any, group_id: str, tries: int = 0) -> None:
         if tries and (self.answers.get(command_id) is not None or tries > 60):

@@ -1,0 +1,131 @@
+"""Sweeps a story with power cuts: one at every point, then a second one at every point of the recovery, then three."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing import get_context
+from random import Random
+from typing import TypeVar
+
+import msgspec
+
+from simulation.crashing import OWN, PROGRAM, Crash, Crasher, Point
+from simulation.oracles import Violation
+from simulation.scenarios import STORIES
+from simulation.schedule import SECOND_NS
+from simulation.tape import Tape
+from simulation.workload import START_NS
+from simulation.world import World
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Crashed(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a story.  ``violation`` is "" or the invariant, or "BUG" for an exception of the program."""
+
+    story: str
+    crashes: tuple[Crash, ...]
+    violation: str = ""
+    text: str = ""
+    happened: tuple[str, ...] = ()  # the crashes as they came
+    points: tuple[Point, ...] = ()
+    steps: int = 0
+
+    @property
+    def name(self) -> str:
+        """What ``--at`` takes to do it again."""
+        return ",".join(map(str, self.crashes))
+
+
+def run_story(
+    story: str, crashes: Sequence[Crash] = (), look: Callable[[World], object] = lambda _world: None
+) -> Crashed:
+    """One run with these power cuts; ``look`` may listen to the world."""
+    told = STORIES[story]
+    world = World(Tape(), {}, told.scenario, told.market)
+    crasher = Crasher(world, crashes)
+    look(world)
+    violation = text = ""
+    try:
+        world.run()
+    except Violation as found:
+        violation, text = found.invariant, found.text
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        violation, text = "BUG", f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
+    points = crasher.points
+    if not crashes:
+        ended_ns = max((record.updated_ns for record in world.groups()), default=START_NS) - START_NS
+        last_ns = SECOND_NS + max(ended_ns, told.scenario.fire_ns)
+        points = [point for point in points if point.at_ns <= last_ns]
+    return Crashed(
+        story=story,
+        crashes=tuple(crashes),
+        violation=violation,
+        text=text,
+        happened=tuple(crasher.done),
+        points=tuple(points),
+        steps=world.base.steps,
+    )
+
+
+def victims(points: Iterable[Point]) -> Iterator[Crash]:
+    """Every crash that these points allow: the root's own death is the program's."""
+    for point in points:
+        if point.kind != "RootSupervisor":
+            yield Crash(point.number, OWN)
+        yield Crash(point.number, PROGRAM)
+
+
+def share(crashes: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, evenly spread; all for 0."""
+    if not most or len(crashes) <= most:
+        return list(crashes)
+    return [crashes[number * len(crashes) // most] for number in range(most)]
+
+
+def singles(clean: Crashed) -> list[tuple[Crash, ...]]:
+    """A crash at every point of a clean run."""
+    return [(crash,) for crash in victims(clean.points)]
+
+
+def followed(first: Crashed) -> list[tuple[Crash, ...]]:
+    """Another crash at every point of the recovery from those of ``first``."""
+    return [(*first.crashes, crash) for crash in victims(first.points)]
+
+
+def triples(clean: Crashed, count: int, seed: int) -> Iterator[Crashed]:
+    """So many sampled ones: a crash, one in its recovery, and one in the recovery from that."""
+    random = Random(seed)  # noqa: S311 - repeatable, not secret
+    able = singles(clean)
+    for _ in range(count):
+        run = run_story(clean.story, random.choice(able))
+        while not run.violation and len(run.crashes) < 3 and run.points:
+            run = run_story(clean.story, random.choice(followed(run)))
+        yield run
+
+
+def each(work: Callable[[T], R], jobs: Sequence[T], workers: int) -> Iterator[R]:
+    """The results as they come."""
+    if workers <= 1:
+        yield from map(work, jobs)
+        return
+    with get_context("fork").Pool(workers, maxtasksperchild=2_000) as pool:
+        yield from pool.imap_unordered(work, jobs, chunksize=8)
+
+
+def run_job(job: tuple[str, tuple[Crash, ...]]) -> Crashed:
+    """What a worker does; the points of a recovery are only of use where pairs are made of them."""
+    story, crashes = job
+    return msgspec.structs.replace(run_story(story, crashes), points=())
+
+
+def run_pairs(most: int, job: tuple[str, tuple[Crash, ...]]) -> list[Crashed]:
+    """All pairs with this first crash, or ``most`` of them."""
+    story, crashes = job
+    first = run_story(story, crashes)
+    if first.violation:
+        return []
+    return [run_job((story, second)) for second in share(followed(first), most)]

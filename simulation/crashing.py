@@ -1,0 +1,107 @@
+"""Power cuts where they are wanted: every point at which a crash can make a difference is counted, and may be one.
+
+A point lies before a process handles a letter, after every effect of a handler (a letter sent, bytes on the wire, a
+line of the alert log, the file of the kill switch), and on both sides of every commit, so that the turn under way is
+tried both lost and durable.  At a point either the process that runs dies, or the whole program.  Another process need
+not die there: it has nothing under way, so that its death differs from one at its own next point in time alone.
+
+Points before letters that only wake or ask are left out when nothing has happened in that process since its last
+point: a death there would be the death at that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from simulation.base import Died, Process
+from simulation.schedule import MS, SECOND_NS
+from simulation.world import World
+
+OWN, PROGRAM = "own", "program"
+QUIET: Final = frozenset({"Ping", "WakeupMessage", "Pong"})
+RECOVERY_NS: Final = 1_500 * MS  # after a crash: until then everybody is back, and has compared with the broker
+
+
+class Crash(msgspec.Struct, frozen=True):
+    """A power cut at a point of a run (the one that the crashes before it have left), of OWN or PROGRAM."""
+
+    point: int
+    victim: str
+
+    def __str__(self) -> str:
+        return f"{self.point}:{self.victim}"
+
+
+def parse(text: str) -> tuple[Crash, ...]:
+    """``"812:own,40:program"`` as it is printed.  Raises ``ValueError``."""
+    found = []
+    for part in text.split(","):
+        point, _, victim = part.partition(":")
+        if not point.isdigit() or victim not in (OWN, PROGRAM):
+            raise ValueError(f"{part!r} is no crash: give POINT:own or POINT:program, separated by commas")
+        found.append(Crash(int(point), victim))
+    return tuple(found)
+
+
+class Point(msgspec.Struct, frozen=True):
+    """Where a crash could come: its number in the run, and what was just going on."""
+
+    number: int
+    kind: str  # of the process
+    what: str
+    at_ns: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.what}, at {(self.at_ns - SECOND_NS) / SECOND_NS:.3f} s"
+
+
+class Crasher:
+    """Counts the points of a world and cuts the power at those that are asked for, one after the other.
+
+    Each crash's number counts all points from the very start.  ``points`` are those behind the last crash, while the
+    system recovers from it; all of the run, if there was none.
+    """
+
+    def __init__(self, world: World, crashes: Sequence[Crash] = ()) -> None:
+        self.world, self.base = world, world.base
+        self.left = list(crashes)
+        self.until_ns: int | None = None
+        self.number = 0
+        self.points: list[Point] = []
+        self.done: list[str] = []
+        self._idle: set[int] = set()  # processes that did nothing since their last point
+        self.base.point = self.at
+
+    def at(self, what: str) -> None:
+        """A point; raises ``Died`` where the running process dies at it."""
+        process = self.base.running
+        if process is None:
+            return
+        letter = not what
+        if letter and process.pid in self._idle and self.base.handled in QUIET:
+            return
+        self.number += 1
+        (self._idle.add if letter else self._idle.discard)(process.pid)
+        if not self.left:
+            self._note(process, what)
+        elif self.left[0].point == self.number:
+            self._strike(process, what)
+
+    def _note(self, process: Process, what: str) -> None:
+        now_ns = self.world.schedule.now_ns
+        if self.until_ns is None or now_ns <= self.until_ns:
+            self.points.append(Point(self.number, process.kind, what or f"before {self.base.handled}", now_ns))
+
+    def _strike(self, process: Process, what: str) -> None:
+        crash = self.left.pop(0)
+        point = Point(self.number, process.kind, what or f"before {self.base.handled}", self.world.schedule.now_ns)
+        self.done.append(f"{crash} ({point})")
+        self.world.faults.told(f"power cut of {'the program' if crash.victim == PROGRAM else 'this process'}, {point}")
+        self.until_ns = self.world.schedule.now_ns + RECOVERY_NS
+        if crash.victim == PROGRAM:
+            for root in self.base.find("RootSupervisor"):
+                self.base.kill(root)
+        raise Died
