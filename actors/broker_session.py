@@ -11,7 +11,7 @@ from config.schema import Config
 from decisions.contracts import complete
 from decisions.effects import MS
 from decisions.session import MarketHours
-from messages.market import BrokerSilent, BrokerUp
+from messages.market import BrokerSilent, BrokerUp, session_number
 from messages.orders import InstrumentList, Snapshot
 from monitoring.measures import Measures
 
@@ -153,7 +153,7 @@ class BrokerSession:
         self.list_ends_ns = min(self.hours.at(self.clock_ns).until_ns, self.clock_ns + DAY_NS)
         self.cells.tell_all(found)
         if not self.is_up and self.linked:
-            self.number = machine().pid() << 16 | self.linked
+            self.number = session_number(machine().pid(), self.linked)
             self.log.info("broker session", session=self.number, instruments=len(found.instruments))
             self.polled_ns = self.clock_ns
             self.measures.add("broker_sessions_total")

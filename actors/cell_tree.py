@@ -7,6 +7,7 @@ runs the tree until it is quiet, commits *one* transaction, and only then hands 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +29,7 @@ from domain.quotes import Quote
 from messages import market
 from messages.group import Review
 from messages.identity import input_id
+from messages.market import gateway_of
 from messages.orders import InstrumentList, Snapshot
 from messages.records import EscalationRecord, ProcessedEventRecord, Record
 from monitoring.measures import Measures
@@ -187,7 +189,8 @@ class CellTree:
             case ExecutionReport():
                 self.clock_ns = max(self.clock_ns, message.ts_ns)
             case Snapshot():
-                self.clock_ns = max(self.clock_ns, message.as_of_ns)
+                told = (report.ts_ns for report in chain(message.orders, message.executions))
+                self.clock_ns = max(self.clock_ns, message.as_of_ns, *told)  # some tell of a moment after "as of"
             case market.MarketStatus():
                 self._hours.status = message
             case InstrumentList():
@@ -206,6 +209,7 @@ class CellTree:
             cell=self.index,
             may_send=self.gate.may_send,
             may_open=self.gate.may_open,
+            gateway=gateway_of(self.gate.session),
             shut_by=self.gate.shut_by,
             waits=self.gate.waits,
             phase_ends_ns=self._phase_ends_ns,

@@ -49,6 +49,7 @@ class Moment:
     deduplicates: bool  # whether the broker refuses a repeated client order id
     quotes: Mapping[str, Quote]
     config: Config
+    gateway: int = 0  # its incarnation; 0 while there is no session
     shut_by: str = ""  # why new risk is not allowed
     replaces: bool = False  # whether the broker changes orders in place
     rests: bool = False  # whether its market orders may stay as resting limits

@@ -14,6 +14,19 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag=True):
     quotes: tuple[Quote, ...] = ()
 
 
+LINK_BITS = 16
+
+
+def session_number(gateway: int, link: int) -> int:
+    """The number of a session: ``gateway`` is the incarnation, its pid; ``link`` counts its logins."""
+    return gateway << LINK_BITS | link
+
+
+def gateway_of(session: int) -> int:
+    """The incarnation of the gateway that has this session; 0 where there is none."""
+    return session >> LINK_BITS
+
+
 class BrokerUp(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The gateway has a session."""
 

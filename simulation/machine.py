@@ -20,6 +20,7 @@ from simulation.faults import Faults
 from simulation.network import Network
 from storage.memory import MemoryJournal
 from storage.port import CommitUnknown, Journal, Turn
+from venue.audit.wire import Line
 
 
 class Flag:
@@ -76,14 +77,14 @@ class SimulatedJournal(MemoryJournal):
 
 
 class SimulatedWireRecord(WireRecord):
-    """What leaves for the broker, kept in memory for the oracles."""
+    """What leaves for the broker, shown to ``seen`` line by line."""
 
-    def __init__(self, lines: list[dict[str, Any]], monotonic_ns: Callable[[], int], pid: int) -> None:
+    def __init__(self, seen: Callable[[Line], None], monotonic_ns: Callable[[], int], pid: int) -> None:
         self.clock_ns = 0
-        self._lines, self._monotonic_ns, self._pid = lines, monotonic_ns, pid
+        self._seen, self._monotonic_ns, self._pid = seen, monotonic_ns, pid
 
     def write(self, line: dict[str, Any]) -> None:
-        self._lines.append(line)
+        self._seen(msgspec.convert(line, Line))
 
     def close(self) -> None:
         """There is no file."""
@@ -103,14 +104,20 @@ class SimulatedMachine(Machine):
     """Where every process of a simulated system runs.  ``alerts`` is what a person finds in the alert log."""
 
     def __init__(
-        self, base: SeededBase, network: Network, faults: Faults, committed: Callable[[Path, Turn], None]
+        self,
+        base: SeededBase,
+        network: Network,
+        faults: Faults,
+        committed: Callable[[Path, Turn], None],
+        left: Callable[[Line], None],
     ) -> None:
         self.base, self.network, self.faults = base, network, faults
-        self._committed = committed
+        self._committed, self._left = committed, left
         self.disks: dict[Path, MemoryJournal] = {}  # the last owner of each
         self.killed = Flag(self._at_point)
         self.alerts: list[EscalationRecord] = []
-        self.wire: list[dict[str, Any]] = []  # the wire record
+        self.wire: list[Line] = []  # what left for the broker, and when gateways started and were killed
+        self.openings: list[tuple[Path, int, int, int, int]] = []  # of journals: epoch, turns before, pid, when
         self.log: Any = NoLog()
         base.on_death = self._on_death
 
@@ -143,6 +150,7 @@ class SimulatedMachine(Machine):
         self.disks[path] = fresh.on(self.faults, self._committed, path).at(self._at_point)
         assert self.base.running is not None
         self.base.running.journals.append(fresh)
+        self.openings.append((path, fresh.epoch, fresh.head.turn, self.pid(), self.monotonic_ns()))
         return fresh
 
     def make_adapter(self, config: BrokerConfig) -> BrokerAdapter:
@@ -168,7 +176,11 @@ class SimulatedMachine(Machine):
 
     def wire_record(self, config: Config, log: structlog.typing.FilteringBoundLogger) -> WireRecord:
         del config, log
-        return SimulatedWireRecord(self.wire, self.monotonic_ns, self.pid())
+        return SimulatedWireRecord(self._note, self.monotonic_ns, self.pid())
+
+    def _note(self, line: Line) -> None:
+        self.wire.append(line)
+        self._left(line)
 
     def kill_switch(self, config: Config) -> Mark:
         del config

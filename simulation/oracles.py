@@ -18,6 +18,7 @@ from messages.operator import GroupAccepted
 from messages.records import GroupRecord, IntentRecord, IntentStatus, ProcessedEventRecord, Severity, StopStatus
 from storage.port import Turn
 from storage.tables import EXECUTION_STATES, INTENTS, STOPS
+from venue.audit.wire import Line
 from venue.truth import TruthEvent
 
 if TYPE_CHECKING:
@@ -221,6 +222,11 @@ class Oracles:
         bare = sum(uncovered(group.legs, held, shorts).values())
         allowed = naked_allowance(group) + self.busted[tag]
         self.demand(bare <= allowed, "I7", f"{order_id}: {bare} units would be uncovered, {allowed} may be")
+
+    # --- the gateway's door ---
+
+    def on_wire(self, line: Line) -> None:
+        """Something is about to leave for the broker."""
 
     # --- the operator ---
 

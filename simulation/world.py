@@ -35,11 +35,13 @@ from simulation.network import Network
 from simulation.oracles import Oracles, Violation
 from simulation.schedule import MS, Schedule
 from simulation.tape import Tape, TapeRandom
+from simulation.testimony import testify
 from simulation.workload import CHAIN, START_NS, Action, Market, Scenario, draw_scenario
 from storage.memory import MemoryJournal
 from storage.port import Turn
-from storage.tables import GROUPS
+from storage.tables import GROUPS, INTENTS
 from supervisors.root import RootSupervisor
+from venue.audit.wire import Line
 from venue.exchange import Exchange
 from venue.feed import Feed, VenueClock
 from venue.launch import promises
@@ -49,6 +51,7 @@ from venue.truth import TruthEvent
 
 VICTIMS = ("Cell", "BrokerGateway", "Notifier", "CellSupervisor", "RootSupervisor")
 HEAL_NS = 240_000 * MS  # broker time within which everything must have ended
+CALM_TRIES = 20  # how often a moment without an order under way is looked for, a second apart
 CALM_NS = 2_000 * MS  # how often the end is looked for
 ASK_AGAIN_NS = 2_000 * MS  # an operator without an answer asks again
 MAX_STEPS = 200_000  # of one run: more is a livelock (L4)
@@ -88,8 +91,8 @@ class World:
         self.base.copies = self._copies
         self.base.disordered = lambda: self.faults.strikes("F.actors.reorder")
         self.network = Network(self.base, self.schedule, self.faults, promises_ids=self.scenario.promises_ids)
-        self.machine = SimulatedMachine(self.base, self.network, self.faults, self._committed)
         self.oracles = Oracles()
+        self.machine = SimulatedMachine(self.base, self.network, self.faults, self._committed, self._left)
         self.exchange = Exchange(CHAIN, self.scenario.rules, self._record)
         used = {leg.symbol for action in self.scenario.actions if action.plan for leg in action.plan.legs}
         self.market = market(tape, self.faults, tuple(sorted(used)))
@@ -128,6 +131,7 @@ class World:
             self.heal()
             self._settle()
             self.oracles.at_rest(self)
+            testify(self)
 
     def _answered(self) -> bool:
         """Whether every plan has been accepted or refused."""
@@ -155,10 +159,19 @@ class World:
             open_now = self.open_groups()
             if not open_now and self._answered():
                 self._until(self.schedule.now_ns + self.rest_ns)
+                for _ in range(CALM_TRIES):
+                    if not self._under_way():
+                        break
+                    self._until(self.schedule.now_ns + 1_000 * MS)
                 if not self.open_groups():
                     return
             if self.schedule.now_ns >= limit_ns:
                 raise Violation("L1", f"not ended {HEAL_NS // 10**9} s after all faults: {open_now or 'alerts'}")
+
+    def _under_way(self) -> bool:
+        """Whether an order has just been decided: a stop-loss that the house refuses is tried again for ever."""
+        young_ns = self.server.now_ns - 2_000 * MS
+        return any(row.decided_ns > young_ns for journal in self.journals() for row in journal.rows(INTENTS))
 
     def heal(self) -> None:
         """All faults end: the markets are deep, the wire is whole, the kill switch is off."""
@@ -320,6 +333,9 @@ class World:
 
     def _committed(self, path: Path, turn: Turn) -> None:
         self.oracles.on_commit(path, turn)
+
+    def _left(self, line: Line) -> None:
+        self.oracles.on_wire(line)
 
 
 RELIABLE = frozenset({"StartChild", "StartRoot", "ChildReady", "ChildFailed", "PeersChanged", "CellDirectory"})

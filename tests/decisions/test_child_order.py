@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,7 +159,7 @@ class TestAnswersOfTheGateway:
 class TestAbsence:
     HORIZON_NS = 2_000 * MS
 
-    def absent(self, order: ChildOrder, times: int, **moment: bool) -> tuple[ChildOrder, Effects]:
+    def absent(self, order: ChildOrder, times: int, **moment: Any) -> tuple[ChildOrder, Effects]:
         effects = Effects()
         for number in range(times):
             wanted = moment.get("wanted", True)
@@ -201,6 +203,16 @@ class TestAbsence:
         for _ in range(3):
             order = on_absence(order, as_of_ns, 10, at(2_000, deduplicates=False), Effects(), wanted=True)
         assert (order.fate, order.absences) == (Fate.LIVE, 1)
+
+    def test_before_the_gateway_has_said_that_it_left_a_snapshot_is_no_evidence(self) -> None:
+        asked = replace(ORDER, awaits=5)
+        order, effects = self.absent(asked, 3, deduplicates=False, gateway=5)
+        assert (order.fate, order.absences, effects.requests) == (Fate.LIVE, 0, [])
+        sent = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW, checks="E1")
+        order, _ = self.absent(on_sent(order, sent, Effects()), 2, deduplicates=False, gateway=5)
+        assert order.intent.status is IntentStatus.VOID
+        order, _ = self.absent(asked, 2, deduplicates=False, gateway=6)  # that gateway will never say it
+        assert order.intent.status is IntentStatus.VOID
 
     @pytest.mark.parametrize("role", Role)
     @pytest.mark.parametrize(("may_open", "wanted"), [(False, True), (True, False), (False, False)])

@@ -31,7 +31,7 @@ def halted_groups_only_reduce(evidence: Evidence, bounds: Bounds) -> Finding:
         if stop is None or not _after(intent, stop):
             continue
         found.cases += 1
-        if is_entry(order_id):
+        if is_entry(order_id) and not _withdrawn(evidence, order_id, intent):
             found.problems.append(
                 f"{order_id}: decided in turn {intent.position.turn}; expected no entry of {intent.group_id} after "
                 f"turn {stop.at.turn} ({_state(stop)})"
@@ -49,6 +49,12 @@ def halted_groups_only_reduce(evidence: Evidence, bounds: Bounds) -> Finding:
                 f"expected at most {bounds.in_flight_s:g} s"
             )
     return found
+
+
+def _withdrawn(evidence: Evidence, order_id: str, intent: Intent) -> bool:
+    """Whether the turn that decided the order asked for its end as well: one turn leaves as one."""
+    entries = evidence.journal.history["IntentRecord"][order_id,]
+    return any(e.at.turn == intent.position.turn and e.facts["cancel_requests"] for e in entries)
 
 
 def _stop(entries: Sequence[Entry]) -> Entry | None:
@@ -71,12 +77,12 @@ def _after(intent: Intent, stop: Entry) -> bool:
     return intent.cell == stop.cell and intent.position > stop.at
 
 
-def one_epoch_at_a_time(evidence: Evidence, _: Bounds) -> Finding:
+def one_epoch_at_a_time(evidence: Evidence, bounds: Bounds) -> Finding:
     """I17.  A case is one turn of a journal, or one order received.
 
     Each turn was written under the epoch that was the newest of its journal when it was written: an epoch begins after
     the last turn of the one before it, and no turn of the older one follows.  At the exchange no order comes over a
-    connection once one has come over a newer connection.
+    connection later than ``on_old_wire_s`` after one has come over a newer connection.
     """
     found = Finding(name="I17", title="one epoch writes, and one session sends, at a time")
     epochs = {cell: [e for e in evidence.journal.epochs if e.cell == cell] for cell in evidence.journal.cells}
@@ -86,15 +92,17 @@ def one_epoch_at_a_time(evidence: Evidence, _: Bounds) -> Finding:
         if not began or max(began) != epoch:
             newest = max(began, default=0)
             found.problems.append(f"{owner(cell)}: turn {turn} is of epoch {epoch}; expected {newest}")
-    newest_session = 0
+    newest_session, since_ns = 0, 0
     for send in evidence.record.sends:
         found.cases += send.session > 0
-        if 0 < send.session < newest_session:
+        late = send.ts_ns - since_ns > bounds.on_old_wire_s * SECOND_NS
+        if 0 < send.session < newest_session and late:
             found.problems.append(
                 f"{send.client_order_id}: received over session {send.session} at {send.ts_ns}; expected "
                 f"{newest_session} or newer"
             )
-        newest_session = max(newest_session, send.session)
+        if send.session > newest_session:
+            newest_session, since_ns = send.session, send.ts_ns
     return found
 
 

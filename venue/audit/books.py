@@ -52,7 +52,8 @@ def _compare_moves(found: Finding, evidence: Evidence) -> None:
 
 
 def _compare_history(found: Finding, evidence: Evidence, order_id: str, orders: list[Order]) -> None:
-    for entry in evidence.journal.history["ExecutionStateRecord"].get((order_id,), ()):
+    entries = evidence.journal.history["ExecutionStateRecord"].get((order_id,), ())
+    for entry in {entry.at.turn: entry for entry in entries}.values():  # a turn is one: what it ends with counts
         said = entry.facts["cum_qty"]
         most = sum(order.peak_filled(entry.committed_ns) for order in orders)
         if said > most:

@@ -153,7 +153,7 @@ def risk_works_under_filled_protection(evidence: Evidence, _: Bounds) -> Finding
                 continue
             found.cases += 1
             lacking = _lacking(group, state)
-            if not lacking:
+            if not lacking or _naked(group, state) == _naked(group, {o: s for o, s in state.items() if o is not order}):
                 continue
             seen = evidence.seen_by(order)
             told = f"{order.client_order_id}: received at {step.ts_ns} with {lacking}; expected protection filled first"
@@ -167,19 +167,34 @@ def risk_works_under_filled_protection(evidence: Evidence, _: Bounds) -> Finding
 def _lacking(group: GroupOrders, state: State, seen: Seen | None = None) -> str:
     """What of the shorts held and open is not protected as it must be; "" when all is."""
     plan = group.group
+    longs, shorts = _sides(group, state, seen)
+    naked = bare(plan, longs, shorts)
+    if naked > naked_rest(plan):
+        return f"{naked} of {sum(shorts.values())} short units uncovered"
+    if naked and not _covered_part_is_done(plan, group.held(state, seen)):
+        return f"{naked} naked units before the covered part was filled"
+    return ""
+
+
+def _naked(group: GroupOrders, state: State) -> int:
+    return bare(group.group, *_sides(group, state, None))
+
+
+def _sides(group: GroupOrders, state: State, seen: Seen | None) -> tuple[dict[str, int], dict[str, int]]:
+    """Longs held, and shorts held or open.
+
+    As a decision could know (``seen``), a short is the lesser of what it was before and after a surprise: the order's
+    status may have told of what its correction had yet to tell.
+    """
     held = group.held(state, seen)
-    longs = {leg.leg_id: max(0, held[leg.leg_id]) for leg in plan.legs if leg.side is Side.BUY}
-    shorts = {leg.leg_id: max(0, held[leg.leg_id]) for leg in group.shorts()}
+    truly = group.held(state)
+    longs = {leg.leg_id: max(0, held[leg.leg_id]) for leg in group.group.legs if leg.side is Side.BUY}
+    shorts = {leg.leg_id: max(0, min(held[leg.leg_id], truly[leg.leg_id])) for leg in group.shorts()}
     for order in state:
         leg = group.leg_of(order)
         if leg is not None and leg.side is Side.SELL and not group.exits(order, leg):
             shorts[leg.leg_id] += open_of(order, state, seen)
-    naked = bare(plan, longs, shorts)
-    if naked > naked_rest(plan):
-        return f"{naked} of {sum(shorts.values())} short units uncovered"
-    if naked and not _covered_part_is_done(plan, held):
-        return f"{naked} naked units before the covered part was filled"
-    return ""
+    return longs, shorts
 
 
 def _covered_part_is_done(plan: Group, held: dict[str, int]) -> bool:

@@ -202,26 +202,33 @@ _CELL = re.compile(r"cell-(\d+)\.db")
 def _read_cell(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection) -> None:
     if conn.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise EvidenceError(f"{path}: an SQLite file, but not a legkeeper journal")
-    for row in _rows(conn, "SELECT group_id, tag, outcome, definition FROM order_groups"):
+    fold_groups(journal, cell, path, _rows(conn, "SELECT group_id, tag, outcome, definition FROM order_groups"))
+    journal.cells.append(cell)
+    for name, layout in LAYOUTS.items():
+        if conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (layout.table,)).fetchone():
+            fold_table(journal, name, cell, path, _rows(conn, f"SELECT * FROM {layout.table}"))  # noqa: S608 - our own
+    for row in _rows(conn, "SELECT epoch, after_turn, pid, opened_host_ns FROM epochs ORDER BY epoch"):
+        journal.epochs.append(Epoch(cell, **row))
+    turns = _rows(conn, "SELECT turn, epoch, at_ns, payload, prev_hash, hash FROM turns ORDER BY turn")
+    fold_log(journal, cell, path, turns)
+
+
+def fold_groups(journal: Journal, cell: int, path: Path, rows: Iterable[Row]) -> None:
+    """The rows of table ``order_groups``; a tag in two journals is a problem of its own (I2)."""
+    for row in rows:
         group = msgspec.convert(_unpack(row["definition"], path), Group)
         if row["tag"] in journal.groups:
             journal.double_problems.append(f"{row['group_id']}: its tag {row['tag']} is in two journals")
         journal.groups[row["tag"]] = GroupRow(row["tag"], cell, row["outcome"], group)
-    journal.cells.append(cell)
-    for name in LAYOUTS:
-        _read_table(journal, name, cell, path, conn)
-    for row in _rows(conn, "SELECT epoch, after_turn, pid, opened_host_ns FROM epochs ORDER BY epoch"):
-        journal.epochs.append(Epoch(cell, **row))
-    _read_log(journal, cell, path, conn)
 
 
-def _read_table(journal: Journal, name: str, cell: int, path: Path, conn: sqlite3.Connection) -> None:
-    """One folded table, by key; a key in two journals is a problem of its own (I2)."""
-    layout = LAYOUTS[name]
+def fold_table(journal: Journal, name: str, cell: int, path: Path, rows: Iterable[Row]) -> None:
+    """One folded table, by key; a key in two journals is a problem of its own (I2).
+
+    A table that an older journal lacks has no rows; a record that has no table is found by I20.
+    """
     table = journal.tables[name]
-    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (layout.table,)).fetchone():
-        return  # an older journal; a record that has no table is found by I20
-    for row in _rows(conn, f"SELECT * FROM {layout.table}"):  # noqa: S608 - the names are our own constants
+    for row in rows:
         key = _key(name, row, cell)
         if name == "IntentRecord" and key in table:
             journal.double_problems.append(f"{key[0]}: its intent is in two journals")
@@ -235,10 +242,10 @@ def _rows(conn: sqlite3.Connection, query: str) -> Iterable[Row]:
     return [dict(row) for row in conn.execute(query)]
 
 
-def _read_log(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection) -> None:
-    """Fold what the checks need out of the turns, and follow their hash chain (I19)."""
+def fold_log(journal: Journal, cell: int, path: Path, turns: Iterable[Row]) -> None:
+    """Fold what the checks need out of the rows of table ``turns``, and follow their hash chain (I19)."""
     last, prev_hash, epoch = 0, bytes(32), 0
-    for row in conn.execute("SELECT turn, epoch, at_ns, payload, prev_hash, hash FROM turns ORDER BY turn"):
+    for row in turns:
         where = f"{path.name}, turn {row['turn']}"
         if row["turn"] != last + 1:
             journal.chain_problems.append(f"{where}: follows turn {last}; expected no gap")
@@ -255,7 +262,7 @@ def _read_log(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection)
                 _fold(journal, record[0], entry)
 
 
-def _link(row: sqlite3.Row) -> bytes:
+def _link(row: Row) -> bytes:
     """BLAKE2b, 32 bytes, over the previous hash, three 8-byte big-endian integers and the payload."""
     numbers = b"".join(row[name].to_bytes(8, "big", signed=True) for name in ("turn", "epoch", "at_ns"))
     return blake2b(row["prev_hash"] + numbers + row["payload"], digest_size=32).digest()

@@ -52,7 +52,8 @@ def an_end_is_an_end(evidence: Evidence, _: Bounds) -> Finding:
     """I14.  A case is one record of an order, or of its intent, after one in which it had ended.
 
     An ended order stays ended, whatever is heard.  Its status changes to another end only with what has filled, and it,
-    or its intent, works again only when a bust or a correction of the same order took a fill from it.
+    or its intent, works again only when a bust or a correction of the same order took a fill from it.  That the broker
+    then reports what its answer had said (REFUSED, REJECTED) is no other end.
     """
     found = Finding(name="I14", title="an ended order stays ended; only fills change it")
     amended: dict[str, list[int]] = {}
@@ -67,12 +68,19 @@ def an_end_is_an_end(evidence: Evidence, _: Bounds) -> Finding:
                     continue
                 found.cases += 1
                 taken = any(before.at.turn <= turn <= after.at.turn for turn in amended.get(order_id, ()))
-                if taken or now == was or (now in ends and _more_filled(before, after)):
+                taken = taken or _amended(evidence.latest.under(order_id), after.committed_ns)
+                same = now == was or (was, now) == ("REFUSED", "REJECTED")
+                if taken or same or (now in ends and _more_filled(before, after)):
                     continue
                 found.problems.append(
                     f"{order_id}: {field} went from {was} to {now} in turn {after.at.turn}; expected {was}"
                 )
     return found
+
+
+def _amended(orders: list[Order], by_ns: int) -> bool:
+    """Whether the exchange had changed a fill by then: a status can tell what follows from it before its own report."""
+    return any(step.kind in ("busted", "corrected") and step.ts_ns <= by_ns for o in orders for step in o.steps)
 
 
 def _more_filled(before: Entry, after: Entry) -> bool:

@@ -114,8 +114,20 @@ def _legs(evidence: Evidence) -> Iterator[tuple[GroupOrders, Leg]]:
 
 
 def _less(measure: Measure, group: GroupOrders, leg: Leg) -> Measure:
-    """The same without what the leg lost otherwise than by an order: it may be obtained once more."""
-    return lambda state, seen: measure(state, seen) - group.lost(leg, state)
+    """The same without what the leg lost otherwise than by an order: it may be obtained once more.
+
+    Nor what a bust gave back to an order that was still working: a repair cannot wait for the end of that order.
+    """
+    return lambda state, seen: measure(state, seen) - group.lost(leg, state) - _reopened(state)
+
+
+def _reopened(state: State) -> int:
+    """Units that are open because a bust or a correction took the fill that they had been."""
+    units = 0
+    for order, last in state.items():
+        given_back = (step.d_open for step in order.steps if step.surprise and step.seq <= last.seq)
+        units += min(last.open, sum(given for given in given_back if given > 0))
+    return units
 
 
 def legs_never_exceed_their_target(evidence: Evidence, _: Bounds) -> Finding:

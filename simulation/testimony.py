@@ -1,0 +1,68 @@
+"""What a simulated run leaves behind, laid before the audit: the same checks that judge the files of a real run.
+
+The exchange's record, the journals on the simulated disks and the wire record become :class:`Evidence` without a file;
+the audit still reads the journals' own bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulation.oracles import Violation
+from storage.memory import MemoryJournal
+from storage.tables import GROUPS, TABLES
+from venue.audit.evidence import Bounds, Evidence
+from venue.audit.invariants import CHECKS
+from venue.audit.journal import GATEWAY, GATEWAY_FILE, Epoch, Journal, fold_groups, fold_log, fold_table
+from venue.audit.layout import LAYOUTS
+from venue.audit.orders import ExchangeRecord
+from venue.audit.wire import Wire
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+# What the faults of a run may cost without anybody's fault: a process may hang for 8 s before its supervisor has killed
+# it, the network may be cut for 6 s, a report that is lost is made good by the second poll.
+BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0, restarts=50)
+
+
+def testify(world: World) -> None:
+    """Every check of the audit on this run, in its order.  Raises :class:`Violation` for the first that fails."""
+    evidence = gather(world)
+    for check in CHECKS.values():
+        found = check(evidence, BOUNDS)
+        world.oracles.checks[found.name] += found.cases
+        if found.problems:
+            raise Violation(found.name, found.problems[0])
+
+
+def gather(world: World) -> Evidence:
+    """The run's evidence, at rest."""
+    journal = Journal()
+    for path, memory in sorted(world.machine.disks.items()):
+        _read(journal, path, memory)
+    journal.epochs = [
+        Epoch(_cell(path), epoch, after, pid, at_ns) for path, epoch, after, pid, at_ns in world.machine.openings
+    ]
+    record = ExchangeRecord(world.truth)
+    return Evidence(record, record, journal, Wire(world.machine.wire, present=True), at_rest=True)
+
+
+def _cell(path: Path) -> int:
+    if path.name == GATEWAY_FILE:
+        return GATEWAY
+    return int(path.stem.partition("-")[2])
+
+
+def _read(journal: Journal, path: Path, memory: MemoryJournal) -> None:
+    cell = _cell(path)
+    journal.cells.append(cell)
+    for table in TABLES:
+        names = table.column_names()
+        rows = [dict(zip(names, table.to_row(record), strict=True)) for record in memory.rows(table)]
+        if table is GROUPS:
+            fold_groups(journal, cell, path, rows)
+        if table.record.__name__ in LAYOUTS:
+            fold_table(journal, table.record.__name__, cell, path, rows)
+    fold_log(journal, cell, path, [turn._asdict() for turn in memory.turns()])
