@@ -8,13 +8,16 @@ DEV := .venv/dev.stamp
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types lock clean
+.PHONY: help demo bench test check lint format types lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Watch groups fill while processes are killed under them (ARGS="--groups 40 --nasty full")
 	@$(BIN)/python run_system.py demo $(ARGS)
+
+bench: $(RUNTIME) ## Measure this and its rivals side by side (ARGS="B2 --quick")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 test: $(DEV) ## Run the tests (ARGS="tests/domain -k slices")
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)

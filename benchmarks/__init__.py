@@ -1,0 +1,1 @@
+"""How fast legkeeper is, beside programs that do the same work with less (docs/benchmarks.md)."""
