@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from decisions.effects import Moment, Outgoing
 from decisions.gate import Gate
 from decisions.session import MarketHours, repair_refusal
 from decisions.snapshots import contradicted
+from domain.calendar import Standing
 from domain.execution import ExecutionReport
 from domain.instruments import Instrument
 from domain.quotes import Quote
@@ -68,13 +70,16 @@ class CellTree:
         self.clock_ns = journal.clock_ns  # the maximum of broker time seen: it never runs backwards
         self._behind_ns = 0  # so far is the last tick behind that maximum
         self._hours = MarketHours(config.broker.calendar)
+        self._standing: Standing | None = None
         self._phase_ends_ns = 0
         self._listed: dict[str, Instrument] = {}
         self._quotes: dict[str, Quote] = {}
+        self._judged: Gate | None = None  # the gate that the following was read off
+        self._world: dict[str, Any] = {}  # what of a moment does not change with every step
         self._declared = {
             "deduplicates": deduplicates, "replaces": replaces, "rests": rests, "server_stops": server_stops
         }  # fmt: skip
-        self._taken: set[str] = set()  # ids of this turn's inputs, which the journal does not hold yet
+        self._seen: set[str] = set()  # ids of this turn's inputs that were taken before, in it or earlier
         self.measures = Measures()
         self.measures.begin(
             "turn_seconds", "commit_seconds", "hedge_lag_seconds", "stop_unprotected_seconds", "orders_differing_total",
@@ -99,8 +104,10 @@ class CellTree:
 
     def run(self, inputs: Iterable[msgspec.Struct]) -> Released:
         """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""
-        for message in inputs:
-            self._take(message)
+        named = [(message, input_id(message)) for message in inputs]
+        self._seen = self.journal.seen({cause for _, cause in named if cause})
+        for message, cause in named:
+            self._take(message, cause)
         turn = self._turn
         records = tuple(record for _, record in turn.records)
         if records:
@@ -114,17 +121,16 @@ class CellTree:
             ),
             replies=tuple(turn.replies),
         )
-        count_turn(self.measures, records, released.requests)
+        if records or released.requests:
+            count_turn(self.measures, records, released.requests)
         for safeguard, times in turn.safeguards.items():
             self.measures.add("safeguard_actions_total", times, safeguard=safeguard)
         self.measures.add("reconciliation_divergences_total", turn.divergences)
         turn.clear()
-        self._taken.clear()
         return released
 
-    def _take(self, message: msgspec.Struct) -> None:
-        cause = input_id(message)
-        if cause and (cause in self._taken or self.journal.seen([cause])):
+    def _take(self, message: msgspec.Struct, cause: str) -> None:
+        if cause in self._seen:
             self._turn.safeguards["S9"] += 1
             return
         before = self.gate
@@ -142,12 +148,12 @@ class CellTree:
             if self.gate != noted:
                 self._remember(f"reconciled/{self.journal.epoch}/{message.session}", message, [])
         behind_ms = self._behind_ns // 1_000_000
-        self.gate = replace(
-            self.gate,
-            frozen=self._turn.frozen,
-            storage_low=self.journal.storage_low,
-            behind=behind_ms > self.config.orders.quote_max_age_ms,  # by then no quote counts as fresh
-        )
+        behind = behind_ms > self.config.orders.quote_max_age_ms  # by then no quote counts as fresh
+        levels = (self._turn.frozen, self.journal.storage_low, behind)
+        if levels != (self.gate.frozen, self.gate.storage_low, self.gate.behind):
+            self.gate = replace(self.gate, frozen=levels[0], storage_low=levels[1], behind=behind)
+        if self.gate is before:
+            return
         if self.gate.behind and not before.behind:
             self._step(ClockBehind(behind_ms // 1_000), "broker clock")
         resumed = bool(before.waits) and not self.gate.waits
@@ -173,7 +179,7 @@ class CellTree:
 
     def _remember(self, event_id: str, message: msgspec.Struct, records: list[tuple[str, Record]]) -> None:
         owner = next((group_id for group_id, _ in records if group_id), SYSTEM)
-        self._taken.add(event_id)
+        self._seen.add(event_id)
         record = ProcessedEventRecord(
             event_id=event_id, kind=type(message).__name__, group_id=owner, ts_ns=self.clock_ns
         )
@@ -198,23 +204,22 @@ class CellTree:
 
     def _note_market(self) -> None:
         standing = self._hours.at(self.clock_ns)
-        self.gate = replace(self.gate, market=standing.text, waits=repair_refusal(standing))
-        self._phase_ends_ns = standing.until_ns
+        if standing is not self._standing:
+            self._standing = standing
+            self.gate = replace(self.gate, market=standing.text, waits=repair_refusal(standing))
+            self._phase_ends_ns = standing.until_ns
 
     def _moment(self, cause: str) -> Moment:
+        """The world as it is now; while the gate stays as it is, only time and cause differ."""
+        if self._judged is not self.gate:
+            self._judged = self.gate
+            shut_by = self.gate.shut_by
+            self._world = {
+                **self._declared,
+                "epoch": self.journal.epoch, "cell": self.index, "config": self.config, "quotes": self._quotes,
+                "may_send": self.gate.may_send, "may_open": not shut_by, "shut_by": shut_by, "waits": self.gate.waits,
+                "gateway": gateway_of(self.gate.session),
+            }  # fmt: skip
         return Moment(
-            at_ns=self.clock_ns,
-            cause=cause,
-            epoch=self.journal.epoch,
-            cell=self.index,
-            may_send=self.gate.may_send,
-            may_open=self.gate.may_open,
-            gateway=gateway_of(self.gate.session),
-            shut_by=self.gate.shut_by,
-            waits=self.gate.waits,
-            phase_ends_ns=self._phase_ends_ns,
-            listed=self._listed,
-            quotes=self._quotes,
-            config=self.config,
-            **self._declared,
+            at_ns=self.clock_ns, cause=cause, phase_ends_ns=self._phase_ends_ns, listed=self._listed, **self._world
         )

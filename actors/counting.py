@@ -19,10 +19,17 @@ from messages.records import (
 from messages.strategy_records import VerticalRecord
 from monitoring.measures import Measures
 
+# Every record of a turn is looked at; those that count nothing are let by quickly.
+COUNTED = frozenset(
+    {IntentRecord, EscalationRecord, RejectedEventRecord, StopWindowRecord, ExposureRecord, VerticalRecord}
+)
+
 
 def count_turn(measures: Measures, records: Iterable[Record], requests: Iterable[Outgoing]) -> None:
     """Count the safeguards that leave records or requests (S2, S8, S10), and how long exposures lasted."""
     for record in records:
+        if type(record) not in COUNTED:
+            continue
         match record:
             case IntentRecord(role=Role.STOP_LIMIT, status=IntentStatus.INTENT_PERSISTED, cancel_requests=0):
                 measures.add("safeguard_actions_total", safeguard="S2")

@@ -75,6 +75,9 @@ class SnapshotTaken(msgspec.Struct, frozen=True, tag=True):
     contradicted: tuple[str, ...]
 
 
+FROM_WITHIN = frozenset({GroupSettled, StepEnded, *LETTERS})  # what does not begin a step
+
+
 class Desk(Actor):  # type: ignore[misc]
     """One per cell.  A Desk that raises takes its cell down with it; the journal brings both back."""
 
@@ -122,7 +125,7 @@ class Desk(Actor):  # type: ignore[misc]
         elif kind is GroupCrashed:
             (self.strategies if is_strategy(message.group_id) else self.nursery).crashed(message)
         elif kind is not ChildActorExited:  # groups are dismissed by the Desk alone
-            if kind not in (GroupSettled, StepEnded, *LETTERS):
+            if kind not in FROM_WITHIN:
                 self.nursery.begin_step()
             self.handlers[kind](message)
 

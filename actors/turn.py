@@ -48,7 +48,8 @@ class Turn:
             self._step_records.append((group_id, record))
         for request in effects.requests:
             self._step_requests.append((group_id, request))
-        self._step_safeguards.extend((group_id, safeguard) for safeguard in effects.safeguards)
+        for safeguard in effects.safeguards:
+            self._step_safeguards.append((group_id, safeguard))
         if effects.wake_ns is not None:
             self.wake(group_id, effects.wake_ns)
 
@@ -71,7 +72,8 @@ class Turn:
         records = self._step_records
         self.records.extend(records)
         self.requests.extend(self._step_requests)
-        self.safeguards.update(safeguard for _, safeguard in self._step_safeguards)
+        for _, safeguard in self._step_safeguards:
+            self.safeguards[safeguard] += 1
         self._step_records, self._step_requests, self._step_safeguards = [], [], []
         return records
 

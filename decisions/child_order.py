@@ -36,7 +36,7 @@ UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
 
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
 SAYS = "; refused: "  # in an intent's reason, before what was said against it
-ENDED_BY_US = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})
+_REFUSED, _VOID = IntentStatus.REFUSED, IntentStatus.VOID
 
 FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 
@@ -85,7 +85,9 @@ class ChildOrder(msgspec.Struct, frozen=True):
         """Ended only by the broker's word, or because it never left."""
         if self.state.is_settled:
             return Fate.ENDED
-        if self.intent.status in ENDED_BY_US and not self.state.is_acknowledged and not self.filled:
+        status = self.intent.status
+        ended_by_us = status is _REFUSED or status is _VOID
+        if ended_by_us and not self.state.is_acknowledged and not self.filled:
             return Fate.ENDED
         return Fate.LIVE
 
@@ -121,7 +123,7 @@ def on_report(order: ChildOrder, report: ExecutionReport, moment: Moment, effect
     merged = merge(order.state, report)
     if merged.verdict is Verdict.REGRESSION:
         effects.records.append(_rejected(order, report, merged.reason, moment))
-    if merged.state == order.state:
+    if merged.state is order.state or merged.state == order.state:
         return order if not order.absences else replace(order, absences=0)
     if merged.verdict in (Verdict.REVIVAL, Verdict.ANOMALY):
         effects.alert(

@@ -7,7 +7,6 @@ random number; the same input always gives the same output.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 
 import msgspec
@@ -36,8 +35,7 @@ def limits(instrument: Instrument) -> tuple[object, ...]:
     return instrument.lot_size, instrument.tick_size, instrument.freeze_qty, instrument.freeze_inclusive
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """What an actor may know of the world while it decides."""
 
     at_ns: int  # broker time
@@ -56,7 +54,7 @@ class Moment:
     server_stops: bool = True  # whether it watches stop orders itself
     waits: str = ""  # why even repairs have to wait: the session is closed or halted
     phase_ends_ns: int = 0  # broker time until which that is known
-    listed: Mapping[str, Instrument] = field(default_factory=dict)  # the broker's newest list, by symbol
+    listed: Mapping[str, Instrument] = {}  # the broker's newest list, by symbol
 
     @property
     def calendar(self) -> Calendar:
@@ -71,7 +69,7 @@ class Moment:
     def current(self, instrument: Instrument) -> Instrument:
         """The contract with the limits of the broker's newest list: lot, tick and freeze quantity change overnight."""
         now = self.listed.get(instrument.symbol, instrument)
-        if limits(now) == limits(instrument) or min(now.lot_size, now.tick_size) <= 0:
+        if now is instrument or limits(now) == limits(instrument) or min(now.lot_size, now.tick_size) <= 0:
             return instrument
         return replace(
             instrument,
@@ -90,19 +88,18 @@ class Moment:
         return quote if fresh else None
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(msgspec.Struct):
     """What a decision asks for, in order.  Nothing of it happens before the turn's commit, except letters.
 
     ``letters`` go to other actors of the same group within the same turn; ``wake_ns`` is the earliest broker time at
     which this actor wants to look again.
     """
 
-    records: list[Record] = field(default_factory=list)
-    requests: list[Outgoing] = field(default_factory=list)
-    letters: list[tuple[str, msgspec.Struct]] = field(default_factory=list)
+    records: list[Record] = []
+    requests: list[Outgoing] = []
+    letters: list[tuple[str, msgspec.Struct]] = []
     wake_ns: int | None = None
-    safeguards: list[str] = field(default_factory=list)
+    safeguards: list[str] = []
 
     def acted(self, safeguard: str) -> None:
         """Count that a safeguard (S1 to S12) did something that no record tells by itself."""

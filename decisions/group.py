@@ -147,13 +147,13 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
     match message:
         case LegProgressed():
             state = replace(state, legs={**state.legs, message.leg_id: message})
-            state = replace(state, awaited=state.awaited - {leg_name(message.leg_id)})
+            state = _heard(state, leg_name(message.leg_id))
         case HedgeProgressed():
             state = replace(state, hedges={**state.hedges, message.hedge_id: message})
-            state = replace(state, awaited=state.awaited - {hedge_name(message.hedge_id)})
+            state = _heard(state, hedge_name(message.hedge_id))
         case StopProgressed():
             state = replace(state, stops={**state.stops, message.leg_id: message})
-            state = replace(state, awaited=state.awaited - {stop_name(message.leg_id)})
+            state = _heard(state, stop_name(message.leg_id))
         case CloseGroup():
             state = _close(state, message, moment, effects)
         case PositionsMoved():
@@ -166,6 +166,10 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
     if not state.awaited:
         state = _look(state, moment, effects)
     return state, effects
+
+
+def _heard(state: GroupState, name: str) -> GroupState:
+    return replace(state, awaited=state.awaited - {name}) if name in state.awaited else state
 
 
 def _pass_on(state: GroupState, review: Review, effects: Effects) -> None:
@@ -189,10 +193,9 @@ def _close(state: GroupState, message: CloseGroup, moment: Moment, effects: Effe
 
 
 def _recorded(state: GroupState, moment: Moment, effects: Effects, **changes: object) -> GroupState:
-    changed = replace(state.record, **changes)
-    if changed == state.record:
+    if all(getattr(state.record, name) == value for name, value in changes.items()):
         return state
-    record = replace(changed, updated_ns=moment.at_ns)
+    record = replace(state.record, **changes, updated_ns=moment.at_ns)
     effects.records.append(record)
     return replace(state, record=record)
 
@@ -216,9 +219,9 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _recorded(state, moment, effects, status=status, outcome=outcome)
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
-    state = replace(state, stop=group_stop.conclude(state.stop, outcome, moment, effects))
-    watched = exposure.watch(state.exposure, held.uncovered(state.group), state.group, moment, effects)
-    return _settle(replace(state, exposure=watched), held, effects)
+    stop = group_stop.conclude(state.stop, outcome, moment, effects)
+    watched = exposure.watch(state.exposure, held.uncovered, state.group, moment, effects)
+    return _settle(replace(state, stop=stop, exposure=watched), held, effects)
 
 
 def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
@@ -233,27 +236,32 @@ def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
 def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> GroupState:
     """Change the group's mode when what happened asks for it."""
     record = state.record
+    entering = record.mode is Mode.ENTERING
     exiting = [leg_id for leg_id, progress in state.stops.items() if progress.status in stop_loss.EXITING]
-    if record.mode is Mode.ENTERING and (exiting or any(p.filled for p in state.stops.values())):
+    if entering and state.stops and (exiting or any(p.filled for p in state.stops.values())):
         reason = f"stop-loss of {', '.join(exiting or sorted(state.stops))}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
-    if record.mode is Mode.ENTERING and moves.for_good(state.group, held.lost(state.group), state.moves, moment):
+    if entering and held.lost and moves.for_good(state.group, held.lost, state.moves, moment):
         reason = "protection went without an order of ours and cannot be bought again"
         return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
-    if record.mode is Mode.ENTERING and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
+    if entering and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
         reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
-    if record.mode is Mode.ENTERING and held.must_flatten(state.group):
+    if entering and held.must_flatten(state.group):
         reason = f"{held.first_short_leg(state.group)} could not be filled{_refused(state)}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
-    if record.mode is Mode.ENTERING and RANK[record.status] < RANK[GroupStatus.HEDGED]:
+    if entering and RANK[record.status] < RANK[GroupStatus.HEDGED]:
         patience_ms = moment.config.orders.entry_patience_ms
-        if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete(state.group):
+        if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete:
             reason = f"not entered within {patience_ms / 1_000:g} s{_refused(state)}"
             effects.acted("S12")
             return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
         effects.wake(record.created_ns + patience_ms * MS)
-    if record.mode is not Mode.REDUCING and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values()):
+    if (
+        state.hedges
+        and record.mode is not Mode.REDUCING
+        and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values())
+    ):
         reason = "hedging fell short; a person was called"
         return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
     return state
@@ -266,7 +274,7 @@ def _refused(state: GroupState) -> str:
 
 
 def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupState:
-    told = dict(state.told)
+    told: dict[str, WorkLeg] = {}
     for leg in state.group.legs:
         letter = WorkLeg(
             entry_qty=wanted.entry[leg.leg_id],
@@ -274,12 +282,12 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
             entering=wanted.entering[leg.leg_id],
             reason=wanted.reason[leg.leg_id],
         )
-        if told.get(leg.leg_id) != letter:
+        if state.told.get(leg.leg_id) != letter:
             told[leg.leg_id] = letter
             if leg.side is Side.SELL and letter.entering and letter.entry_qty < leg.target_qty:
                 effects.acted("S1")
             effects.tell(leg_name(leg.leg_id), letter)
-    return replace(state, told=told)
+    return replace(state, told={**state.told, **told}) if told else state
 
 
 def _tell_stops(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
@@ -309,6 +317,8 @@ def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) 
     if not moment.may_send:
         return state
     for (leg_id, closing), missing in wanted.hedge.items():
+        if missing <= 0:
+            continue
         leg = state.group.leg(leg_id)
         side = leg.side.opposite if closing else leg.side
         working = [
@@ -317,8 +327,6 @@ def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) 
             if progress.leg_id == leg_id and progress.side is side and progress.status is HedgeStatus.WORKING
         ]
         due = state.opened_ns.get(leg.instrument.symbol, -(10**18)) + moment.config.hedge.window_ms * MS
-        if missing <= 0:
-            continue
         if moment.waits:
             wanted_by = Waiting(state.record.group_id, leg_id, side.value, missing, leg.instrument.symbol)
             tell_waiting(wanted_by, moment, effects)
@@ -372,13 +380,13 @@ def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects
             for leg in state.group.legs
         ),
         group_id=state.record.group_id,
-        quantity=held.uncovered(state.group),
+        quantity=held.uncovered,
         subject=str(moment.at_ns),
     )
 
 
 def _settle(state: GroupState, held: Tally, effects: Effects) -> GroupState:
-    settled = GroupSettled(state.record.group_id, state.record, held.uncovered(state.group), held.live)
+    settled = GroupSettled(state.record.group_id, state.record, held.uncovered, held.live)
     if settled == state.settled:
         return state
     effects.tell("parent", settled)

@@ -21,11 +21,13 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     """One leg, summed over its own orders, its hedges and its stop-loss; in units."""
 
     progress: LegProgressed
+    acquired: int  # everything bought (long leg) or sold (short leg)
+    held: int  # the open position in the leg's direction; negative if more was closed than acquired
+    live: int  # what may still trade, stop-losses apart
     hedged_filled: int
     hedged: int  # hedges in the leg's direction: filled and still to be
     reversed_filled: int
     reversed: int  # hedges against the leg's direction: filled and still to be
-    hedge_live: int
     stop_filled: int
     stop_live: int
     stop_committed: int
@@ -33,16 +35,6 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     guarded: bool  # a stop-loss exists
     unresolved: int
     cash: int  # an amount: received less paid
-
-    @property
-    def acquired(self) -> int:
-        """Everything bought (long leg) or sold (short leg)."""
-        return self.progress.entry_filled + self.hedged_filled
-
-    @property
-    def held(self) -> int:
-        """The open position in the leg's direction; negative if more was closed than acquired."""
-        return self.acquired - self.reversed_filled - self.progress.close_filled - self.stop_filled - self.gone
 
     @property
     def overclosed(self) -> int:
@@ -55,49 +47,27 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
         """Of what hedges answer for in the leg's direction: what replaces units that are gone."""
         return min(self.gone, self.hedged)
 
-    @property
-    def live(self) -> int:
-        """What may still trade, stop-losses apart."""
-        return self.progress.entry_live + self.progress.close_live + self.hedge_live
 
-
-class Tally(msgspec.Struct, frozen=True):
-    """All legs of a group, by leg id."""
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """All legs of a group, by leg id, and what every decision of a look reads, worked out once."""
 
     legs: Mapping[str, LegTally]
-
-    @property
-    def live(self) -> int:
-        """What may still trade in the whole group, stop-losses apart."""
-        return sum(leg.live for leg in self.legs.values())
+    longs: Mapping[str, int]  # open positions of the long legs, never negative
+    shorts: Mapping[str, int]
+    uncovered: int  # short units that nothing protects, beyond those that the plan allows to be naked
+    lost: Mapping[str, int]  # protection that went without an order of ours, and that no hedge answers for yet
+    complete: bool  # every leg holds what the plan asks for; what went without an order need not have been replaced
+    live: int  # what may still trade in the whole group, stop-losses apart
+    unresolved: int  # orders of unknown fate
 
     @property
     def stop_live(self) -> int:
         """What stop-losses may still trade."""
         return sum(leg.stop_live for leg in self.legs.values())
 
-    @property
-    def unresolved(self) -> int:
-        """Orders of unknown fate."""
-        return sum(leg.unresolved for leg in self.legs.values())
-
     def held(self, leg_id: str) -> int:
         """The open position of one leg."""
         return self.legs[leg_id].held
-
-    def positions(self, legs: Iterable[Leg], side: Side) -> dict[str, int]:
-        """Open positions of the legs on one side."""
-        return {leg.leg_id: max(0, self.held(leg.leg_id)) for leg in legs if leg.side is side}
-
-    def complete(self, group: Group) -> bool:
-        """Whether every leg holds what the plan asks for; what went without an order need not have been replaced."""
-        legs = ((leg.target_qty, self.legs[leg.leg_id]) for leg in group.legs)
-        return all(target <= own.held + own.gone <= target + own.replacing for target, own in legs)
-
-    def uncovered(self, group: Group) -> int:
-        """Short units that nothing protects, beyond those that the plan allows to be naked."""
-        bare = uncovered(group.legs, self.positions(group.legs, Side.BUY), self.positions(group.legs, Side.SELL))
-        return max(0, sum(bare.values()) - naked_allowance(group))
 
     def missing(self, leg: Leg) -> int:
         """What the leg has given up and no hedge answers for yet.
@@ -109,19 +79,6 @@ class Tally(msgspec.Struct, frozen=True):
         level = leg.target_qty - (own.hedged - own.replacing)
         return _left(own.progress.entry_abandoned, own.progress.entry_authorized, level)
 
-    def lost(self, group: Group) -> dict[str, int]:
-        """Protection that went without an order of ours, that shorts still need, and that no hedge answers for yet."""
-        at_work = {key: own.hedged - own.hedged_filled for key, own in self.legs.items()}
-        longs = {key: units + at_work[key] for key, units in self.positions(group.legs, Side.BUY).items()}
-        bare = uncovered(group.legs, longs, self.positions(group.legs, Side.SELL))
-        left, found = max(0, sum(bare.values()) - naked_allowance(group)), {}
-        for leg in group.legs:
-            own = self.legs[leg.leg_id]
-            if leg.side is Side.BUY and left and own.gone > own.hedged:
-                found[leg.leg_id] = min(own.gone - own.hedged, left)
-                left -= found[leg.leg_id]
-        return found
-
     def must_flatten(self, group: Group) -> bool:
         """Whether a shortfall asks for the group to be reversed: risk that did not fill, or the policy says so."""
         return self.first_short_leg(group) != ""
@@ -130,9 +87,10 @@ class Tally(msgspec.Struct, frozen=True):
         """The first leg whose shortfall turns the group to flattening; "" when there is none."""
         for leg in group.legs:
             risk = leg.side is Side.SELL
+            if not risk and group.policy is not Policy.FLATTEN:
+                continue
             given_up = self.legs[leg.leg_id].progress.entry_abandoned if risk else self.missing(leg)
-            given_up += self.lost(group).get(leg.leg_id, 0)
-            if given_up > 0 and (risk or group.policy is Policy.FLATTEN):
+            if given_up + self.lost.get(leg.leg_id, 0) > 0:
                 return leg.leg_id
         return ""
 
@@ -164,38 +122,84 @@ def tally(
     moves: Iterable[PositionEventRecord] = (),
 ) -> Tally:
     """Sum the children's reports per leg, and what moved without them."""
-    gone = {leg.leg_id: 0 for leg in group.legs}
+    gone: dict[str, int] = {}
     for move in moves:
-        if move.leg_id in gone:
-            gone[move.leg_id] -= group.leg(move.leg_id).side.sign * move.quantity
+        if move.leg_id:
+            gone[move.leg_id] = gone.get(move.leg_id, 0) - group.leg(move.leg_id).side.sign * move.quantity
+    found: dict[str, LegTally] = {}
+    longs: dict[str, int] = {}
+    shorts: dict[str, int] = {}
+    complete, live, unresolved = True, 0, 0
+    for leg in group.legs:
+        key = leg.leg_id
+        own = _tally_leg(leg, legs[key], hedges, stops.get(key), max(0, gone.get(key, 0)))
+        found[key] = own
+        (longs if leg.side is Side.BUY else shorts)[key] = max(0, own.held)
+        complete = complete and leg.target_qty <= own.held + own.gone <= leg.target_qty + own.replacing
+        live += own.live
+        unresolved += own.unresolved
     return Tally(
-        {
-            leg.leg_id: _tally_leg(leg, legs[leg.leg_id], hedges, stops.get(leg.leg_id), max(0, gone[leg.leg_id]))
-            for leg in group.legs
-        }
-    )
+        legs=found, longs=longs, shorts=shorts, uncovered=_bare(group, longs, shorts), complete=complete, live=live,
+        unresolved=unresolved, lost=_lost(group, found, longs, shorts) if gone else {},
+    )  # fmt: skip
+
+
+def _bare(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> int:
+    return max(0, sum(shorts.values()) - sum(covered(group.legs, longs, shorts).values()) - naked_allowance(group))
+
+
+def _lost(
+    group: Group, found: Mapping[str, LegTally], longs: Mapping[str, int], shorts: Mapping[str, int]
+) -> dict[str, int]:
+    """Protection that went without an order of ours, that shorts still need, and that no hedge answers for yet."""
+    at_work = {key: units + found[key].hedged - found[key].hedged_filled for key, units in longs.items()}
+    left, lost = _bare(group, at_work, shorts), {}
+    for key in longs:
+        short_of = found[key].gone - found[key].hedged
+        if left and short_of > 0:
+            lost[key] = min(short_of, left)
+            left -= lost[key]
+    return lost
 
 
 def _tally_leg(
     leg: Leg, progress: LegProgressed, hedges: Mapping[str, HedgeProgressed], stop: StopProgressed | None, gone: int
 ) -> LegTally:
-    own = [h for h in hedges.values() if h.leg_id == leg.leg_id]
-    along = [h for h in own if h.side is leg.side]
-    against = [h for h in own if h.side is not leg.side]
+    hedged_filled = hedged = reversed_filled = reversing = hedge_live = 0
+    unresolved, cash = progress.unresolved, progress.cash
+    for hedge in hedges.values():
+        if hedge.leg_id != leg.leg_id:
+            continue
+        hedge_live += hedge.live
+        unresolved += hedge.unresolved
+        cash += hedge.cash
+        if hedge.side is leg.side:
+            hedged_filled += hedge.filled
+            hedged += _answers_for(hedge)
+        else:
+            reversed_filled += hedge.filled
+            reversing += _answers_for(hedge)
+    if stop is not None:
+        unresolved += stop.unresolved
+        cash += stop.cash
+    stop_filled = stop.filled if stop is not None else 0
+    acquired = progress.entry_filled + hedged_filled
     return LegTally(
         progress=progress,
-        hedged_filled=sum(h.filled for h in along),
-        hedged=sum(_answers_for(h) for h in along),
-        reversed_filled=sum(h.filled for h in against),
-        reversed=sum(_answers_for(h) for h in against),
-        hedge_live=sum(h.live for h in own),
-        stop_filled=stop.filled if stop else 0,
-        stop_live=stop.live if stop else 0,
-        stop_committed=stop.committed if stop else 0,
+        acquired=acquired,
+        held=acquired - reversed_filled - progress.close_filled - stop_filled - gone,
+        live=progress.entry_live + progress.close_live + hedge_live,
+        hedged_filled=hedged_filled,
+        hedged=hedged,
+        reversed_filled=reversed_filled,
+        reversed=reversing,
+        stop_filled=stop_filled,
+        stop_live=stop.live if stop is not None else 0,
+        stop_committed=stop.committed if stop is not None else 0,
         gone=gone,
         guarded=stop is not None,
-        unresolved=progress.unresolved + sum(h.unresolved for h in own) + (stop.unresolved if stop else 0),
-        cash=progress.cash + sum(h.cash for h in own) + (stop.cash if stop else 0),
+        unresolved=unresolved,
+        cash=cash,
     )
 
 
@@ -215,10 +219,10 @@ def levels(group: Group, record: GroupRecord, held: Tally) -> Levels:
 
 
 def _entering(group: Group, record: GroupRecord, held: Tally) -> Levels:
-    exposed = held.uncovered(group) > 0
+    exposed = held.uncovered > 0
     allowed = _allowed_risk(group, held)
     entry, close, entering, stop, hedges, reason = {}, {}, {}, {}, {}, {}
-    complete, lost = held.complete(group), held.lost(group)
+    complete, lost = held.complete, held.lost
     for leg in group.legs:
         key, own = leg.leg_id, held.legs[leg.leg_id]
         is_long = leg.side is Side.BUY
@@ -227,25 +231,26 @@ def _entering(group: Group, record: GroupRecord, held: Tally) -> Levels:
         close[key] = max(0, own.acquired - leg.target_qty - own.gone - own.reversed - own.stop_filled)
         if is_long and group.policy is Policy.COMPLETE:
             hedges[key, False] = held.missing(leg) + lost.get(key, 0)
-        guarded = leg.stop_trigger > 0 and (complete or own.guarded)
-        exits = own.progress.close_filled + own.reversed_filled + own.gone
-        stop[key] = max(0, min(own.acquired - exits, leg.target_qty))
-        stop[key] = stop[key] if guarded else 0
-        exposure = "uncovered short exposure" if exposed else f"{key} fell short"
-        reason[key] = exposure if hedges.get((key, False), 0) > 0 else f"plan {group.strategy}: {leg.role.value}"
+        stop[key] = 0
+        if leg.stop_trigger > 0 and (complete or own.guarded):
+            exits = own.progress.close_filled + own.reversed_filled + own.gone
+            stop[key] = max(0, min(own.acquired - exits, leg.target_qty))
+        if is_long and hedges.get((key, False), 0) > 0:
+            reason[key] = "uncovered short exposure" if exposed else f"{key} fell short"
+        else:
+            reason[key] = f"plan {group.strategy}: {leg.role._value_}"
     return Levels(entry, close, entering, stop, hedges, reason)
 
 
 def _allowed_risk(group: Group, held: Tally) -> dict[str, int]:
     """How much of each short leg filled protection allows; a permitted naked rest goes last of all (S1)."""
     targets = {leg.leg_id: leg.target_qty for leg in group.legs}
-    allowed = covered(group.legs, held.positions(group.legs, Side.BUY), targets)
-    protected = covered(group.legs, targets, targets)
-    before_naked = all(
-        held.held(leg.leg_id) >= (leg.target_qty if leg.side is Side.BUY else protected[leg.leg_id])
-        for leg in group.legs
-    )
-    return targets if group.allow_naked and before_naked else allowed
+    if group.allow_naked:
+        protected = covered(group.legs, targets, targets)
+        before_naked = (protected.get(leg.leg_id, leg.target_qty) <= held.held(leg.leg_id) for leg in group.legs)
+        if all(before_naked):
+            return targets
+    return covered(group.legs, held.longs, targets)
 
 
 def _flattening(group: Group, record: GroupRecord, held: Tally) -> Levels:
@@ -255,7 +260,7 @@ def _flattening(group: Group, record: GroupRecord, held: Tally) -> Levels:
         for leg in group.legs
         if leg.side is Side.SELL
     }
-    return _closing(group, record, held, _still_needed(group, held.positions(group.legs, Side.BUY), remaining))
+    return _closing(group, record, held, _still_needed(group, held.longs, remaining))
 
 
 def _still_needed(group: Group, longs: Mapping[str, int], remaining: Mapping[str, int]) -> dict[str, int]:
@@ -288,8 +293,7 @@ def _paired(group: Group, leg: Leg) -> bool:
 
 def _reducing(group: Group, record: GroupRecord, held: Tally) -> Levels:
     """Keep every long, and the shorts that they cover."""
-    longs, shorts = held.positions(group.legs, Side.BUY), held.positions(group.legs, Side.SELL)
-    keep = {**longs, **covered(group.legs, longs, shorts)}
+    keep = {**held.longs, **covered(group.legs, held.longs, held.shorts)}
     return _closing(group, record, held, keep)
 
 

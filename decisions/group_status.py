@@ -27,26 +27,31 @@ ORDER = (
 )
 RANK = {status: rank for rank, status in enumerate(ORDER)}
 
-# (submitted, partly filled, filled) per side of the plan
-_STAGES = {
-    Side.BUY: (GroupStatus.HEDGE_SUBMITTED, GroupStatus.HEDGE_PARTIAL, GroupStatus.HEDGE_FILLED),
-    Side.SELL: (GroupStatus.RISK_SUBMITTED, GroupStatus.RISK_PARTIAL, GroupStatus.RISK_FILLED),
-}
+# ranks of (submitted, partly filled, filled) per side of the plan
+_STAGES = (
+    (Side.BUY, (RANK[GroupStatus.HEDGE_SUBMITTED], RANK[GroupStatus.HEDGE_PARTIAL], RANK[GroupStatus.HEDGE_FILLED])),
+    (Side.SELL, (RANK[GroupStatus.RISK_SUBMITTED], RANK[GroupStatus.RISK_PARTIAL], RANK[GroupStatus.RISK_FILLED])),
+)
 
 
 def advance(status: GroupStatus, group: Group, held: Tally) -> GroupStatus:
     """The later of ``status`` and what the fills show."""
-    reached = [status]
-    for side, (submitted, partial, filled) in _STAGES.items():
-        legs = [leg for leg in group.legs if leg.side is side]
-        acquired = sum(held.legs[leg.leg_id].acquired for leg in legs)
-        if any(held.legs[leg.leg_id].live for leg in legs):
-            reached.append(submitted)
-        if acquired:
-            reached.append(partial)
-        if legs and all(held.legs[leg.leg_id].acquired >= leg.target_qty for leg in legs):
-            reached.append(filled)
-    return max(reached, key=RANK.__getitem__)
+    reached = RANK[status]
+    for side, (submitted, partial, filled) in _STAGES:
+        some, whole, live, legs = False, True, False, False
+        for leg in group.legs:
+            if leg.side is side:
+                own, legs = held.legs[leg.leg_id], True
+                live = live or own.live > 0
+                some = some or own.acquired > 0
+                whole = whole and own.acquired >= leg.target_qty
+        if legs and whole:
+            reached = max(reached, filled)
+        elif some:
+            reached = max(reached, partial)
+        elif live:
+            reached = max(reached, submitted)
+    return ORDER[reached]
 
 
 def outcome_of(record: GroupRecord, group: Group, held: Tally, wanted: Levels, *, hedging: bool) -> GroupOutcome:
@@ -55,7 +60,7 @@ def outcome_of(record: GroupRecord, group: Group, held: Tally, wanted: Levels, *
         return GroupOutcome.OPEN
     positions = [held.held(leg.leg_id) for leg in group.legs]
     if record.mode is Mode.ENTERING:
-        if not held.complete(group):
+        if not held.complete:
             return GroupOutcome.OPEN
         return GroupOutcome.HEDGED if any(positions) else GroupOutcome.FLAT  # all of it expired, or was exercised
     if held.stop_live:

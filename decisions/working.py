@@ -47,8 +47,10 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     orders: Mapping[str, ChildOrder] = {}
     relisted: bool = False  # the exchange has changed lot or freeze quantity since the group was opened
-    filled: int = 0  # units that traded: the sum over the orders, kept by ``with_order`` because every look reads it
+    filled: int = 0  # units that traded: a sum over the orders, kept by ``with_order`` because every look reads it
     live: int = 0  # units that may still trade, likewise
+    notional: int = 0  # price times units of all fills, likewise
+    unresolved: int = 0  # how many child orders are of unknown fate, likewise
 
     @property
     def quantity(self) -> int:
@@ -58,13 +60,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cash(self) -> int:
         """An amount: received for what was sold, or paid (negative) for what was bought."""
-        notional = sum(order.state.notional for order in self.orders.values())
-        return -self.side.sign * notional * self.instrument.multiplier
-
-    @property
-    def unresolved(self) -> int:
-        """How many child orders are of unknown fate."""
-        return sum(order.intent.status is IntentStatus.UNRESOLVED for order in self.orders.values())
+        return -self.side.sign * self.notional * self.instrument.multiplier
 
     @property
     def abandoned(self) -> int:
@@ -129,8 +125,10 @@ def slots(parent: Parent) -> list[Slot]:
 
 def last_refusal(parent: Parent) -> str:
     """What the gateway or the broker said against the newest order, when it did not take it; else ""."""
-    newest = max(parent.orders.values(), key=lambda o: (o.intent.decided_ns, o.intent.client_order_id), default=None)
-    if parent.live or newest is None or newest.intent.status is not IntentStatus.REFUSED:
+    if parent.live or not any(order.intent.status is IntentStatus.REFUSED for order in parent.orders.values()):
+        return ""
+    newest = max(parent.orders.values(), key=lambda o: (o.intent.decided_ns, o.intent.client_order_id))
+    if newest.intent.status is not IntentStatus.REFUSED:
         return ""
     _, _, refusal = newest.intent.reason.partition(SAYS)
     return refusal
@@ -152,18 +150,26 @@ def with_order(parent: Parent, order: ChildOrder) -> Parent:
     known = parent.orders.get(key)
     if known is order:
         return parent
+    filled, live, notional, unresolved = parent.filled, parent.live, parent.notional, parent.unresolved
+    if known is not None:
+        filled -= known.filled
+        live -= known.live
+        notional -= known.state.notional
+        unresolved -= known.intent.status is IntentStatus.UNRESOLVED
     return replace(
         parent,
         orders={**parent.orders, key: order},
-        filled=parent.filled + order.filled - (known.filled if known else 0),
-        live=parent.live + order.live - (known.live if known else 0),
+        filled=filled + order.filled,
+        live=live + order.live,
+        notional=notional + order.state.notional,
+        unresolved=unresolved + (order.intent.status is IntentStatus.UNRESOLVED),
     )
 
 
 def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     """Cancel what is late or too much, place what is missing, and ask to be woken for the next deadline."""
-    if not moment.may_send:
-        return parent
+    if not moment.may_send or not (parent.authorized or parent.orders):
+        return parent  # nothing may leave, or there is nothing to do: most parents are for what may never happen
     parent = as_listed(parent, moment, effects)
     parent = _cancel(parent, moment, effects)
     return _place(parent, moment, effects)
@@ -174,7 +180,7 @@ def as_listed(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     current = moment.current(parent.instrument)
     if current is not parent.instrument:
         parent = replace(parent, instrument=current, relisted=True)
-    if parent.odd and parent.role not in ENTRY_ROLES:
+    if parent.relisted and parent.odd and parent.role not in ENTRY_ROLES:
         why = (
             f"lots are {current.lot_size} now" if current.max_order_qty else "its freeze quantity is not known any more"
         )
@@ -194,9 +200,9 @@ def as_listed(parent: Parent, moment: Moment, effects: Effects) -> Parent:
 
 def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     """Cancel orders past their time, and the newest ones while more is live than is authorized."""
-    excess = parent.filled + parent.live - parent.authorized
     if not parent.live:
         return parent
+    excess = parent.filled + parent.live - parent.authorized
     working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
     chased = any(is_chased(order, parent.pricing) for order in working)
     tried = {slot.number: slot.tried for slot in slots(parent)} if chased else {}

@@ -8,6 +8,7 @@ expire before the short).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -35,31 +36,53 @@ def protects(long: Instrument, short: Instrument) -> bool:
     )
 
 
+@lru_cache(maxsize=20_000)
+def _shields(legs: tuple[Leg, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each short leg in the order of the legs, with the long legs that protect it, the soonest to expire first.
+
+    Kept per group of legs, because a group asks at every look and its legs never change.
+    """
+    longs = sorted((leg for leg in legs if leg.side is Side.BUY), key=lambda leg: (leg.instrument.expiry, leg.index))
+    return tuple(
+        (short.leg_id, tuple(long.leg_id for long in longs if protects(long.instrument, short.instrument)))
+        for short in legs
+        if short.side is Side.SELL
+    )
+
+
 def pairings(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping[str, int]) -> list[Pairing]:
     """Which of the ``long_qty`` units protect which of the ``short_qty`` units (both by leg id).
 
     Every long unit protects one short unit.  Shorts are served in the order of their legs, each first by the longs
     that expire soonest, so that a longer long is kept for a later short.
     """
-    longs = sorted((leg for leg in legs if leg.side is Side.BUY), key=lambda leg: (leg.instrument.expiry, leg.index))
-    left = {leg.leg_id: max(0, long_qty.get(leg.leg_id, 0)) for leg in longs}
+    left = dict(long_qty)
     result: list[Pairing] = []
-    for short in (leg for leg in legs if leg.side is Side.SELL):
-        wanted = max(0, short_qty.get(short.leg_id, 0))
-        for long in longs:
-            used = min(left[long.leg_id], wanted)
-            if used and protects(long.instrument, short.instrument):
-                left[long.leg_id] -= used
-                wanted -= used
-                result.append(Pairing(long.leg_id, short.leg_id, used))
+    for short_id, shields in _shields(tuple(legs)):
+        wanted = short_qty.get(short_id, 0)
+        for long_id in shields:
+            if wanted <= 0:
+                break
+            got = min(left.get(long_id, 0), wanted)
+            if got > 0:
+                left[long_id] -= got
+                wanted -= got
+                result.append(Pairing(long_id, short_id, got))
     return result
 
 
 def covered(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping[str, int]) -> dict[str, int]:
     """For each short leg, how many of its ``short_qty`` units are protected."""
-    result = {leg.leg_id: 0 for leg in legs if leg.side is Side.SELL}
-    for pair in pairings(legs, long_qty, short_qty):
-        result[pair.short_id] += pair.quantity
+    left = dict(long_qty)
+    result = {}
+    for short_id, shields in _shields(tuple(legs)):
+        wanted = max(0, short_qty.get(short_id, 0))
+        open_qty = wanted
+        for long_id in shields:
+            got = min(max(0, left.get(long_id, 0)), open_qty)
+            left[long_id] = left.get(long_id, 0) - got
+            open_qty -= got
+        result[short_id] = wanted - open_qty
     return result
 
 

@@ -111,7 +111,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stop: PlanGroupStop | None = None
 
 
-class Leg(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Leg(msgspec.Struct, frozen=True, array_like=True, kw_only=True, cache_hash=True):
     """One leg after validation: classified, scored and bound to its instrument."""
 
     leg_id: str

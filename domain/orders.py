@@ -153,7 +153,9 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_settled(self) -> bool:
         """Over, and every fill that the broker counts is in our hands: only now may another order take its place."""
-        return self.missing_qty == 0 and self.is_terminal
+        if self.reported[2] > self.count.qty:
+            return False
+        return self.ended is not None or (self.is_filled and self.pending is not _PENDING_REPLACE)
 
     @property
     def is_acknowledged(self) -> bool:
@@ -186,6 +188,8 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     def pending(self) -> RequestState | None:
         """The weightiest request that is pending at the broker, or None."""
         phase = self.phase[2]
+        if phase < _REPLACING and not self.requests:
+            return None
         found = _PENDING_CANCEL if phase == _CANCELING else _PENDING_REPLACE if phase == _REPLACING else None
         for _, state in self.requests:
             if state is not _ANSWERED and (found is None or state > found):
@@ -229,7 +233,7 @@ def event_id(report: ExecutionReport) -> str:
     part of it, because some brokers number executions per order, or use a trade's number again in what follows it.
     An answer to a query is always known by its content: what stands in its ``exec_id`` is not its own.
     """
-    prefix = f"{report.client_order_id}/{report.exec_type.value}/"
+    prefix = f"{report.client_order_id}/{report.exec_type._value_}/"  # ``value`` goes by a slow descriptor
     if report.exec_id in _NO_EXEC_ID or report.exec_type is ExecType.ORDER_STATUS:
         return f"{prefix}#{blake2b(msgspec.msgpack.encode(report), digest_size=16).hexdigest()}"
     return prefix + report.exec_id

@@ -67,7 +67,8 @@ class _Disk:
 
     def write(self, turn: StoredTurn, records: Iterable[Record]) -> None:
         for table, rows in coalesce(records).items():
-            for key, record in rows.items():
+            for record in rows.values():
+                key = table.key_of(record)
                 self.rows[table][key] = encode_value(record)
                 self._index(table, key, record)
         self.turns.append(turn)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,7 +69,7 @@ def _same(value: Any) -> Any:
 
 
 def _value_of(member: Enum) -> Any:
-    return member.value
+    return member._value_  # the same as ``value``, which is looked up by a slow descriptor
 
 
 def _column(field: str, kind: Any) -> Column:
@@ -92,6 +93,9 @@ class Table:
         self.record = record
         self.key = key
         self.columns = tuple(_column(field.name, field.type) for field in msgspec.structs.fields(record))
+        self._values = attrgetter(*(column.field for column in self.columns))
+        self._converted = [(at, column.to_sql) for at, column in enumerate(self.columns) if column.to_sql is not _same]
+        self.identity: Callable[[Record], Any] = attrgetter(*key)  # the key as one value, for comparing only
 
     @property
     def upsert(self) -> str:
@@ -114,8 +118,12 @@ class Table:
 
     def to_row(self, record: Record) -> Row:
         """The record as parameters of :attr:`upsert`."""
-        row = tuple(column.to_sql(getattr(record, column.field)) for column in self.columns)
-        return (*row, group_tag(record.group_id)) if isinstance(record, GroupRecord) else row
+        row = list(self._values(record))
+        for at, to_sql in self._converted:
+            row[at] = to_sql(row[at])
+        if type(record) is GroupRecord:
+            row.append(group_tag(record.group_id))
+        return tuple(row)
 
     def from_rows(self, names: Sequence[str], rows: Iterable[Row]) -> list[Any]:
         """The records of rows whose columns are ``names``; columns that no field has are passed over."""
@@ -164,12 +172,12 @@ TABLES = (
 TABLE_OF: dict[type[Any], Table] = {table.record: table for table in TABLES}
 
 
-def coalesce(records: Iterable[Record]) -> dict[Table, dict[Row, Record]]:
+def coalesce(records: Iterable[Record]) -> dict[Table, dict[Any, Record]]:
     """The last record of every key, by table in the order of :data:`TABLES`: what a turn leaves in the tables."""
-    last: dict[Table, dict[Row, Record]] = {table: {} for table in TABLES}
+    last: dict[Table, dict[Any, Record]] = {table: {} for table in TABLES}
     for record in records:
         table = TABLE_OF[type(record)]
-        last[table][table.key_of(record)] = record
+        last[table][table.identity(record)] = record
     return {table: rows for table, rows in last.items() if rows}
 
 

@@ -204,7 +204,7 @@ def test_risk_is_never_authorized_beyond_what_filled_protection_covers(drawn: tu
     group, held = drawn
     wanted = levels(group, record(group), held)
     shorts = {leg.leg_id: wanted.entry[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
-    assert not any(uncovered(group.legs, held.positions(group.legs, Side.BUY), shorts).values())
+    assert not any(uncovered(group.legs, held.longs, shorts).values())
     assert all(quantity <= group.leg(leg_id).target_qty for leg_id, quantity in shorts.items())
 
 
@@ -246,7 +246,7 @@ def test_an_ending_group_enters_nothing_and_closes_no_more_than_it_holds(
 @given(tallies())
 def test_what_reducing_keeps_is_covered_and_what_flattening_keeps_is_needed(drawn: tuple[Group, Tally]) -> None:
     group, held = drawn
-    longs, shorts = held.positions(group.legs, Side.BUY), held.positions(group.legs, Side.SELL)
+    longs, shorts = held.longs, held.shorts
     bare = covered(group.legs, longs, shorts)
     wanted = levels(group, record(group, Mode.REDUCING), held)
     for leg in group.legs:
