@@ -19,6 +19,7 @@ from benchmarks.workload import LEGS, QUANTITY, START_NS, Broker, Order, condor,
 from config.schema import MarginConfig
 from decisions.margining import entry_prices, required
 from decisions.validation import validate
+from domain.calendar import calendar
 from messages import wire
 from messages.orders import Snapshot
 
@@ -189,9 +190,9 @@ def margin_ms(times: int) -> float:
     """B9: the whole judgement of a condor's margin, in milliseconds, at the configuration's defaults."""
     group = validate(condor(1, 8_000), {leg.symbol: leg for leg, _ in LEGS}, TODAY)
     market = {quote.symbol: quote for quote in quotes(START_NS)}
-    config, took = MarginConfig(), []
+    config, hours, took = MarginConfig(), calendar("always"), []
     for _ in range(times):
         began = perf_counter()
-        required(group, entry_prices(group, market), market, START_NS, config)
+        required(group, entry_prices(group, market), market, START_NS, config, hours)
         took.append((perf_counter() - began) * 1e3)
     return median(took)
