@@ -226,13 +226,14 @@ class BrokerGateway(ProcessActor):
         if version == PROTOCOL:
             return False
         text = f"{who} speaks {version}, the gateway {PROTOCOL}: it is not heard; stop all of it and start it again"
-        self.trouble(text, "WRONG_VERSION")
+        self.log.error("wrong version", text=text)
+        self.send(self.parent, Trouble("WRONG_VERSION", text, Severity.CRITICAL.value))
         return True
 
-    def trouble(self, text: str, kind: str = "WRONG_REALM") -> None:
-        """Processes got mixed up, which nothing but a fault of this program can do: nothing left, a person is told."""
-        self.log.error("processes got mixed up", kind=kind, text=text)
-        self.send(self.parent, Trouble(kind, text, Severity.CRITICAL.value))
+    def trouble(self, text: str) -> None:
+        """The realms got mixed up, which nothing but a fault of this program can do: nothing left, a person is told."""
+        self.log.error("wrong realm", text=text)
+        self.send(self.parent, Trouble("WRONG_REALM", text, Severity.CRITICAL.value))
 
     def on_watch(self, watch: Watch, sender: ActorAddress) -> None:
         del sender
