@@ -1,8 +1,8 @@
 """R2: every interleaving of stop fill, cancel ack, cancel reject, modify ack, modify reject and market fill, with every
 order in which our side may hear of them, through the real actors: exits never exceed the position, and it ends flat.
 
-A node of the tree is what our side was told so far, and what the broker has.  Our side is made anew from the start for
-each branch, so what is compared is always what was lived through.
+A node of the tree is what our side was told so far, and what the broker has.  Our side lives through
+every branch from the start, so what is compared is always what was lived through.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from storage.tables import EXECUTION_STATES, GROUPS, INTENTS, STOPS
 POSITION = 2
 TRIGGER = 15_000
 STEP_NS = 2_000 * MS  # the patience of a triggered stop; half of it that of a cancel or a change
+KEPT = 50  # so many worlds fit into the memory of any machine
 STEPS = {False: 2, True: 3}  # by whether changes in place are possible: they have a patience of their own
 
 
@@ -73,15 +74,35 @@ def guarded(*, replaces: bool) -> World:
     return world
 
 
-def lived(told: tuple[msgspec.Struct, ...], *, replaces: bool) -> tuple[World, list[msgspec.Struct]]:
-    """Our side after all that, and what it asked for after the last of it."""
-    world = guarded(replaces=replaces)
-    requests: list[msgspec.Struct] = []
-    for message in told:
+class Lives:
+    """Our sides that have lived through something, until one branch goes on with each; the others live it again."""
+
+    def __init__(self, *, replaces: bool) -> None:
+        self.replaces = replaces
+        self.kept: dict[tuple[msgspec.Struct, ...], World] = {}
+
+    def after(self, told: tuple[msgspec.Struct, ...]) -> World:
+        """Our side after all that; it is the caller's from now on."""
+        world = self.kept.pop(told, None)
+        if world is None:
+            world = guarded(replaces=self.replaces)
+            for message in told:
+                self.tell(world, message)
+        return world
+
+    def go_on(self, told: tuple[msgspec.Struct, ...], message: msgspec.Struct) -> tuple[World, list[msgspec.Struct]]:
+        """Our side after all that and one message more, and what it asked for after that."""
+        world = self.after(told)
+        requests = self.tell(world, message)
+        if len(self.kept) < KEPT:
+            self.kept[*told, message] = world
+        return world, requests
+
+    @staticmethod
+    def tell(world: World, message: msgspec.Struct) -> list[msgspec.Struct]:
         released = world.cell.run([message])
         world.alerts += released.alerts
-        requests = list(released.requests)
-    return world, requests
+        return list(released.requests)
 
 
 def about(order_id: str, kind: ExecType, status: OrdStatus, order: AtBroker, **more: Any) -> ExecutionReport:
@@ -114,10 +135,10 @@ def happens(node: Node, order_id: str, now: AtBroker, told: ExecutionReport) -> 
     return node._replace(broker=broker, under_way=(*node.under_way, told))
 
 
-def hears(node: Node, message: msgspec.Struct, *, replaces: bool) -> Node:
+def hears(node: Node, message: msgspec.Struct, lives: Lives) -> Node:
     """Our side hears a message; what it asks for reaches the broker at once."""
     told = (*node.told, message)
-    world, requests = lived(told, replaces=replaces)
+    world, requests = lives.go_on(node.told, message)
     broker, asked = dict(node.broker), list(node.asked)
     for request in requests:
         if isinstance(request, SubmitOrder) and request.symbol == LONG:
@@ -189,7 +210,7 @@ def explore(*, replaces: bool) -> tuple[Counter[str], Counter[str], int]:
     ends: Counter[str] = Counter()
     (stop,) = guarded(replaces=replaces).orders(Role.STOP_LIMIT)
     first = Node((), ((stop.client_order_id, AtBroker(POSITION, False, False)),))
-    waiting, seen = [first], {first.key}
+    waiting, seen, lives = [first], {first.key}, Lives(replaces=replaces)
     while waiting:
         node = waiting.pop()
         assert sum(order.cum for _, order in node.broker) <= POSITION
@@ -199,12 +220,12 @@ def explore(*, replaces: bool) -> tuple[Counter[str], Counter[str], int]:
         heard: list[msgspec.Struct] = list(node.under_way)
         if node.steps < STEPS[replaces] and (node.steps < 1 or not node.under_way) and node.broker[0][1].triggered:
             heard.append(Tick(armed_at() + (node.steps + 1) * STEP_NS))
-        for each in [*(each for _, each in following), *(hears(node, message, replaces=replaces) for message in heard)]:
+        for each in [*(each for _, each in following), *(hears(node, message, lives) for message in heard)]:
             if each.key not in seen:
                 seen.add(each.key)
                 waiting.append(each)
         if not following and not heard:
-            world, _ = lived(node.told, replaces=replaces)
+            world = lives.after(node.told)
             out = sum(order.cum for _, order in node.broker)
             (record,) = world.group().stops
             assert record.filled_qty == out

@@ -40,14 +40,17 @@ NEVER_MS = 100_000_000  # no alert of these tests arrives because it was repeate
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
-    """The first truthy answer of ``condition``; ``AssertionError`` that says what was waited for."""
+def wait_for(
+    condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S, otherwise: Callable[[], object] = tuple
+) -> T:
+    """The first truthy answer of ``condition``; ``AssertionError`` that says what was waited for, and ``otherwise``."""
     deadline = time.monotonic() + deadline_s
     while True:
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"waited {deadline_s:g} s for {what}; last answer: {answer!r}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {deadline_s:g} s for {what}; last answer: {answer!r} {otherwise() or ''}")
         time.sleep(0.02)
 
 
@@ -291,6 +294,15 @@ class System:
             return parent_of(self.pid_of("root"))
         return wait_for(lambda: int(self.processes().get(name, {}).get("pid", 0)), f"{name} to run")
 
+    def pids(self, *names: str) -> dict[str, int]:
+        """The process ids of these parts, from one answer."""
+
+        def all_of_them() -> dict[str, int]:
+            found = {name: int(process.get("pid", 0)) for name, process in self.processes().items()}
+            return {name: found[name] for name in names} if all(found.get(name) for name in names) else {}
+
+        return wait_for(all_of_them, f"{names} to run")
+
     def wait_until_replaced(self, name: str, pid: int) -> int:
         """The process id of the one that runs in the place of ``pid``."""
 
@@ -307,7 +319,11 @@ class System:
 
     def wait_for_state(self, name: str, state: str) -> None:
         """Until ``status`` says so."""
-        wait_for(lambda: self.processes().get(name, {}).get("state") == state, f"{name} to be {state!r}")
+        wait_for(
+            lambda: self.processes().get(name, {}).get("state") == state,
+            f"{name} to be {state!r}",
+            otherwise=lambda: "\n".join(map(str, self.processes().values())),
+        )
 
     def kill(self, name: str) -> int:
         """SIGKILL to a part; returns the process id that it had."""

@@ -58,7 +58,7 @@ def test_the_cells_and_their_supervisor_are_replaced_together(tmp_path: Path) ->
     with bench(tmp_path) as where:
         system = where.start()
         system.wait_until_open()
-        before = {name: system.pid_of(name) for name in PARTS}
+        before = system.pids(*PARTS)
         system.submit(*map(plan, GROUPS))
         system.kill("cells")
         after = {name: system.wait_until_replaced(name, before[name]) for name in ("cells", "cell-0", "cell-1")}

@@ -156,7 +156,8 @@ def test_nothing_that_dies_on_paper_disturbs_the_live_side(tmp_path: Path) -> No
     with rollout(tmp_path, share=50) as (where, paper):
         system = where.start()
         wait_until_open(system)
-        pids = {name: system.pid_of(name) for name in ("gateway", "cells", "cell-0", "cell-1")}
+        parts = ("gateway", "cells", "cell-0", "cell-1")
+        pids = system.pids(*parts)
         system.submit(*(plan(name, 2) for name in papers))
         ended(where, paper, *papers)
         system.submit(*(plan(name, 100) for name in live))
@@ -168,7 +169,7 @@ def test_nothing_that_dies_on_paper_disturbs_the_live_side(tmp_path: Path) -> No
         system.wait_until_replaced("paper-exchange", before)
         records = ended(where, paper, *live)
         assert {record.outcome for record in records.values()} == {GroupOutcome.HEDGED}
-        assert pids == {name: system.pid_of(name) for name in pids}
+        assert pids == system.pids(*parts)
         wait_until_open(system)
         system.wait_for_state("paper-reconciler", "balanced")
         assert not kill_switch_path(where.journal_dir).exists()
