@@ -24,6 +24,7 @@ from venue.truth import TruthEvent
 if TYPE_CHECKING:
     from simulation.world import World
 
+UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
 ENDS = frozenset({"canceled", "expired", "rejected"})
 
 
@@ -288,10 +289,12 @@ class Oracles:
             )  # fmt: skip
         for order_id, row in rows.items():
             unresolved = row.status in (IntentStatus.UNRESOLVED, IntentStatus.SENT, IntentStatus.INTENT_PERSISTED)
-            self.demand(not unresolved, "L2", f"{order_id} is still {row.status.value}")
+            fresh = row.decided_ns > world.server.now_ns - UNDER_WAY_NS  # a stop that the broker refuses is asked again
+            self.demand(not unresolved or fresh, "L2", f"{order_id} is still {row.status.value}")
             live = row.status is IntentStatus.LIVE
             known = self.orders.get(order_id)
-            self.demand(not live or (known is not None and known.leaves > 0), "L2", f"{order_id} is not live any more")
+            working = known is not None and known.leaves > 0
+            self.demand(not live or working or fresh, "L2", f"{order_id} is not live any more")
         self._stops(world)
 
     def _stops(self, world: World) -> None:
