@@ -26,8 +26,10 @@ _LOUDNESS: dict[PositionKind, tuple[Severity, str]] = {
 
 
 def record(moved: PositionsMoved, moment: Moment, effects: Effects) -> tuple[PositionEventRecord, ...]:
-    """The changes as records, each with its alert."""
+    """The changes as records, each with its alert, which also says how far the group is off by them (S3)."""
     found = []
+    if moved.mismatch:
+        effects.acted("S3")
     for number, change in enumerate(moved.changes, start=moved.after):
         event = PositionEventRecord(
             event_id=f"{moved.group_id or f'account-{moved.cell}'}/{number}",
@@ -44,11 +46,12 @@ def record(moved: PositionsMoved, moment: Moment, effects: Effects) -> tuple[Pos
         found.append(event)
         effects.records.append(event)
         effects.acted("S4")
-        _alert(moved.group_id, change, event.event_id, moment, effects)
+        _alert(moved, change, event.event_id, moment, effects)
     return tuple(found)
 
 
-def _alert(group_id: str, change: PositionChange, event_id: str, moment: Moment, effects: Effects) -> None:
+def _alert(moved: PositionsMoved, change: PositionChange, event_id: str, moment: Moment, effects: Effects) -> None:
+    group_id = moved.group_id
     name = f"{change.quantity:+d} {change.symbol.strip()}"
     if not change.quantity:
         severity, kind = Severity.INFO, "POSITION_EXPLAINED"
@@ -56,6 +59,7 @@ def _alert(group_id: str, change: PositionChange, event_id: str, moment: Moment,
     elif change.leg_id:
         (severity, advice), kind = _LOUDNESS[change.kind], f"POSITION_{change.kind.name}"
         text = f"group {group_id}: {name} without an order of ours, {change.kind.value} ({change.evidence}); {advice}"
+        text += f"; {moved.mismatch}" if moved.mismatch else ""
     elif group_id:
         severity, kind = Severity.CRITICAL, "UNDERLYING_POSITION"
         text = (

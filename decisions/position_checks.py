@@ -43,7 +43,17 @@ class GroupCheck(msgspec.Struct, frozen=True, kw_only=True):
     hedge_ratio_pct: float  # short units that the broker's longs protect
     uncovered: int
     severity: Severity | None
-    text: str
+    finding: str  # what is not as it should be, in words
+
+    @property
+    def text(self) -> str:
+        """The finding with what it is about, and where to see more; "" where there is none."""
+        return self.finding and f"group {self.group_id}: {self.finding}; 'positions' shows both sides"
+
+    @property
+    def is_issue(self) -> bool:
+        """Whether it is off by more than the limit: S3 says so, to whoever hears of the cause as well."""
+        return self.severity in (Severity.WARNING, Severity.CRITICAL)
 
     @property
     def key(self) -> str:
@@ -110,7 +120,7 @@ def _check(
         hedge_ratio_pct=100 * (short - bare) / short if short else 100.0,
         uncovered=bare,
         severity=severity,
-        text=_text(record.group_id, worst, bare) if severity else "",
+        finding=_finding(worst, bare) if severity else "",
     )
 
 
@@ -130,13 +140,12 @@ def _severity(variance_pct: float, limit_pct: float, *, exposed: bool) -> Severi
     return Severity.CRITICAL if exposed else Severity.WARNING
 
 
-def _text(group_id: str, worst: LegCheck, bare: int) -> str:
+def _finding(worst: LegCheck, bare: int) -> str:
     text = (
-        f"group {group_id}: the broker holds {worst.side.value} {worst.broker} of {worst.symbol.strip()} where "
-        f"{worst.expected} are expected ({worst.variance_pct:.0f} % of the target)"
+        f"the broker holds {worst.side.value} {worst.broker} of {worst.symbol.strip()} where {worst.expected} are "
+        f"expected ({worst.variance_pct:.0f} % of the target)"
     )
-    text += f"; {bare} short units stand unprotected" if bare else ""
-    return text + "; 'positions' shows both sides"
+    return text + (f"; {bare} short units stand unprotected" if bare else "")
 
 
 def issues(
@@ -148,7 +157,7 @@ def issues(
             issue_id=f"POSITION_MISMATCH/{check.group_id}/{first_ns[check.key]}",
             cell=check.cell,
             group_id=check.group_id,
-            severity=check.severity,
+            severity=check.severity or Severity.WARNING,
             kind="POSITION_MISMATCH",
             symbol=max(check.legs, key=lambda leg: leg.variance_pct).symbol,
             quantity=check.uncovered,
@@ -156,5 +165,5 @@ def issues(
             safeguard="S3",
         )
         for check in checks
-        if check.severity in (Severity.WARNING, Severity.CRITICAL) and check.key in sure
+        if check.is_issue and check.key in sure
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from config.schema import Config
 from decisions.books import Library
@@ -73,7 +74,9 @@ class Reconciler:
         sure = {key for key, suspect in self._suspects.items() if self._is_sure(key, suspect, snapshot.as_of_ns)}
         moved_symbols = {key.removeprefix("position/") for key in sure if key.startswith("position/")}
         settled = {one.symbol for one in comparison.symbols if not one.slack}
-        moved = allocate(explain(comparison, moved_symbols & settled, library, quotes, self._calendar), library)
+        causes = explain(comparison, moved_symbols & settled, library, quotes, self._calendar)
+        off = {check.group_id: check.finding for check in checks if check.is_issue}
+        moved = [replace(letter, mismatch=off.get(letter.group_id, "")) for letter in allocate(causes, library)]
         expiries = watch_expiries(library, quotes, snapshot.as_of_ns, self._config, self._calendar)
         first = {key: suspect.first_ns for key, suspect in self._suspects.items()}
         return Look(

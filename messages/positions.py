@@ -74,6 +74,7 @@ class PositionsMoved(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_
     cell: int
     after: int
     changes: tuple[PositionChange, ...]
+    mismatch: str = ""  # what validation says of the group, where they put it off by more than the limit (S3)
 
     @property
     def letter_id(self) -> str:

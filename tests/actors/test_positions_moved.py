@@ -60,6 +60,28 @@ def test_s3_a_small_variance_is_a_remark_and_no_alert() -> None:
     assert "POSITION_MISMATCH" not in world.kinds()
 
 
+def test_s3_a_mismatch_whose_cause_is_known_at_once_is_told_with_it_and_counted_once() -> None:
+    world = hedged_world()
+    look = SecondLook(world)
+    world.exchange.intervene(ActivityKind.MANUAL, LONG, -4, 0, world.now_ns)
+    look.looks(1)
+    (alert,) = world.escalations("POSITION_MANUAL")
+    assert "buy 6" in alert.text and "40 % of the target" in alert.text and "4 short units" in alert.text
+    assert "POSITION_MISMATCH" not in world.kinds()
+    look.looks()
+    assert world.acted("S3") == 1
+
+
+def test_s3_what_moves_less_than_the_limit_is_told_without_a_mismatch() -> None:
+    world = hedged_world()
+    look = SecondLook(world, variance_pct=50.0)
+    world.exchange.intervene(ActivityKind.MANUAL, LONG, -4, 0, world.now_ns)
+    look.looks(1)
+    (alert,) = world.escalations("POSITION_MANUAL")
+    assert "of the target" not in alert.text
+    assert (world.acted("S3"), world.acted("S4")) == (0, 1)
+
+
 def test_r21_an_assignment_is_told_journaled_and_alerted_with_its_shares() -> None:
     world, look = assigned()
     world.advance(1_000)
