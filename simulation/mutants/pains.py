@@ -132,7 +132,16 @@ MUTANTS: Final = (
     ),
     off(
         "R19 partial",
-        "a group whose leg is refused counts as over, whatever was accepted",
+        "a refused leg makes the group forget what was accepted",
+        begins(
+            "actors.turn:OrderIndex.follow",
+            "if type(record) is IntentRecord and record.status is IntentStatus.REFUSED:\n"
+            "    self.orders[record.group_id] = {}",
+        ),
+    ),
+    off(
+        "R19 over",
+        "a group that turns back counts as over, whatever is held",
         begins("decisions.group_status:outcome_of", "if record.mode is Mode.FLATTENING:\n    return GroupOutcome.FLAT"),
     ),
     off("R20", "snapshots are not read", begins("actors.desk:Desk.on_snapshot", "return")),

@@ -16,7 +16,7 @@ from domain.execution import Side
 from domain.groups import GroupOutcome, GroupStatus, Mode, Plan, Policy, Role
 from messages.operator import CancelGroup, CommandRefused
 from messages.orders import OrderSent, Outcome, SubmitOrder, SubmitResult
-from messages.records import IntentStatus, Severity
+from messages.records import GroupRecord, IntentStatus, Severity
 from storage.port import JournalLocked
 from venue.margin import requirement
 from venue.rules import Rules
@@ -162,6 +162,10 @@ def test_r19_a_leg_that_is_refused_leaves_the_accepted_one_tracked_and_the_group
     for _ in range(8):
         world.advance(5_000, step_ms=500, fresh=True)
         world.snapshot()
+    records = [record for turn in world.journal.turns() for record in turn.records()]
+    (over,) = [r for r in records if isinstance(r, GroupRecord) and r.outcome is not GroupOutcome.OPEN]
+    assert not [e for e in world.truth if e.kind == "fill" and e.ts_ns > over.updated_ns], "it was not over yet"
+    assert "FOREIGN_ORDER" not in world.kinds(), "an order that was accepted is not ours any more"
     group = world.group()
     assert group.group.outcome in (GroupOutcome.FLAT, GroupOutcome.HALTED)
     assert group.group.status is GroupStatus.FAILED

@@ -11,6 +11,7 @@ from gateway_door import LONG, Door, door, order
 
 from actors.cell import Cell
 from actors.gateway import BrokerGateway
+from actors.machine import Machine, running_on
 from actors.notifier import Notifier
 from actors.process import ProcessActor
 from actors.reconciler import PositionReconciler
@@ -25,11 +26,19 @@ from supervisors.root import RootSupervisor
 OTHER = Version(PROTOCOL.protocol + 1)
 
 
+class Undying(Machine):
+    """A machine on which a process that dies of a bug leaves the test alive to tell of it."""
+
+    def die(self) -> None:
+        raise AssertionError("it began to work, and died of it")
+
+
 def refusal(made: Any, message: Any) -> ChildFailed:
     """What an actor answers to its first message, when that is all that it does."""
     said: list[Any] = []
     made.send = lambda _target, letter: said.append(letter)
-    made.receiveMessage(message, "parent")
+    with running_on(Undying()):
+        made.receiveMessage(message, "parent")
     (answer,) = said
     assert isinstance(answer, ChildFailed)
     return answer
