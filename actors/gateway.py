@@ -46,7 +46,9 @@ from messages.supervision import (
     Watch,
 )
 
-PUMP_MS = 20  # the adapter is pumped at least this often
+BUSY_MS = 20  # it looks again so soon while something waits that no readable byte announces …
+IDLE_MS = 100  # … and else at least this often: the kill switch is a file, an override ends by itself
+BUSY_FOR_MS = 200  # so long after a request left it counts as busy: the rest of it may wait for room in the socket
 
 
 class BrokerGateway(ProcessActor):
@@ -65,6 +67,8 @@ class BrokerGateway(ProcessActor):
         self.reconciler = ReconcilerLine(self.send, self.cells)
         self.is_open = False
         self.where = ""
+        self.look_ms = 0  # when it looks again by itself; 0: that is not settled
+        self.left_ms = -BUSY_FOR_MS  # when a request last left
         self.handlers = {
             WatchMessage: lambda _message, _sender: self.pump(),
             Hello: self.on_hello,
@@ -87,7 +91,7 @@ class BrokerGateway(ProcessActor):
         self.open(adapter)
         self.measures.begin("broker_sessions_total", "control_actions_total")
         self.session.adapter.connect()
-        self.wakeup(PUMP_MS, "pump")
+        self.look_again()
         self.where = f"{adapter.capabilities.name} at {self.config.broker.host}:{self.config.broker.port}"
         return self.where
 
@@ -131,13 +135,23 @@ class BrokerGateway(ProcessActor):
             self.memory.close()
 
     def on_wakeup(self, payload: Any) -> None:
-        del payload
-        self.wakeup(PUMP_MS, "pump")
+        if payload != self.look_ms:
+            return  # an earlier look was asked for after this one, and has taken place
+        self.look_ms = 0
         self.session.look()
         self.memory.look()
         self.trading.look()
         self.pump()
         self.cells.resend()
+
+    def look_again(self) -> None:
+        """Have this gateway look by itself, soon when something waits for a token, an answer or the broker."""
+        now = now_ms()
+        waits = len(self.door.lanes) or self.door.crossings.waiting() or not self.session.is_up
+        due = now + (BUSY_MS if waits or now - self.left_ms < BUSY_FOR_MS else IDLE_MS)
+        if not self.look_ms or due < self.look_ms:
+            self.look_ms = due
+            self.wakeup(due - now, due)
 
     # From the broker
 
@@ -147,12 +161,14 @@ class BrokerGateway(ProcessActor):
             self.on_broker_event(in_fix_words(event, self.session.adapter.capabilities.corrections))
         self.door.stop_repeated()
         self.trading.review()
-        self.door.let_out()
+        if self.door.let_out():
+            self.left_ms = now_ms()
         self.memory.flush()
         for text in self.door.misdirected:
             self.trouble(text)
         self.door.misdirected.clear()
         self.cells.flush()
+        self.look_again()
 
     def on_broker_event(self, event: BrokerEvent) -> None:
         match event:

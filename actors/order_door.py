@@ -78,14 +78,15 @@ class OrderDoor:
             self.answer_unsent(held, "canceled before it was sent")
         return bool(dropped)
 
-    def let_out(self) -> None:
-        """Send what the lanes release."""
+    def let_out(self) -> bool:
+        """Send what the lanes release; whether there was anything."""
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
-            return
+            return False
         for held in self.crossings.waiting():
             self.submit(held)
-        for request in self.lanes.take(now_ms()):
+        released = self.lanes.take(now_ms())
+        for request in released:
             if realm_of_order(request.client_order_id) not in (self.cells.realm, None):
                 self.refuse_misdirected(request)
                 continue
@@ -96,6 +97,7 @@ class OrderDoor:
                     self.adapter.cancel(request)
                 case ModifyOrder():
                     self.modify(request)
+        return bool(released)
 
     def refuse_misdirected(self, request: CancelOrder | ModifyOrder | SubmitOrder) -> None:
         """An order of the other realm: a paper order must never reach a broker, whatever goes wrong elsewhere."""

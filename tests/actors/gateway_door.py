@@ -165,6 +165,7 @@ class Door(BrokerGateway):
 
     def __init__(self, journal_dir: Path, controls: ControlsConfig, calendar: str = "always") -> None:
         super().__init__()
+        self.timers: list[int] = []  # in how many ms it wanted to look again, each time
         self.posted: list[Any] = []
         self.alerts: list[ControlAlert] = []
         self.states: list[TradingStateChanged] = []
@@ -223,7 +224,7 @@ class Door(BrokerGateway):
         """Broker time goes on."""
         self.now_ns += ms * 10**6
         self.hears(Heartbeat(self.now_ns))
-        self.on_wakeup("pump")
+        self.on_wakeup(self.look_ms)
         self.heard()
 
     def send(self, target: Any, message: Any) -> None:
@@ -233,6 +234,7 @@ class Door(BrokerGateway):
 
     def wakeup(self, ms: int, payload: Any) -> None:
         """The test's hand is the timer."""
+        self.timers.append(ms)
 
     def hear(self, *requests: wire.Request) -> list[Outcome]:
         """How a batch of the cell is answered."""
