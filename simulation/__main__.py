@@ -18,6 +18,7 @@ from rich.table import Table
 
 from simulation import switch_off
 from simulation.crashes import crashes
+from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.run import Result, Stored, run_seed, run_tape
 from simulation.shrink import shrink as shrink_draws
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 out, err = Console(), Console(stderr=True)
 app.command("switch-off")(switch_off.command)
 app.command()(crashes)
+app.command()(disk)
 
 
 @app.command()

@@ -18,6 +18,7 @@ APPLICATION_ID = 0x4C4B4A4C  # "LKJL"
 SQLITE_HEADER = b"SQLite format 3\x00"
 TAIL_TURNS = 1_000  # how much of the chain every opening re-computes; `journal verify` does all of it
 BUSY_TIMEOUT_S = 5.0
+READERS_MAY_TAKE_MS = 200
 
 Synchronous = Literal["FULL", "NORMAL"]
 
@@ -63,7 +64,9 @@ def prepare(conn: sqlite3.Connection, path: Path, synchronous: Synchronous) -> H
         check_version(conn, path)
         _configure(conn, path, synchronous)
         _migrate(conn)
-        return _verify_tail(conn, path)
+        head = _verify_tail(conn, path)
+        _start_wal_anew(conn)
+        return head
     except sqlite3.DatabaseError as error:
         if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise damaged(path, f"the file is damaged ({error})") from error
@@ -129,6 +132,24 @@ def _migrate(conn: sqlite3.Connection) -> None:
         except sqlite3.Error:
             roll_back(conn)
             raise
+
+
+def _start_wal_anew(conn: sqlite3.Connection) -> None:
+    """Move what an earlier owner left in the WAL into the file, so that no later turn depends on it.
+
+    After a sync that failed, the kernel shows what it has not written and forgets to write it.  A new owner would read
+    such a turn as durable and write on behind it, and a power cut would take both: SQLite reads a WAL up to its first
+    bad frame (`python -m simulation disk` shows it).  Copied, it is written anew.  A reader that holds on to an old
+    snapshot prevents it for this time, and so does a full disk, where the WAL must stay what it is.
+    """
+    conn.execute(f"PRAGMA busy_timeout = {READERS_MAY_TAKE_MS}")
+    try:
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError as error:
+        if primary_code(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+    finally:
+        conn.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
 
 
 def roll_back(conn: sqlite3.Connection) -> None:
