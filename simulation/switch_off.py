@@ -84,13 +84,15 @@ def switch_off(mutant: Mutant) -> Outcome:
 
 
 def command(
-    ids: Annotated[list[str] | None, typer.Argument(help="R1, E2, S3 …; all of them when none is named.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="R1, E2 … or one part, 'E8 memory'; all when none is named.")
+    ] = None,
     sound: Annotated[bool, typer.Option(help="First see that the tests pass while nothing is switched off.")] = True,
 ) -> None:
     """Switch each safeguard off and see that a test by its id fails; exit status 1 when one is not caught."""
     wanted = {each.upper() for each in ids or ()}
-    chosen = [mutant for mutant in MUTANTS if not wanted or wanted & set(mutant.breaks)]
-    unknown = wanted - set(ids_of(chosen))
+    chosen = [mutant for mutant in MUTANTS if not wanted or wanted & {mutant.name.upper(), *mutant.breaks}]
+    unknown = wanted - {mutant.name.upper() for mutant in chosen} - set(ids_of(chosen))
     if unknown:
         raise typer.BadParameter(
             f"nothing switches {', '.join(sorted(unknown))} off; there are {', '.join(ids_of(MUTANTS))}"

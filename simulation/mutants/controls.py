@@ -103,4 +103,30 @@ MUTANTS: Final = (
     off("E19", "no day is ever closed", returns("actors.reconciler:PositionReconciler.close_day", "()")),
     _without_account_control("E20", "no cap on margin and premium"),
     off("E20 naked", "no cap on the naked window", returns("actors.account_watch:AccountWatch.naked_too_long", "''")),
+    off(
+        "E4 cell",
+        "a cell does not know the session",
+        edit("decisions.gate:Gate.shut_by", ("bool(self.market)", "False")),
+    ),
+    off("E9 working", "entries that work go on after a kill", returns("actors.trading:Trading.stop_entries", "0")),
+    off(
+        "E12 repair",
+        "a repair does not wait for the entry in its way",
+        returns("actors.account_door:AccountDoor.holds_back", "False"),
+    ),
+    off(
+        "E20 premium",
+        "no cap on premium",
+        without("decisions.account_controls:ACCOUNT_CONTROLS", lambda row: row[1].__name__ == "_premium"),
+    ),
+    off(
+        "E20 margin",
+        "no cap on margin",
+        without("decisions.account_controls:ACCOUNT_CONTROLS", lambda row: row[1].__name__ == "_margin"),
+    ),
+    off(
+        "E8 memory of fills",
+        "what traded before a restart is not counted",
+        edit("actors.account_watch:AccountWatch.load", ("self._count(fill)", "pass")),
+    ),
 )

@@ -176,4 +176,31 @@ MUTANTS: Final = (
         "a spent restart budget halts nothing",
         returns("supervisors.root:RootSupervisor.give_up", NOTHING),
     ),
+    off(
+        "R5 unknown",
+        "an answer of unknown fate counts as a refusal",
+        edit(
+            "decisions.child_order:on_submit_result",
+            ("result.outcome is Outcome.REFUSED and not order.resent_ns", "True"),
+        ),
+    ),
+    off("R15 lots", "ratios need not divide into lots", returns("decisions.validation:_lot_problems", "[]")),
+    off(
+        "R24 proof",
+        "the kill switch asks nobody whether entries still work",
+        edit("actors.trading:Trading.stop_entries", ("self.session.adapter.request_snapshot()", "pass")),
+    ),
+    off(
+        "R24 belief",
+        "the kill switch believes in its own cancels",
+        edit("actors.trading:Trading.stop_entries", ("self.entries_left = -1", "self.entries_left = 0")),
+    ),
+    off(
+        "R21 guess",
+        "a change without evidence is taken for an assignment",
+        edit(
+            "decisions.position_changes:_of_option",
+            ('return PositionKind.UNEXPLAINED, "no activity and no evidence", 0', 'return exercised, "a guess", 0'),
+        ),
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation.mutants.planting import edit, returns
+from simulation.mutants.planting import begins, edit, returns
 from simulation.mutants.switching import FORGET_INTENTS, NOTHING, RELEASE_AT_ONCE, off
 
 MUTANTS: Final = (
@@ -47,6 +47,24 @@ MUTANTS: Final = (
         edit(
             "actors.cell_tree:CellTree._note_time",
             ("self.clock_ns = max(self.clock_ns, message.broker_time_ns)", "self.clock_ns = message.broker_time_ns"),
+        ),
+    ),
+    off(
+        "S8 fills",
+        "the fill in a late report is lost",
+        begins(
+            "decisions.child_order:on_report",
+            "if merge(order.state, report).verdict is Verdict.REGRESSION:\n    return order",
+        ),
+    ),
+    off("S11 person", "nobody is called when hedging falls short", returns("decisions.hedge:_escalate", NOTHING)),
+    off(
+        "S6 prefixes",
+        "only the whole plan is looked at, not its parts",
+        edit(
+            "domain.margin.worst_case:_corners",
+            ("return tuple(found)", "return tuple(found[-1:])"),
+            ("(leg_id, 0, quantity)", "(leg_id, quantity, quantity)"),
         ),
     ),
 )

@@ -203,7 +203,9 @@ def test_r24_the_kill_switch_names_what_is_not_ours_and_does_not_touch_it(tmp_pa
         foreign = replace(report(SELL, ExecType.ORDER_STATUS, 0, NOW_NS), client_order_id="somebody-else")
         lets_out(gateway, SELL)
         gateway.snapshot(orders=(foreign, report(SELL, ExecType.ORDER_STATUS, 0, NOW_NS)))
+        asked = gateway.broker.polls
         answer = gateway.told(KillSwitch(on=True))
+        assert gateway.broker.polls == asked + 1, "only the broker can say that no entry works any more"
         assert "not ours and not touched: 1 orders (somebody-else)" in answer.text
         assert gateway.canceled == [SELL.client_order_id]
         assert gateway.state() == "killed, not verified yet"

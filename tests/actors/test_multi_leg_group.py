@@ -175,6 +175,35 @@ def test_r19_a_leg_that_is_refused_leaves_the_accepted_one_tracked_and_the_group
     assert (world.position(LONG), world.position(SHORT)) == (0, 0)
 
 
+class Vague(World):
+    """A world whose gateway never knows what became of an order, though the broker has taken it."""
+
+    def _submit(self, request: SubmitOrder) -> list[msgspec.Struct]:
+        super()._submit(request)
+        result = SubmitResult(
+            client_order_id=request.client_order_id,
+            ts_ns=self.now_ns,
+            outcome=Outcome.UNKNOWN,
+            reason="the answer was lost",
+        )
+        return [result]
+
+
+def test_r5_an_answer_of_unknown_fate_ends_nothing_and_nothing_takes_its_place() -> None:
+    world = Vague(size=0)
+    world.submit(bull_put(quantity=10))
+    (ours,) = world.orders()
+    world.advance(2_500)
+    (intent,) = world.group().intents
+    assert intent.status is IntentStatus.UNRESOLVED
+    assert world.orders() == [ours]
+    assert "ORDER_UNRESOLVED" in world.kinds()
+    world.advance(1_000)
+    first, second = world.group().intents
+    assert first.status is IntentStatus.CANCELED, "the broker's word, and only then another attempt"
+    assert (second.attempt, second.decided_ns >= first.terminal_ns) == (2, True)
+
+
 def holdings(world: World, symbols: Sequence[str]) -> dict[str, int]:
     return {symbol: world.position(symbol) for symbol in symbols}
 

@@ -78,7 +78,7 @@ def test_the_requirement_is_the_largest_of_the_three_figures() -> None:
     assert min(figures.values()) > 0
 
 
-def test_the_worst_case_names_a_scenario_and_a_prefix_that_is_not_the_end_of_the_plan() -> None:
+def test_s6_the_worst_case_names_a_scenario_and_a_prefix_that_is_not_the_end_of_the_plan() -> None:
     """SPAN's worst for a condor: the market falls and the calls, which gain, are not sold yet."""
     report = required(condor(), entry_prices(condor(), market(condor())), market(condor()), AT_NS, CONFIG, DAYS)
     assert report.span is not None

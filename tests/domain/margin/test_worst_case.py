@@ -100,7 +100,7 @@ def small_plans(draw: st.DrawFn) -> tuple[Group, dict[str, list[float]]]:
 
 @settings(derandomize=True, deadline=None, max_examples=250)
 @given(small_plans())
-def test_the_worst_case_is_the_worst_of_all_prefixes_that_a_search_finds(
+def test_s6_the_worst_case_is_the_worst_of_all_prefixes_that_a_search_finds(
     plan: tuple[Group, dict[str, list[float]]],
 ) -> None:
     some, losses = plan
@@ -123,7 +123,7 @@ def test_the_prefix_that_it_names_is_reachable_and_loses_what_it_says(
     assert found.loss == max(0, loss)
 
 
-def test_the_worst_may_lie_on_the_way_and_not_at_the_end() -> None:
+def test_s6_the_worst_may_lie_on_the_way_and_not_at_the_end() -> None:
     """The whole loses nothing; the wing alone does when its premium melts."""
     spread = group(leg(0, Side.BUY, Right.PUT, 90, 8), leg(1, Side.SELL, Right.PUT, 95, 8), allow_naked=False)
     found = worst_case(spread, {"leg0": [3.0, 0.0], "leg1": [-5.0, 1.0]}, ("up", "down"))
