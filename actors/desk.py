@@ -145,8 +145,7 @@ class Desk(Actor):  # type: ignore[misc]
         for alert in post.journal.open_escalations():
             self.alerts[alert.escalation_id] = alert
             self.turn.known_alerts.add(alert.escalation_id)
-        for group_id in post.journal.open_groups():
-            self.nursery.load(group_id)
+        self.nursery.load_all(post.journal.open_groups())
         self.strategies.load()
         for record in self.nursery.index.groups.values():
             self.turn.symbols.update(leg.instrument.symbol for leg in record.group.legs)

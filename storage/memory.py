@@ -7,7 +7,7 @@ down cannot be remembered either.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -181,6 +181,9 @@ class MemoryJournal:
             group_stops=self._disk.read_group(GROUP_STOPS, group_id),
             position_events=self._disk.read_group(POSITION_EVENTS, group_id),
         )
+
+    def groups(self, group_ids: Sequence[str]) -> list[GroupRows | None]:
+        return [self.group(group_id) for group_id in group_ids]
 
     def group_by_tag(self, tag: str) -> str | None:
         self._refuse_if_closed()

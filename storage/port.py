@@ -6,7 +6,7 @@ are the log folded, last record per key; they exist for people, for the audit an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -93,6 +93,9 @@ class Journal(Protocol):
 
     def group(self, group_id: str) -> GroupRows | None:
         """The group's records, or ``None`` when it was never accepted."""
+
+    def groups(self, group_ids: Sequence[str]) -> list[GroupRows | None]:
+        """The same for several groups at once, in their order."""
 
     def group_by_tag(self, tag: str) -> str | None:
         """The id of the group whose :func:`domain.groups.group_tag` this is."""

@@ -13,7 +13,7 @@ import asyncio
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -192,6 +192,9 @@ class SqliteJournal:
     def group(self, group_id: str) -> GroupRows | None:
         return self._read(partial(group_rows, group_id=group_id))
 
+    def groups(self, group_ids: Sequence[str]) -> list[GroupRows | None]:
+        return self._read(lambda conn: [group_rows(conn, group_id) for group_id in group_ids])
+
     def group_by_tag(self, tag: str) -> str | None:
         return next((row[0] for row in self._rows("group_by_tag", tag)), None)
 
@@ -223,7 +226,9 @@ class SqliteJournal:
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         self._refuse_if_unusable()
-        return self._runner.run(self._db.hop(work))
+        # Not Runner.run: setting SIGINT's handler around each call costs more than the hop.  An interrupt arrives as
+        # KeyboardInterrupt instead, and commit() takes it for what it is: the commit's fate is unknown.
+        return self._runner.get_loop().run_until_complete(self._db.hop(work))
 
     def _rows(self, query: str, *parameters: Any) -> list[Row]:
         return self._read(lambda conn: conn.execute(queries()[query], parameters).fetchall())

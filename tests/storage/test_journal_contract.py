@@ -99,6 +99,12 @@ def test_a_group_comes_back_whole_after_reopening(opened: Opener) -> None:
     assert (rows.execution_states, rows.hedges, rows.stops) == ((state_record(),), (hedge_record(),), (stop_record(),))
 
 
+def test_groups_that_are_read_together_are_the_same_and_in_order(opened: Opener) -> None:
+    journal = opened()
+    commit(journal, *one_of_each("g1"), *one_of_each("g2"))
+    assert journal.groups(["g2", "g3", "g1"]) == [journal.group("g2"), None, journal.group("g1")]
+
+
 def test_an_unknown_group_is_none_and_not_empty(opened: Opener) -> None:
     journal = opened()
     commit(journal, intent_record("g1"))
