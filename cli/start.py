@@ -16,11 +16,13 @@ from cli import requests
 from cli.door import Door
 from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
+from cli.reconciliation import last_differences
 from config.paths import control_path
 from messages.controls import ControlsInForce
 from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, StrategyList, SystemStatus
 from storage.export import named
-from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
+from supervisors.refusals import SystemRefused
+from supervisors.system import NoAnswer, RunningSystem, running_system
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +47,9 @@ def start(config: ConfigFile = None) -> None:
             with running_system(settings) as system, open_door(settings.system.journal_dir) as door:
                 typer.echo(f"legkeeper runs on {settings.system.journal_dir}; Ctrl-C stops it")
                 serve(system, door, stopped)
-        except (SystemRefused, NoAnswer) as failure:
+        except SystemRefused as refusal:
+            raise CommandFailed("; ".join([str(refusal), *last_differences(settings)])) from None
+        except NoAnswer as failure:
             raise CommandFailed(str(failure)) from None
     typer.echo("stopped")
 

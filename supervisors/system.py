@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,11 +16,9 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorSystem
 
-from config.paths import journal_paths, kill_switch_path, paper_dir
-from config.realms import realms, view
+from config.paths import kill_switch_path, paper_dir
+from config.realms import view
 from config.schema import Config
-from domain.groups import GroupOutcome
-from domain.plans import home_cell
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
 from messages import wire
 from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
@@ -46,24 +43,16 @@ from messages.operator import (
     TellOperators,
 )
 from messages.supervision import ChildFailed, Operate, Operated, StartRoot
-from notifications.apprise_sink import open_sinks
-from notifications.port import SinkRefused
-from storage.ownership import OwnerLock
-from storage.port import JournalError, JournalLocked
-from storage.reader import JournalReader
+from storage.port import JournalError
 from supervisors.deaths import tell_of_every_death
 from supervisors.lifeline import tie_descendants
 from supervisors.loopback import bind_to_loopback
+from supervisors.refusals import SystemRefused, owned, refuse_used_port, refuse_what_would_be_lost
 from supervisors.root import AskDirectory, Directory, RootSupervisor
 from supervisors.routing import NotRouted, Router
 
-LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
 START_TIMEOUT_S = 20.0
 ASK_AGAIN_S = 1.0  # a part that is asked while it is being restarted loses the question
-
-
-class SystemRefused(Exception):
-    """The system was not started; the message says why and what to do."""
 
 
 class NoAnswer(Exception):
@@ -301,20 +290,9 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
     larger system is in the way, when an alert sink is none, or when a child cannot start, and :class:`NoAnswer` when
     the tree dies meanwhile.
     """
-    try:
-        open_sinks(config.alerts.urls, config.alerts.sink_timeout_ms)
-    except SinkRefused as refusal:
-        raise SystemRefused(str(refusal)) from None
-    directory = Path(config.system.journal_dir)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SystemRefused(f"system.journal_dir {directory}: {error.strerror}; choose another or make it") from None
-    lock = _own(directory)
-    try:
-        _refuse_orphaned_cells(config)
-        _refuse_moved_strategies(config)
-        _refuse_used_port(config.system.admin_port)
+    with owned(config) as directory:
+        refuse_what_would_be_lost(config)
+        refuse_used_port(config.system.admin_port)
         try:
             router = Router(config)
         except JournalError as error:
@@ -322,8 +300,6 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
         if Realm.PAPER in router.realms:
             paper_dir(directory).mkdir(exist_ok=True)
         yield from _run(config, router, directory)
-    finally:
-        lock.release()
 
 
 def _run(config: Config, router: Router, directory: Path) -> Iterator[RunningSystem]:
@@ -359,74 +335,3 @@ _LOG_TO_NOWHERE = {  # our processes log to legkeeper.log; what Thespian itself 
 def _text(answer: OperatorAnswer) -> str:
     """An answer in words."""
     return "; ".join(answer.problems) if isinstance(answer, CommandRefused) else getattr(answer, "text", str(answer))
-
-
-def _own(directory: Path) -> OwnerLock:
-    deadline = time.monotonic() + LOCK_PATIENCE_S
-    while True:
-        try:
-            return OwnerLock(directory / "system")
-        except JournalLocked as locked:
-            if time.monotonic() >= deadline:
-                raise SystemRefused(f"another system runs on {directory}: {locked}") from None
-            time.sleep(0.05)
-        except JournalError as error:
-            raise SystemRefused(str(error)) from None
-
-
-def _refuse_used_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise SystemRefused(
-                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}): stop what uses it, or set "
-                "system.admin_port to another"
-            ) from None
-
-
-def _refuse_orphaned_cells(config: Config) -> None:
-    """A group's cell is read off its orders' ids: fewer cells than before would leave open groups without an owner."""
-    for realm in realms(config):
-        seen = view(config, realm).system
-        for path in journal_paths(seen.journal_dir)[seen.cells :]:
-            open_groups = _open_groups(path)
-            if open_groups:
-                raise SystemRefused(
-                    f"{path.name} holds {len(open_groups)} open groups ({', '.join(open_groups[:3])}), but "
-                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells is {seen.cells}: start with at least as "
-                    "many cells as before, and let them end"
-                )
-    if Realm.LIVE not in realms(config):
-        _refuse_open_live_groups(config)
-
-
-def _refuse_open_live_groups(config: Config) -> None:
-    """Nobody would look after their positions."""
-    found = [group_id for path in journal_paths(config.system.journal_dir) for group_id in _open_groups(path)]
-    if found:
-        raise SystemRefused(
-            f"{len(found)} live groups are open ({', '.join(found[:3])}), and rollout.mode = 'paper' would leave them "
-            "to nobody: set it to 'rollout', change the share to 0 with 'rollout 0', and let them end first"
-        )
-
-
-def _open_groups(path: Path) -> list[str]:
-    with JournalReader(path) as reader:
-        return [group.group_id for group in reader.groups() if group.outcome is GroupOutcome.OPEN]
-
-
-def _refuse_moved_strategies(config: Config) -> None:
-    """A strategy lives in the cell that its name gives; with another number of cells it would begin anew elsewhere."""
-    for realm in realms(config):
-        seen = view(config, realm).system
-        for index, path in enumerate(journal_paths(seen.journal_dir)):
-            with JournalReader(path) as reader:
-                moved = [r.name for r in reader.strategies() if home_cell(r.name, seen.cells) != index]
-            if moved:
-                raise SystemRefused(
-                    f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
-                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {seen.cells}: keep the number of cells, "
-                    "or use a new journal_dir"
-                )

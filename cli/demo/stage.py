@@ -36,7 +36,8 @@ from messages.operator import (
 from messages.records import GroupRecord, HedgeRecord, IntentStatus, PositionEventRecord, StopRecord
 from storage.port import JournalError
 from storage.reader import JournalReader
-from supervisors.system import NoAnswer, RunningSystem, SystemRefused, running_system
+from supervisors.refusals import SystemRefused
+from supervisors.system import NoAnswer, RunningSystem, running_system
 from venue.child import Steering, VenueChild
 from venue.nasty import Nasty
 

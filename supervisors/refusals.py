@@ -1,0 +1,153 @@
+"""Why a system is not started: what is wrong with its place, or who would be left without an owner, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from config.paths import journal_paths
+from config.realms import realms, view
+from config.schema import Config
+from domain.groups import GroupOutcome
+from domain.plans import home_cell
+from domain.rollout import Realm
+from notifications.apprise_sink import open_sinks
+from notifications.port import SinkRefused
+from storage.ownership import OwnerLock
+from storage.port import JournalError, JournalLocked
+from storage.reader import JournalReader
+
+LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
+NAMED = 3  # groups; more would bury what to do about them
+
+
+class SystemRefused(Exception):
+    """The system was not started; the message says why and what to do."""
+
+
+@contextlib.contextmanager
+def owned(config: Config) -> Iterator[Path]:
+    """The journal directory, which is nobody else's meanwhile.
+
+    Raises :class:`SystemRefused` when it cannot be, or when alerts would reach nobody.
+    """
+    try:
+        open_sinks(config.alerts.urls, config.alerts.sink_timeout_ms)
+    except SinkRefused as refusal:
+        raise SystemRefused(str(refusal)) from None
+    directory = Path(config.system.journal_dir)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemRefused(f"system.journal_dir {directory}: {error.strerror}; choose another or make it") from None
+    lock = _own(directory)
+    try:
+        yield directory
+    finally:
+        lock.release()
+
+
+def refuse_what_would_be_lost(config: Config) -> None:
+    """Raises :class:`SystemRefused` when open groups or strategies would have no owner, or another one."""
+    _refuse_orphaned_cells(config)
+    _refuse_moved_strategies(config)
+
+
+def _own(directory: Path) -> OwnerLock:
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            return OwnerLock(directory / "system")
+        except JournalLocked as locked:
+            if time.monotonic() >= deadline:
+                raise SystemRefused(f"another system runs on {directory}: {locked}") from None
+            time.sleep(0.05)
+        except JournalError as error:
+            raise SystemRefused(str(error)) from None
+
+
+def refuse_used_port(port: int) -> None:
+    """Raises :class:`SystemRefused` when nothing can listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SystemRefused(
+                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}): stop what uses it, or set "
+                "system.admin_port to another"
+            ) from None
+
+
+def _refuse_orphaned_cells(config: Config) -> None:
+    """A group's cell is read off its orders' ids: fewer cells than before would leave open groups without an owner."""
+    for realm in realms(config):
+        seen = view(config, realm).system
+        for path in journal_paths(seen.journal_dir)[seen.cells :]:
+            open_groups = _open_groups(path)
+            if open_groups:
+                raise SystemRefused(
+                    f"{path.name} holds {len(open_groups)} open groups ({_named(open_groups)}), but "
+                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells is {seen.cells}: start with at least as "
+                    "many cells as before, and let them end"
+                )
+    if Realm.LIVE not in realms(config):
+        _refuse_open_live_groups(config)
+
+
+def _refuse_open_live_groups(config: Config) -> None:
+    """Nobody would look after their positions."""
+    found = [group_id for path in journal_paths(config.system.journal_dir) for group_id in _open_groups(path)]
+    if found:
+        raise SystemRefused(
+            f"{len(found)} live groups are open ({_named(found)}), and rollout.mode = 'paper' would leave them "
+            "to nobody: set it to 'rollout', change the share to 0 with 'rollout 0', and let them end first"
+        )
+
+
+def _open_groups(path: Path) -> list[str]:
+    """Each open group with what it holds."""
+    with JournalReader(path) as reader:
+        filled = {state.client_order_id: state.cum_qty for state in reader.execution_states()}
+        held: dict[str, dict[str, int]] = {}
+        for intent in reader.intents():
+            units = held.setdefault(intent.group_id, {})
+            bought = filled.get(intent.client_order_id, 0) * intent.side.sign
+            units[intent.symbol] = units.get(intent.symbol, 0) + bought
+        for event in reader.position_events():
+            units = held.setdefault(event.group_id, {})
+            units[event.symbol] = units.get(event.symbol, 0) + event.quantity
+        return [
+            f"{group.group_id}: {_positions(held.get(group.group_id, {}))}"
+            for group in reader.groups()
+            if group.outcome is GroupOutcome.OPEN
+        ]
+
+
+def _positions(units: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{count:+d} {symbol.strip()}" for symbol, count in sorted(units.items()) if count) or "nothing yet"
+    )
+
+
+def _named(groups: list[str]) -> str:
+    """The first ones, with what they hold, so that somebody can look at the broker for them."""
+    return "; ".join(groups[:NAMED]) + (f"; and {len(groups) - NAMED} more" if len(groups) > NAMED else "")
+
+
+def _refuse_moved_strategies(config: Config) -> None:
+    """A strategy lives in the cell that its name gives; with another number of cells it would begin anew elsewhere."""
+    for realm in realms(config):
+        seen = view(config, realm).system
+        for index, path in enumerate(journal_paths(seen.journal_dir)):
+            with JournalReader(path) as reader:
+                moved = [r.name for r in reader.strategies() if home_cell(r.name, seen.cells) != index]
+            if moved:
+                raise SystemRefused(
+                    f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
+                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {seen.cells}: keep the number of cells, "
+                    "or use a new journal_dir"
+                )
