@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from second_look import SecondLook, hedged_world
 from world import LONG, SHORT, UNDERLYING, World, bull_put
 
+from decisions.position_report import end_of_day, report
 from domain.execution import Side
 from domain.groups import GroupOutcome, GroupStatus, Policy, Role
 from messages.operator import CancelGroup
@@ -49,6 +50,23 @@ def test_s3_position_mismatched() -> None:
     assert (alert.severity, alert.quantity, alert.group_id) == (Severity.CRITICAL, 4, "bp")
     assert "buy 6" in alert.text and "40 %" in alert.text
     assert alert in world.alerts
+
+
+def test_e19_a_day_that_does_not_balance_ends_with_a_critical_alert_that_names_both_sides_once() -> None:
+    world = hedged_world()
+    look = SecondLook(world)
+    balanced = end_of_day(report(look.looks(), look.library()), "2026-01-05", "a.json", 0)
+    world.exchange.assign(SHORT, 3, world.now_ns)
+    last = report(look.looks(), look.library())
+    issue = end_of_day(last, "2026-01-06", "b.json", 0)
+    world.take([balanced, issue, issue])
+    good, bad = sorted(world.escalations("END_OF_DAY"), key=lambda alert: alert.severity.value, reverse=True)
+    assert (good.severity, bad.severity) == (Severity.INFO, Severity.CRITICAL)
+    assert "2026-01-06 does not balance" in bad.text and "sell 7" in bad.text and "b.json" in bad.text
+    assert issue.alert_id in look.library().told(), "what is in a journal is not told again"
+    world.restart()
+    world.take([issue])
+    assert len(world.escalations("END_OF_DAY")) == 2
 
 
 def test_s3_a_small_variance_is_a_remark_and_no_alert() -> None:
