@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from domain.instruments import Instrument
 from domain.money import to_decimal
+from venue.account import Account
 from venue.book import Fill, Order
+from venue.reporting import Reporter
 
 
 class Trades:
@@ -24,6 +29,37 @@ class Trades:
         if root not in order.fills:
             raise ValueError(f"the trade {exec_id!r} is busted already")
         return order, root, order.fills[root]
+
+
+class Amendments:
+    """What the exchange does to trades that have happened: the fill, the account and the report, all of it at once."""
+
+    def __init__(self, trades: Trades, listed: Mapping[str, Instrument], account: Account, reporter: Reporter) -> None:
+        self._trades, self._listed, self._account, self._reporter = trades, listed, account, reporter
+
+    def bust(self, exec_id: str, now_ns: int) -> None:
+        """Undo a trade.  Raises ``ValueError`` when there is no such trade, or no more."""
+        order, root, fill = self._trades.find(exec_id)
+        del order.fills[root]
+        self._account.post(root, self._listed[order.symbol], 0, 0)
+        own_id = self._reporter.next_exec_id()
+        last = (fill.quantity, fill.price)
+        self._reporter.executed("busted", order, now_ns, own_id, last, root=root, ref=fill.exec_id)
+
+    def correct(self, exec_id: str, last: tuple[int, int], now_ns: int, filled: Callable[[Order], None]) -> None:
+        """Give a trade another quantity and price; ``filled`` is told, before the report, of an order that it fills.
+
+        Raises ``ValueError`` as :meth:`bust` does, and for what :func:`check_correction` refuses.
+        """
+        order, root, fill = self._trades.find(exec_id)
+        check_correction(order, fill, *last)
+        own_id = self._reporter.next_exec_id()
+        order.fills[root] = Fill(own_id, *last)
+        self._trades.add(own_id, order, root)
+        self._account.post(root, self._listed[order.symbol], order.side.sign * last[0], last[1])
+        if not order.ended and not order.open_qty:
+            filled(order)
+        self._reporter.executed("corrected", order, now_ns, own_id, last, root=root, ref=fill.exec_id)
 
 
 def check_correction(order: Order, fill: Fill, last_qty: int, last_px: int) -> None:

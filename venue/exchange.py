@@ -29,7 +29,7 @@ from domain.instruments import Instrument
 from domain.quotes import Quote
 from messages.orders import Activity, ActivityKind, Position
 from venue.account import Account
-from venue.amendments import Trades, check_correction
+from venue.amendments import Amendments, Trades
 from venue.book import Book, Fill, Order
 from venue.custody import Custody
 from venue.gate import Gate
@@ -55,6 +55,7 @@ class Exchange:
         self._gate = Gate(rules, self._books, self._account)
         self._register = Register()
         self._trades = Trades()
+        self._amendments = Amendments(self._trades, self._listed, self._account, self._reporter)
         self._custody = Custody(rules, self._listed, self._account, self._reporter, self._last_price)
         self._waiting: deque[tuple[int, Order]] = deque()  # cancels and when they take effect
         self._schedule = Schedule(rules, self._listed.values())
@@ -249,12 +250,7 @@ class Exchange:
         Raises ``ValueError`` when there is no such trade, or no more.
         """
         self._let_happen(now_ns)
-        order, root, fill = self._trades.find(exec_id)
-        del order.fills[root]
-        self._account.post(root, self.instruments[order.symbol], 0, 0)
-        own_id = self._reporter.next_exec_id()
-        last = (fill.quantity, fill.price)
-        self._reporter.executed("busted", order, now_ns, own_id, last, root=root, ref=fill.exec_id)
+        self._amendments.bust(exec_id, now_ns)
         return self._reporter.flush()
 
     def correct(self, exec_id: str, last_qty: int, last_px: int, now_ns: int) -> list[ExecutionReport]:
@@ -264,16 +260,9 @@ class Exchange:
         traded more than its quantity.
         """
         self._let_happen(now_ns)
-        order, root, fill = self._trades.find(exec_id)
-        check_correction(order, fill, last_qty, last_px)
-        own_id = self._reporter.next_exec_id()
-        order.fills[root] = Fill(own_id, last_qty, last_px)
-        self._trades.add(own_id, order, root)
-        self._account.post(root, self.instruments[order.symbol], order.side.sign * last_qty, last_px)
-        if not order.ended and not order.open_qty:
-            self._leave(order, OrdStatus.FILLED)
-        last = (last_qty, last_px)
-        self._reporter.executed("corrected", order, now_ns, own_id, last, root=root, ref=fill.exec_id)
+        self._amendments.correct(
+            exec_id, (last_qty, last_px), now_ns, lambda order: self._leave(order, OrdStatus.FILLED)
+        )
         return self._reporter.flush()
 
     def assign(self, symbol: str, quantity: int, now_ns: int, *, late: bool = False) -> list[ExecutionReport]:

@@ -20,12 +20,13 @@ import structlog
 from venue.chain import RECIPES, seeded_chain
 from venue.exchange import Exchange
 from venue.feed import SECOND_NS, Feed, VenueClock
+from venue.hosting import run
 from venue.live_quotes import LiveServer, first_listing, run_on_supply, say, supplies
 from venue.nasty import MAX_STALE_MS, Mischief, Nasty
 from venue.protocol import Promises
 from venue.quotes import QuoteDay, load_lean
 from venue.rules import Rules
-from venue.server import Server, run
+from venue.server import Server
 from venue.truth import TruthEvent, TruthFile, read_truth
 
 HOLD_NS = SECOND_NS

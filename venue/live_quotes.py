@@ -25,9 +25,10 @@ from domain.instruments import Instrument
 from domain.quotes import Quote
 from venue.connection import Connection
 from venue.exchange import Exchange
+from venue.hosting import run
 from venue.nasty import Mischief
 from venue.protocol import MAX_ANSWER_BYTES, Frames, Promises, ProtocolError
-from venue.server import Server, run
+from venue.server import Server
 
 STDIN = 0
 READ_BYTES = 1 << 16
@@ -211,7 +212,7 @@ class LiveServer(Server):
 async def run_on_supply(
     server: LiveServer, frames: Frames[Supply], host: str, port: int, ready: Callable[[int], None]
 ) -> int:
-    """Serve as :func:`venue.server.run` does, with the market from standard input; its end ends the exchange too."""
+    """Serve as :func:`venue.hosting.run` does, with the market from standard input; its end ends the exchange too."""
 
     def listen() -> None:
         data = os.read(STDIN, READ_BYTES)
