@@ -14,7 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.counting import count_turn
-from actors.desk import ClockBehind, Desk, DeskPost, SnapshotTaken, StepEnded
+from actors.desk import Desk
+from actors.desk_letters import ClockBehind, DeskPost, SnapshotTaken, StepEnded
 from actors.inprocess import InProcessSystem
 from actors.machine import machine
 from actors.turn import SYSTEM, Turn

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 from thespian.actors import Actor, ActorAddress, ChildActorExited
 
 from actors.admission import Admission, Waiting
-from actors.inprocess import InProcessSystem
+from actors.alert_book import AlertBook
+from actors.desk_letters import ClockBehind, DeskPost, SnapshotTaken, StepEnded
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
 from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
 from actors.strategy import Strategy
-from actors.turn import SYSTEM, Standing, Turn
-from decisions import alerts, moves
+from actors.turn import SYSTEM, Standing
+from decisions import moves
 from decisions.contracts import tell_changes
 from decisions.effects import MS, Effects
 from decisions.news import News
@@ -45,35 +44,6 @@ from messages.orders import InstrumentList, OrderAbsent, Snapshot
 from messages.positions import PositionIssue, PositionsMoved
 from messages.records import EscalationRecord, GroupRecord, Record, Severity
 from messages.supervision import AlertDelivered
-from storage.port import Journal
-
-
-@dataclass(frozen=True, slots=True)
-class DeskPost:
-    """The first message of a Desk."""
-
-    turn: Turn
-    journal: Journal
-    system: InProcessSystem
-
-
-class StepEnded(msgspec.Struct, frozen=True, tag=True):
-    """The records of the step that has just ended (cell to Desk)."""
-
-    records: tuple[tuple[str, Record], ...]
-
-
-class ClockBehind(msgspec.Struct, frozen=True, tag=True):
-    """The broker's clock is so many seconds behind the journal's (cell to Desk)."""
-
-    seconds: int
-
-
-class SnapshotTaken(msgspec.Struct, frozen=True, tag=True):
-    """The step of a snapshot has ended (cell to Desk); ``contradicted``: what it did not show, or showed as foreign."""
-
-    contradicted: tuple[str, ...]
-
 
 FROM_WITHIN = frozenset({GroupSettled, StepEnded, *LETTERS})  # what does not begin a step
 
@@ -84,7 +54,6 @@ class Desk(Actor):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.instruments: dict[str, Instrument] = {}
-        self.alerts: dict[str, EscalationRecord] = {}
         self.foreign_groups: set[str] = set()  # tags of groups whose orders the broker has, and no journal of ours
         self.settled: dict[str, GroupSettled] = {}
         self.admission = Admission()
@@ -142,9 +111,8 @@ class Desk(Actor):  # type: ignore[misc]
             self.reply,
         )  # fmt: skip
         self.handlers.update(self.strategies.handlers)
-        for alert in post.journal.open_escalations():
-            self.alerts[alert.escalation_id] = alert
-            self.turn.known_alerts.add(alert.escalation_id)
+        self.alerts = AlertBook(post.journal.open_escalations())
+        self.turn.known_alerts.update(self.alerts)
         self.nursery.load_all(post.journal.open_groups())
         self.strategies.load()
         for record in self.nursery.index.groups.values():
@@ -181,11 +149,9 @@ class Desk(Actor):  # type: ignore[misc]
         for waiting in list(self.admission.waiting.values()):
             self.on_submit(waiting.command)
         self.strategies.look(self.admission.waiting, self.instruments)
-        for alert in self.alerts.values():
-            again = alerts.repeat(alert, now, self.turn.moment.config.alerts)
-            if again is not None:
-                self.record(again)
-        self.turn.frozen = alerts.frozen(self.alerts.values(), now, self.turn.moment.config.alerts)
+        for again in self.alerts.repeats(now, self.turn.moment.config.alerts):
+            self.record(again)
+        self.turn.frozen = self.alerts.frozen(now, self.turn.moment.config.alerts)
 
     def record(self, *records: Record) -> None:
         """Write records that belong to no group's actors."""
@@ -204,8 +170,8 @@ class Desk(Actor):  # type: ignore[misc]
     def on_news(self, news: News) -> None:
         """Pass news on to the group that placed the order; what nobody placed is foreign."""
         order_id = news.client_order_id
-        group_id = self.nursery.find(group_part(order_id))
-        if group_id is not None and self.nursery.index.knows(group_id, order_id):
+        group_id = self.nursery.owner(order_id)
+        if group_id is not None:
             self.nursery.give(group_id, news)
         elif isinstance(news, ExecutionReport):
             self.on_foreign(news)
@@ -228,7 +194,7 @@ class Desk(Actor):  # type: ignore[misc]
         """Walk every order through the recovery table."""
         index = self.nursery.index
         open_orders = [order_id for group_id in self.nursery for order_id in index.open_orders(group_id)]
-        found = sort_out(snapshot, open_orders, self.is_ours)
+        found = sort_out(snapshot, open_orders, lambda order_id: self.nursery.owner(order_id) is not None)
         self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
         for report in found.reports:
             self.on_news(report)
@@ -237,11 +203,6 @@ class Desk(Actor):  # type: ignore[misc]
             self.on_news(absent)
         for report in found.foreign:
             self.on_foreign(report)
-
-    def is_ours(self, order_id: str) -> bool:
-        """Whether an intent explains this order."""
-        group_id = self.nursery.find(group_part(order_id))
-        return group_id is not None and self.nursery.index.knows(group_id, order_id)
 
     def on_control_alert(self, news: ControlAlert) -> None:
         """The gateway has no journal for alerts: this cell keeps them until a person has seen them."""
@@ -364,19 +325,19 @@ class Desk(Actor):  # type: ignore[misc]
 
     def on_acknowledge(self, command: Acknowledge) -> None:
         """A person has seen an alert."""
-        alert = self.alerts.get(command.escalation_id)
+        seen = self.alerts.acknowledged(command, self.now_ns())
         reply_to = f"acknowledge:{command.escalation_id}"
-        if alert is None:
+        if seen is None:
             self.reply(reply_to, CommandRefused((f"no alert {command.escalation_id!r} waits for anybody",)))
             return
-        self.record(replace(alert, acknowledged_ns=self.now_ns(), acknowledged_by=command.by))
+        self.record(seen)
         self.reply(reply_to, CommandDone(f"{command.escalation_id} acknowledged by {command.by}"))
 
     def on_delivered(self, news: AlertDelivered) -> None:
         """The Notifier has passed an alert on."""
-        alert = self.alerts.get(news.escalation_id)
-        if alert is not None and alert.repeats == news.repeats and not alert.delivered_ns:
-            self.record(replace(alert, delivered_ns=self.now_ns()))
+        told = self.alerts.delivered(news, self.now_ns())
+        if told is not None:
+            self.record(told)
 
     def now_ns(self) -> int:
         """The broker's clock; never 0, which means "not yet", although it is not known before the first session."""
@@ -430,10 +391,6 @@ class Desk(Actor):  # type: ignore[misc]
         for _, record in step.records:
             self.nursery.index.follow(record)
             self.strategies.follow(record)
-            if type(record) is EscalationRecord:
-                if record.acknowledged_ns or (record.delivered_ns and record.severity is not Severity.CRITICAL):
-                    self.alerts.pop(record.escalation_id, None)
-                else:
-                    self.alerts[record.escalation_id] = record
-            elif type(record) is GroupRecord:
+            self.alerts.follow(record)
+            if type(record) is GroupRecord:
                 self.turn.symbols.update(leg.instrument.symbol for leg in record.group.legs)

@@ -17,7 +17,7 @@ from actors.rebuild import restore_message
 from actors.shell import Appointment
 from actors.turn import OrderIndex, Turn
 from decisions.effects import Effects
-from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_tag
+from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
 from messages.group import CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
 from messages.orders import CancelOrder
@@ -84,6 +84,11 @@ class Nursery:
                 message = restore_message(rows, self.turn.uncommitted(group_id))
                 if message is not None:
                     self._start(group_id, message)
+
+    def owner(self, order_id: str) -> str | None:
+        """The group whose intent explains this order."""
+        group_id = self.find(group_part(order_id))
+        return group_id if group_id is not None and self.index.knows(group_id, order_id) else None
 
     def find(self, tag: str) -> str | None:
         """The group with this tag, loaded; ``None`` when there is none."""

@@ -1,0 +1,52 @@
+"""The alerts of a cell that still wait: for delivery, or, when they are CRITICAL, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from config.schema import AlertsConfig
+from decisions import alerts
+from messages.operator import Acknowledge
+from messages.records import EscalationRecord, Record, Severity
+from messages.supervision import AlertDelivered
+
+
+class AlertBook:
+    """Made of records: what waits is what the journal says waits."""
+
+    def __init__(self, waiting: Iterable[EscalationRecord]) -> None:
+        self._waiting = {alert.escalation_id: alert for alert in waiting}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._waiting)
+
+    def follow(self, record: Record) -> None:
+        """Keep up with what was decided."""
+        if type(record) is EscalationRecord:
+            if record.acknowledged_ns or (record.delivered_ns and record.severity is not Severity.CRITICAL):
+                self._waiting.pop(record.escalation_id, None)
+            else:
+                self._waiting[record.escalation_id] = record
+
+    def acknowledged(self, command: Acknowledge, now_ns: int) -> EscalationRecord | None:
+        """What is to be written when a person has seen it; ``None`` when it does not wait."""
+        alert = self._waiting.get(command.escalation_id)
+        return alert and replace(alert, acknowledged_ns=now_ns, acknowledged_by=command.by)
+
+    def delivered(self, news: AlertDelivered, now_ns: int) -> EscalationRecord | None:
+        """What is to be written when the Notifier has passed it on; ``None`` for old news."""
+        alert = self._waiting.get(news.escalation_id)
+        if alert is None or alert.repeats != news.repeats or alert.delivered_ns:
+            return None
+        return replace(alert, delivered_ns=now_ns)
+
+    def repeats(self, now_ns: int, config: AlertsConfig) -> list[EscalationRecord]:
+        """Those that are due to be told again."""
+        again = (alerts.repeat(alert, now_ns, config) for alert in self._waiting.values())
+        return [alert for alert in again if alert is not None]
+
+    def frozen(self, now_ns: int, config: AlertsConfig) -> bool:
+        """Whether one has waited for a person for so long that new risk is frozen."""
+        return alerts.frozen(self._waiting.values(), now_ns, config)

@@ -1,0 +1,39 @@
+"""What a cell says to its Desk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from actors.inprocess import InProcessSystem
+from actors.turn import Turn
+from messages.records import Record
+from storage.port import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPost:
+    """The first message of a Desk."""
+
+    turn: Turn
+    journal: Journal
+    system: InProcessSystem
+
+
+class StepEnded(msgspec.Struct, frozen=True, tag=True):
+    """The records of the step that has just ended (cell to Desk)."""
+
+    records: tuple[tuple[str, Record], ...]
+
+
+class ClockBehind(msgspec.Struct, frozen=True, tag=True):
+    """The broker's clock is so many seconds behind the journal's (cell to Desk)."""
+
+    seconds: int
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True, tag=True):
+    """The step of a snapshot has ended (cell to Desk); ``contradicted``: what it did not show, or showed as foreign."""
+
+    contradicted: tuple[str, ...]
