@@ -129,4 +129,5 @@ MUTANTS: Final = (
         "what traded before a restart is not counted",
         edit("actors.account_watch:AccountWatch.load", ("self._count(fill)", "pass")),
     ),
+    off("E13 exchange", "entries of a client that is gone work on", returns("venue.dead_man:DeadMan.due", "iter(())")),
 )
