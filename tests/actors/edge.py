@@ -1,10 +1,13 @@
 """What must hold at the exchange's edge, at the moment a request arrives there: judged by what the exchange knows.
 
-The watcher takes the journal's word for what was intended only, and the exchange's for what is.  A bust that the cell
-has not heard of yet makes it believe that it holds more than it does: so much is forgiven, per contract.
+The watcher takes the journal's word for what was intended and when, and the exchange's for what is.  A bust that the
+cell had not heard of when it decided makes it believe that it holds something else than it does: so much is forgiven,
+per leg.
 """
 
 from __future__ import annotations
+
+from itertools import islice
 
 from world import World
 
@@ -14,7 +17,7 @@ from domain.coverage import uncovered
 from domain.execution import ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import ENTRY_ROLES, Group, Leg, Mode, group_part, tag_kind
 from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
-from messages.records import IntentRecord
+from messages.records import ExecutionRecord, IntentRecord
 from storage.port import GroupRows
 
 ENDED = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
@@ -41,6 +44,9 @@ class Edge:
         self.world = world
         self.watched = 0
         self.rows: GroupRows
+        self.turns = self.records = 0  # of the journal, that have been read
+        self.heard: dict[str, int] = {}  # exec id -> which record of the journal first had it
+        self.decided: dict[str, int] = {}  # client order id -> which record of the journal first had it
         self.reports: dict[str, ExecutionReport] = {}
         self.orders: list[tuple[IntentRecord, ExecutionReport]] = []
 
@@ -83,6 +89,7 @@ class Edge:
 
     def _intent(self, client_order_id: str) -> IntentRecord:
         """The committed intent; looks up besides what is known of its group here and there."""
+        self._read_on()
         group_id = self.world.journal.group_by_tag(group_part(client_order_id))
         assert group_id is not None, f"no group for {client_order_id}"
         self.rows = self.world.group(group_id)
@@ -94,12 +101,26 @@ class Edge:
         assert found, f"no committed intent for {client_order_id}"
         return found[0]
 
-    def _busted(self, leg: Leg) -> int:
-        """Units of this contract that were taken back."""
+    def _read_on(self) -> None:
+        """What the journal holds since the last request, in the order in which it was decided."""
+        for turn in islice(self.world.journal.turns(), self.turns, None):
+            self.turns += 1
+            for record in turn.records():
+                self.records += 1
+                if isinstance(record, ExecutionRecord):
+                    self.heard.setdefault(record.exec_id, self.records)
+                elif isinstance(record, IntentRecord):
+                    self.decided.setdefault(record.client_order_id, self.records)
+
+    def _busted(self, leg: Leg, new: IntentRecord) -> int:
+        """Units of this leg that had been taken back, and the cell had not heard of it when it decided ``new``."""
+        own = {intent.client_order_id for intent in self.rows.intents if intent.leg_id == leg.leg_id}
         return sum(
             event.last_qty or 0
             for event in self.world.truth
-            if event.kind == "busted" and event.symbol == leg.instrument.symbol
+            if event.kind == "busted"
+            and event.client_order_id in own
+            and self.heard.get(event.exec_id, self.records + 1) > self.decided[new.client_order_id]
         )
 
     def _net(self, leg: Leg) -> int:
@@ -134,21 +155,27 @@ class Edge:
         if new.side is not leg.side:
             return
         acquiring = self._net(leg) + self._open(leg, leg.side) + new.quantity
-        assert acquiring <= leg.target_qty + self._busted(leg), f"{acquiring} of {leg.target_qty}: {new}"
+        assert acquiring <= leg.target_qty + self._busted(leg, new), f"{acquiring} of {leg.target_qty}: {new}"
 
     def _exits(self, leg: Leg, new: IntentRecord) -> None:
         """I9, R2, R12: what may still be exited never exceeds what is held."""
         if new.side is leg.side:
             return
         exiting = self._open(leg, leg.side.opposite) + new.quantity
-        assert exiting <= self._net(leg) + self._busted(leg), f"{exiting} of {self._net(leg)}: {new}"
+        assert exiting <= self._net(leg) + self._busted(leg, new), f"{exiting} of {self._net(leg)}: {new}"
 
     def _protected(self, group: Group, leg: Leg, new: IntentRecord) -> None:
-        """I7: a short arrives only under protection that has filled."""
+        """I7: a short arrives only under protection that has filled: it leaves no more uncovered than there was."""
         longs = {each.leg_id: self._net(each) for each in group.legs if each.side is Side.BUY}
         shorts = {each.leg_id: self._net(each) + self._open(each, Side.SELL) for each in group.legs}
+        before = _bare(group, longs, shorts)
         shorts[leg.leg_id] += new.quantity
-        forgiven = naked_allowance(group) + sum(self._busted(each) for each in group.legs)
-        bare = sum(uncovered(group.legs, longs, {k: v for k, v in shorts.items() if k not in longs}).values())
-        assert bare <= forgiven, f"{bare} uncovered with {new}"
+        forgiven = naked_allowance(group) + sum(self._busted(each, new) for each in group.legs)
+        bare = _bare(group, longs, shorts)
+        assert bare <= max(before, forgiven), f"{bare} uncovered with {new}, {before} without it"
         assert new.order_type is not OrdType.STOP_LIMIT
+
+
+def _bare(group: Group, longs: dict[str, int], shorts: dict[str, int]) -> int:
+    """Short units that nothing protects."""
+    return sum(uncovered(group.legs, longs, {k: v for k, v in shorts.items() if k not in longs}).values())
