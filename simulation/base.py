@@ -54,6 +54,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.point: Callable[[str], None] = lambda _what: None  # here a power cut may come: before or after an effect
         super().__init__(system, logDefs=False)
         self.outside = self.actorRegistry["System:ExternalRequester"].address
+        self.outside_name = self.outside.actorAddressString
 
     # --- what Thespian calls ---
 
@@ -83,10 +84,10 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
 
     def put(self, sender: ActorAddress, to: ActorAddress, message: Any) -> None:
         """A letter from one actor to another is on its way."""
-        if to is self.outside or to == self.outside:
+        pair = (sender.actorAddressString, to.actorAddressString)
+        if pair[1] == self.outside_name:
             self.answers.append(message)
             return
-        pair = (sender.actorAddressString, to.actorAddressString)
         box = self.boxes.get(pair)
         if box is None:
             box = self.boxes[pair] = deque()
@@ -152,16 +153,16 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
 
     def _choose(self) -> tuple[str, str] | None:
         now = self.schedule.now_ns
-        able = [
+        able = (
             pair
             for pair in self.boxes
             if (process := self.processes.get(pair[1])) is None or process.stopped_until_ns <= now
-        ]
-        if not able:
-            return None
-        if len(able) > 1 and self.disordered():
-            return able[self.tape.draw("which letter", len(able))]
-        return able[0]
+        )
+        first, second = next(able, None), next(able, None)
+        if first is None or second is None or not self.disordered():
+            return first
+        waiting = [first, second, *able]
+        return waiting[self.tape.draw("which letter", len(waiting))]
 
     def _born(self, address: ActorAddress) -> None:
         instance = self.actorRegistry[address.actorAddressString].instance
