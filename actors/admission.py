@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
+from actors.turn import OrderIndex
 from decisions.effects import MS, Moment
 from decisions.margining import MarginJudgement, entry_prices, judge, refused_by, required, unquoted
 from domain.groups import Group, GroupOutcome
@@ -37,15 +38,15 @@ class Admission:
         self.waiting: dict[str, Waiting] = {}
         self.acted: tuple[str, ...] = ()  # the safeguards that kept the last plan back: S5, S6
         self._reserved: dict[str, int] = {}
+        self._total = 0  # the sum of it
         self._ended: dict[str, int] = {}  # group -> broker time of its end
 
-    def take_funds(self, funds: Funds, open_groups: Iterable[str]) -> None:
+    def take_funds(self, funds: Funds, open_groups: Container[str]) -> None:
         """The broker's figures; they know of every group that ended before them."""
         self.funds = funds
-        still_open = set(open_groups)
         for group_id in list(self._reserved):
-            if group_id not in still_open and self._ended.get(group_id, 0) < funds.ts_ns:
-                self._reserved.pop(group_id)
+            if group_id not in open_groups and self._ended.get(group_id, 0) < funds.ts_ns:
+                self._total -= self._reserved.pop(group_id)
                 self._ended.pop(group_id, None)
 
     def withdraw(self, group_id: str) -> None:
@@ -63,24 +64,27 @@ class Admission:
             return []
         return unquoted(group, _fresh(group, moment), listed)
 
-    def refusal(self, group: Group, moment: Moment, open_groups: Mapping[str, GroupRecord]) -> str:
+    def refusal(self, group: Group, moment: Moment, index: OrderIndex) -> str:
         """Why the group may not be opened; "" when it may, and then it is reserved for."""
         funds, margin = self.funds, moment.config.margin
         self.acted = ("S5",)  # what follows refuses by what is not known
         if funds is None or moment.at_ns - funds.ts_ns > margin.funds_max_age_ms * MS:
             return "not allowed at the moment: funds are not known yet; the broker is asked again every poll"
         try:
-            self._reserve_for(open_groups, moment)
-            reserved = sum(self._reserved.values())
-            left = replace(funds, available=funds.available - reserved, used=funds.used + reserved)
+            self._reserve_for(index, moment)
+            left = replace(funds, available=funds.available - self._total, used=funds.used + self._total)
             judged = self._judge(group, left, moment)
         except MarginUnknown as unknown:
             return f"not allowed at the moment: its margin is not known: {unknown}"
         self.acted = refused_by(judged, margin)
         if not judged.allowed:
             return judged.text
-        self._reserved[group.group_id] = judged.report.requirement
+        self._reserve(group.group_id, judged.report.requirement)
         return ""
+
+    def _reserve(self, group_id: str, amount: int) -> None:
+        self._total += amount - self._reserved.get(group_id, 0)
+        self._reserved[group_id] = amount
 
     def _judge(self, group: Group, funds: Funds, moment: Moment) -> MarginJudgement:
         quotes = _fresh(group, moment)
@@ -88,15 +92,19 @@ class Admission:
             group, entry_prices(group, quotes), quotes, funds, moment.at_ns, moment.config.margin, moment.calendar
         )
 
-    def _reserve_for(self, open_groups: Mapping[str, GroupRecord], moment: Moment) -> None:
-        """Groups of an earlier incarnation of this cell, at the last quotes there are."""
-        for group_id, record in open_groups.items():
-            if group_id not in self._reserved and record.outcome is GroupOutcome.OPEN:
-                group, quotes = record.group, moment.quotes
+    def _reserve_for(self, index: OrderIndex, moment: Moment) -> None:
+        """Groups of an earlier incarnation of this cell, and those opened again, at the last quotes there are.
+
+        Only what has been opened since the last plan is looked at: the open groups may be thousands.
+        """
+        for group_id in list(index.opened):
+            if group_id in index.open and group_id not in self._reserved:
+                group, quotes = index.open[group_id].group, moment.quotes
                 need = required(
                     group, entry_prices(group, quotes), quotes, moment.at_ns, moment.config.margin, moment.calendar
                 )
-                self._reserved[group_id] = need.requirement
+                self._reserve(group_id, need.requirement)
+            del index.opened[group_id]
 
 
 def _fresh(group: Group, moment: Moment) -> dict[str, Quote]:

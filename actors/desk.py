@@ -282,18 +282,13 @@ class Desk(Actor):  # type: ignore[misc]
             self.turn.symbols.update(missing)
             self.admission.waiting[plan.group_id] = Waiting(command, since_ns)
             return
-        problem = self.admission.refusal(group, self.turn.moment, self.open_groups())
+        problem = self.admission.refusal(group, self.turn.moment, self.nursery.index)
         self.turn.safeguards.update(self.admission.acted)
         if problem:
             self.reply(reply_to, CommandRefused((problem,)))
             return
         self.reply(reply_to, GroupAccepted(plan.group_id))
         self.nursery.open(group)
-
-    def open_groups(self) -> dict[str, GroupRecord]:
-        """The groups that have not ended."""
-        records = self.nursery.index.groups
-        return {key: record for key, record in records.items() if record.outcome is GroupOutcome.OPEN}
 
     def reply(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command, after the commit."""
@@ -364,7 +359,7 @@ class Desk(Actor):  # type: ignore[misc]
 
     def on_funds(self, funds: Funds) -> None:
         """What the broker's account holds."""
-        self.admission.take_funds(funds, self.open_groups())
+        self.admission.take_funds(funds, self.nursery.index.open)
         effects = Effects()
         self.thresholds = watch_margin(self.thresholds, funds, self.turn.moment, effects)
         self.turn.collect(SYSTEM, effects)

@@ -13,6 +13,7 @@ import msgspec
 
 from decisions.effects import Effects, Moment, Outgoing
 from domain.execution import OrdStatus
+from domain.groups import GroupOutcome
 from messages.records import EscalationRecord, ExecutionStateRecord, GroupRecord, IntentRecord, IntentStatus, Record
 
 SYSTEM = ""  # the group id of what belongs to no group
@@ -111,6 +112,8 @@ class OrderIndex:
     def __init__(self) -> None:
         self.orders: dict[str, dict[str, bool]] = {}  # group -> client order id -> still open
         self.groups: dict[str, GroupRecord] = {}
+        self.open: dict[str, GroupRecord] = {}  # those that have not ended
+        self.opened: dict[str, None] = {}  # those that have become so since somebody last took note, in order
         self.standings: dict[str, Standing] = {}  # by client order id
 
     def follow(self, record: Record) -> None:
@@ -119,6 +122,12 @@ class OrderIndex:
             self.orders.setdefault(record.group_id, {})[record.client_order_id] = record.status not in ENDED
         elif type(record) is GroupRecord:
             self.groups[record.group_id] = record
+            if record.outcome is not GroupOutcome.OPEN:
+                self.open.pop(record.group_id, None)
+                return
+            if record.group_id not in self.open:
+                self.opened[record.group_id] = None
+            self.open[record.group_id] = record
         elif type(record) is ExecutionStateRecord:
             self.standings[record.client_order_id] = (record.ord_status, record.cum_qty, record.leaves_qty)
 
@@ -127,6 +136,7 @@ class OrderIndex:
         for client_order_id in self.orders.pop(group_id, ()):
             self.standings.pop(client_order_id, None)
         self.groups.pop(group_id, None)
+        self.open.pop(group_id, None)
 
     def knows(self, group_id: str, client_order_id: str) -> bool:
         """Whether the group placed this order."""

@@ -291,6 +291,8 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
 
 
 def _tell_stops(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
+    if not state.stop_levels and not any(wanted.stop.values()):
+        return state
     for leg in state.group.legs:
         level = wanted.stop.get(leg.leg_id, 0)
         if level == state.stop_levels.get(leg.leg_id, 0):

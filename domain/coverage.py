@@ -79,9 +79,11 @@ def covered(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mapping
         wanted = max(0, short_qty.get(short_id, 0))
         open_qty = wanted
         for long_id in shields:
-            got = min(max(0, left.get(long_id, 0)), open_qty)
-            left[long_id] = left.get(long_id, 0) - got
-            open_qty -= got
+            there = left.get(long_id, 0)
+            if there > 0 and open_qty > 0:
+                got = there if there < open_qty else open_qty
+                left[long_id] = there - got
+                open_qty -= got
         result[short_id] = wanted - open_qty
     return result
 

@@ -64,6 +64,8 @@ def add(held: tuple[Execution, ...], new: Execution) -> tuple[tuple[Execution, .
     if at == len(held) or held[at].exec_id != new.exec_id:
         return (*held[:at], new, *held[at:]), False
     old = held[at]
+    if old == new:
+        return held, False
     kept = max(old, new, key=_content)
     ts_ns = min(old.ts_ns, new.ts_ns)
     conflict = _content(old) != _content(new)
