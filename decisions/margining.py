@@ -13,12 +13,11 @@ premium received: what the longs cost and what the spreads can lose at expiry, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 
 import msgspec
 
 from config.schema import MarginConfig
-from domain.calendar import Calendar, death_ns
+from domain.calendar import Calendar, years_left
 from domain.execution import Side
 from domain.groups import Group, Leg
 from domain.instruments import Instrument
@@ -28,9 +27,6 @@ from domain.margin.worst_case import WorstCase, worst_case
 from domain.money import to_decimal
 from domain.quotes import Quote
 from messages.market import Funds
-
-YEAR_S = 365 * 24 * 3600
-NS = 1_000_000_000
 
 
 class MarginRequirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,18 +169,11 @@ def _book(
             (quote.bid + quote.ask) / 2,
             float(spots[leg.instrument.underlying]),
             half_spread=(quote.ask - quote.bid) / 2,
-            years=_years(leg.instrument, at_ns, calendar),
+            years=years_left(calendar, leg.instrument.expiry, at_ns),
             rate=config.rate_pct / 100,
             dividend=config.dividend_pct / 100,
         )
     return found
-
-
-def _years(instrument: Instrument, at_ns: int, calendar: Calendar) -> float:
-    """Until the contract dies; 0 for what never does."""
-    if not instrument.expiry:
-        return 0.0
-    return max(0, death_ns(calendar, date.fromisoformat(instrument.expiry)) - at_ns) / (YEAR_S * NS)
 
 
 def _under_shocks(

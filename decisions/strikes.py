@@ -8,15 +8,12 @@ from datetime import date
 import msgspec
 
 from decisions.effects import Moment
-from domain.calendar import death_ns
+from domain.calendar import years_left
 from domain.greeks import greeks
 from domain.instruments import Instrument, Right
 from domain.money import to_decimal
 from domain.pricing import implied_volatility
 from domain.strategies import StrategyRules
-
-NS = 1_000_000_000
-YEAR_S = 365 * 24 * 3600
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,8 +143,7 @@ def _delta(instrument: Instrument, spot: int, moment: Moment) -> float | None:
         return None
     margin = moment.config.margin
     rate, dividend = margin.rate_pct / 100, margin.dividend_pct / 100
-    end_ns = death_ns(moment.calendar, date.fromisoformat(instrument.expiry))
-    years = max(0, end_ns - moment.at_ns) / (YEAR_S * NS)
+    years = years_left(moment.calendar, instrument.expiry, moment.at_ns)
     price, strike = quote.mid / 10_000, instrument.strike / 10_000
     volatility = implied_volatility(instrument.right, price, spot / 10_000, strike, rate, dividend, years)
     if volatility is None:

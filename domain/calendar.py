@@ -17,6 +17,7 @@ import msgspec
 from domain.market_days import NSE, US_OPTIONS, Market
 
 NS: Final = 1_000_000_000
+YEAR_S: Final = 365 * 24 * 3600
 FOREVER_NS: Final = 2**63 - 1
 LOOK_AHEAD_DAYS: Final = 15  # no market of the table is closed for longer
 
@@ -186,6 +187,11 @@ def death_ns(calendar: Calendar, expiry: date) -> int:
         return calendar.expiry_ns(expiry)
     except CalendarUnknown:
         return calendar.instant(expiry + timedelta(days=1), time())
+
+
+def years_left(calendar: Calendar, expiry: str, now_ns: int) -> float:
+    """Until a contract dies, as pricing counts it; ``expiry`` is its ISO date, 0 for "", which never does."""
+    return max(0, death_ns(calendar, date.fromisoformat(expiry)) - now_ns) / (YEAR_S * NS) if expiry else 0.0
 
 
 def has_expired(calendar: Calendar, expiry: str, now_ns: int) -> bool:

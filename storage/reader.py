@@ -139,6 +139,17 @@ class JournalReader:
         """Stop-losses, of one group (oldest first) or of all."""
         return self._records(STOPS, group_id)
 
+    def held(self) -> dict[str, dict[str, int]]:
+        """What each group holds: units by symbol, signed, by its own orders and by what moved without one."""
+        filled = {state.client_order_id: state.cum_qty for state in self.execution_states()}
+        found: dict[str, dict[str, int]] = {}
+        moves = [(i.group_id, i.symbol, filled.get(i.client_order_id, 0) * i.side.sign) for i in self.intents()]
+        moves += [(event.group_id, event.symbol, event.quantity) for event in self.position_events()]
+        for group_id, symbol, quantity in moves:
+            units = found.setdefault(group_id, {})
+            units[symbol] = units.get(symbol, 0) + quantity
+        return found
+
     def position_events(self, group_id: str | None = None) -> list[PositionEventRecord]:
         """Changes of positions that no order caused, of one group (oldest first) or of all."""
         return self._records(POSITION_EVENTS, group_id)

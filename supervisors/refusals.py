@@ -111,15 +111,7 @@ def _refuse_open_live_groups(config: Config) -> None:
 def _open_groups(path: Path) -> list[str]:
     """Each open group with what it holds."""
     with JournalReader(path) as reader:
-        filled = {state.client_order_id: state.cum_qty for state in reader.execution_states()}
-        held: dict[str, dict[str, int]] = {}
-        for intent in reader.intents():
-            units = held.setdefault(intent.group_id, {})
-            bought = filled.get(intent.client_order_id, 0) * intent.side.sign
-            units[intent.symbol] = units.get(intent.symbol, 0) + bought
-        for event in reader.position_events():
-            units = held.setdefault(event.group_id, {})
-            units[event.symbol] = units.get(event.symbol, 0) + event.quantity
+        held = reader.held()
         return [
             f"{group.group_id}: {_positions(held.get(group.group_id, {}))}"
             for group in reader.groups()

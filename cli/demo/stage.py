@@ -318,15 +318,11 @@ class Stage:
         return found
 
     def _held(self) -> dict[str, dict[str, int]]:
-        """What each group holds, by its own orders."""
+        """What each group holds."""
         found: dict[str, dict[str, int]] = {}
         for path in journal_paths(self.script.journal):
             with contextlib.suppress(JournalError), JournalReader(path) as reader:
-                filled = {state.client_order_id: state.cum_qty for state in reader.execution_states()}
-                for intent in reader.intents():
-                    units = found.setdefault(intent.group_id, {})
-                    signed = filled.get(intent.client_order_id, 0) * intent.side.sign
-                    units[intent.symbol] = units.get(intent.symbol, 0) + signed
+                found |= reader.held()
         return found
 
     def open(self) -> list[str]:
