@@ -17,6 +17,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from rich.table import Table
 
 from simulation import switch_off
+from simulation.campaign import kill_campaign
 from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
@@ -30,6 +31,7 @@ out, err = Console(), Console(stderr=True)
 app.command("switch-off")(switch_off.command)
 app.command()(crashes)
 app.command()(disk)
+app.command()(kill_campaign)
 
 
 @app.command()

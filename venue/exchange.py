@@ -59,11 +59,15 @@ class Exchange:
         self._custody = Custody(rules, self._listed, self._account, self._reporter, self._last_price)
         self._waiting: deque[tuple[int, Order]] = deque()  # cancels and when they take effect
         self._schedule = Schedule(rules, self._listed.values())
+        self.last_session = 0  # of the record that it goes on from; a server counts on from there
 
     def resume(self, events: Iterable[TruthEvent]) -> int:
         """Begin as an earlier process of this exchange ended, by its record; the record's last time, 0 when empty."""
         parts = (self._listed, self._books, self._register, self._trades, self._account, self._reporter)
-        return Resumed(*parts).fold(events)
+        resumed = Resumed(*parts)
+        last_ns = resumed.fold(events)
+        self.last_session = resumed.last_session
+        return last_ns
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:

@@ -35,6 +35,7 @@ class Resumed:
         self._listed, self._books, self._register = listed, books, register
         self._trades, self._account, self._reporter = trades, account, reporter
         self._orders: dict[str, Order] = {}  # by venue order id
+        self.last_session = 0  # the newest connection over which an order came
         self._exercised = ""  # the option of the movement just before
         self._folds: dict[str, Callable[[TruthEvent, Order], None]] = {
             "triggered": _triggered,
@@ -51,6 +52,7 @@ class Resumed:
         last_ns, last_id = 0, 0
         for event in events:
             last_ns = max(last_ns, event.ts_ns)
+            self.last_session = max(self.last_session, event.session)
             if event.exec_id:
                 last_id = max(last_id, int(event.exec_id[1:]))
             self._take(event)

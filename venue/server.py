@@ -59,7 +59,7 @@ class Server:
         self._mischief = mischief
         self._connections: dict[Connection, None] = {}  # in order of login, so that the mischief is repeatable
         self._pins: dict[str, Quote] = {}
-        self._sessions = 0
+        self._sessions = exchange.last_session
         self._dead_man = DeadMan()
         self._now = clock.start_ns
         self._next_heartbeat_s = 0.0

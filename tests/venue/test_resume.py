@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.execution import OrdType, Side, TimeInForce
 from domain.quotes import Quote
 from venue.chain import US, seeded_chain
+from venue.child import Steering, VenueChild
 from venue.exchange import Exchange
 from venue.rules import Rules
 from venue.truth import TruthEvent
@@ -55,6 +58,7 @@ class Session:
             price=0 if kind is OrdType.MARKET else price,
             trigger_price=price if kind is OrdType.STOP_LIMIT else 0,
             now_ns=self.now_ns,
+            session=7,
         )
 
     def again(self) -> None:
@@ -144,3 +148,13 @@ def test_it_trades_on_with_later_times_and_greater_ids_and_knows_its_orders(seed
     again.resume(session.record)
     assert again.executions() == session.exchange.executions()
     assert again.positions() == session.exchange.positions()
+
+
+def test_connections_are_counted_on_from_the_record(tmp_path: Path) -> None:
+    session = Session(0)
+    session.submit()
+    truth = tmp_path / "truth.jsonl"
+    with truth.open("wb") as file:
+        file.writelines(msgspec.json.encode(event) + b"\n" for event in session.record)
+    with VenueChild("--truth", str(truth), "--resume") as venue, Steering(venue.port) as hand:
+        assert hand.welcome.session == 8
