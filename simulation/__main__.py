@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simulation import switch_off
+from simulation import hunt, switch_off
 from simulation.campaign import kill_campaign
 from simulation.crashes import crashes
 from simulation.disk.command import disk
@@ -29,6 +29,7 @@ from simulation.tape import Tape
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 out, err = Console(), Console(stderr=True)
 app.command("switch-off")(switch_off.command)
+app.command("mutants")(hunt.command)
 app.command()(crashes)
 app.command()(disk)
 app.command()(kill_campaign)

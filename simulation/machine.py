@@ -18,6 +18,7 @@ from messages.records import EscalationRecord
 from simulation.base import Died, SeededBase
 from simulation.faults import Faults
 from simulation.network import Network
+from simulation.watch import Watch
 from storage.memory import MemoryJournal
 from storage.port import CommitUnknown, Journal, Turn
 from venue.audit.wire import Line
@@ -109,10 +110,10 @@ class SimulatedMachine(Machine):
         network: Network,
         faults: Faults,
         committed: Callable[[Path, Turn], None],
-        left: Callable[[Line], None],
+        watch: Watch,
     ) -> None:
         self.base, self.network, self.faults = base, network, faults
-        self._committed, self._left = committed, left
+        self._committed, self.watch = committed, watch
         self.disks: dict[Path, MemoryJournal] = {}  # the last owner of each
         self.killed = Flag(self._at_point)
         self.alerts: list[EscalationRecord] = []
@@ -150,6 +151,7 @@ class SimulatedMachine(Machine):
         self.disks[path] = fresh.on(self.faults, self._committed, path).at(self._at_point)
         assert self.base.running is not None
         self.base.running.journals.append(fresh)
+        self.watch.on_open(path, fresh.epoch)
         self.openings.append((path, fresh.epoch, fresh.head.turn, self.pid(), self.monotonic_ns()))
         return fresh
 
@@ -180,7 +182,7 @@ class SimulatedMachine(Machine):
 
     def _note(self, line: Line) -> None:
         self.wire.append(line)
-        self._left(line)
+        self.watch.on_wire(line)
 
     def kill_switch(self, config: Config) -> Mark:
         del config

@@ -18,7 +18,6 @@ from messages.operator import GroupAccepted
 from messages.records import GroupRecord, IntentRecord, IntentStatus, ProcessedEventRecord, Severity, StopStatus
 from storage.port import Turn
 from storage.tables import EXECUTION_STATES, INTENTS, STOPS
-from venue.audit.wire import Line
 from venue.truth import TruthEvent
 
 if TYPE_CHECKING:
@@ -152,17 +151,17 @@ class Oracles:
         self.demand(record is not None, "I29", f"{order_id} is of no group")
         assert record is not None
         self._slot(intent)
-        held = self._held(tag, record.group)
+        held = self.held(tag, record.group)
         leg = record.group.leg(intent.leg_id)
         forgiven = self.busted[tag]
         if intent.side is leg.side:
-            acquiring = held[leg.leg_id] + self._open(tag, leg.leg_id, leg.side) + intent.quantity
+            acquiring = held[leg.leg_id] + self.working(tag, leg.leg_id, leg.side) + intent.quantity
             self.demand(
                 acquiring <= leg.target_qty + forgiven, "I4",
                 f"{order_id}: {acquiring} of {leg.target_qty} {leg.leg_id} would be held",
             )  # fmt: skip
         else:
-            exiting = self._open(tag, leg.leg_id, leg.side.opposite) + intent.quantity
+            exiting = self.working(tag, leg.leg_id, leg.side.opposite) + intent.quantity
             self.demand(
                 exiting <= held[leg.leg_id] + forgiven, "I9",
                 f"{order_id}: {exiting} would be closed of {held[leg.leg_id]} {leg.leg_id}",
@@ -195,7 +194,7 @@ class Oracles:
         forgiven = self.busted[group_part(new.client_order_id)]
         self.demand(total <= first.quantity + forgiven, "I3", f"{new.client_order_id}: {total} of {first.quantity}")
 
-    def _held(self, tag: str, group: Group) -> dict[str, int]:
+    def held(self, tag: str, group: Group) -> dict[str, int]:
         """What the group holds of each leg, in the leg's direction, by the exchange's record."""
         held = {leg.leg_id: 0 for leg in group.legs}
         sides = {leg.leg_id: leg.side for leg in group.legs}
@@ -204,7 +203,8 @@ class Oracles:
             held[intent.leg_id] += order.cum if intent.side is sides[intent.leg_id] else -order.cum
         return held
 
-    def _open(self, tag: str, leg_id: str, side: Side) -> int:
+    def working(self, tag: str, leg_id: str, side: Side) -> int:
+        """What the group's orders of this leg and side may still trade, by the exchange's record."""
         return sum(
             self.orders[order_id].leaves
             for order_id in self.by_group[tag]
@@ -215,7 +215,7 @@ class Oracles:
         self, order_id: str, group: Group, leg_id: str, held: dict[str, int], quantity: int, tag: str
     ) -> None:
         shorts = {
-            leg.leg_id: held[leg.leg_id] + self._open(tag, leg.leg_id, Side.SELL)
+            leg.leg_id: held[leg.leg_id] + self.working(tag, leg.leg_id, Side.SELL)
             for leg in group.legs
             if leg.side is Side.SELL
         }
@@ -223,11 +223,6 @@ class Oracles:
         bare = sum(uncovered(group.legs, held, shorts).values())
         allowed = naked_allowance(group) + self.busted[tag]
         self.demand(bare <= allowed, "I7", f"{order_id}: {bare} units would be uncovered, {allowed} may be")
-
-    # --- the gateway's door ---
-
-    def on_wire(self, line: Line) -> None:
-        """Something is about to leave for the broker."""
 
     # --- the operator ---
 
@@ -250,7 +245,7 @@ class Oracles:
             alert.group_id for alert in world.machine.alerts if alert.severity is Severity.CRITICAL and alert.group_id
         )
         for tag, record in self.groups.items():
-            held = self._held(tag, record.group)
+            held = self.held(tag, record.group)
             self._certified(tag, record, held, delivered[record.group_id] > 0)
 
     def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: bool) -> None:
@@ -305,8 +300,8 @@ class Oracles:
                     continue
                 tag = group_tag(stop.group_id)
                 leg = record.group.leg(stop.leg_id)
-                working = self._open(tag, stop.leg_id, leg.side.opposite)
-                held = self._held(tag, record.group)[stop.leg_id]
+                working = self.working(tag, stop.leg_id, leg.side.opposite)
+                held = self.held(tag, record.group)[stop.leg_id]
                 called = any(a.kind == "STOP_UNPROTECTED" and a.symbol == stop.symbol for a in world.machine.alerts)
                 elsewhere = world.scenario.config.broker.server_side_stops and leg.stop_trigger_on is TriggerOn.LAST
                 if leg.stop_trigger and elsewhere:  # else it is watched here

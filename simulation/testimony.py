@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0, restarts=50)
 
 
-def testify(world: World) -> None:
+def judge(world: World) -> None:
     """Every check of the audit on this run, in its order.  Raises :class:`Violation` for the first that fails."""
     evidence = gather(world)
     for check in CHECKS.values():

@@ -98,15 +98,17 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         actions.append(Action(on_ms * MS, "kill_switch", on=True))
         actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
     protection_pct = tape.corner("market protection, %", (0.0, 0.0, 5.0))
+    promises_ids = tape.corner("ids are deduplicated", (True, False))
     return Scenario(
         config=_config(tape, rests=protection_pct > 0),
         rules=Rules(
             cash=DEEP_POCKETS,
+            deduplicate=promises_ids,  # a house that does not promise it makes a second order of a second copy
             cancel_latency_ns=tape.corner("cancel latency, ms", (0, 5, 200, 900)) * MS,
             market_protection_pct=protection_pct,
             price_band_pct=tape.corner("price band, %", (0.0, 0.0, 40.0)),
         ),
-        promises_ids=tape.corner("ids are deduplicated", (True, False)),
+        promises_ids=promises_ids,
         actions=tuple(sorted(actions, key=lambda action: action.at_ns)),
         fire_ns=fire_ms * MS,
     )

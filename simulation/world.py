@@ -35,13 +35,13 @@ from simulation.network import Network
 from simulation.oracles import Oracles, Violation
 from simulation.schedule import MS, Schedule
 from simulation.tape import Tape, TapeRandom
-from simulation.testimony import testify
+from simulation.testimony import judge
+from simulation.watch import Watch
 from simulation.workload import CHAIN, START_NS, Action, Market, Scenario, draw_scenario
 from storage.memory import MemoryJournal
 from storage.port import Turn
 from storage.tables import GROUPS, INTENTS
 from supervisors.root import RootSupervisor
-from venue.audit.wire import Line
 from venue.exchange import Exchange
 from venue.feed import Feed, VenueClock
 from venue.launch import promises
@@ -92,7 +92,8 @@ class World:
         self.base.disordered = lambda: self.faults.strikes("F.actors.reorder")
         self.network = Network(self.base, self.schedule, self.faults, promises_ids=self.scenario.promises_ids)
         self.oracles = Oracles()
-        self.machine = SimulatedMachine(self.base, self.network, self.faults, self._committed, self._left)
+        self.watch = Watch(self.oracles, self.scenario.config)
+        self.machine = SimulatedMachine(self.base, self.network, self.faults, self._committed, self.watch)
         self.exchange = Exchange(CHAIN, self.scenario.rules, self._record)
         used = {leg.symbol for action in self.scenario.actions if action.plan for leg in action.plan.legs}
         self.market = market(tape, self.faults, tuple(sorted(used)))
@@ -131,7 +132,8 @@ class World:
             self.heal()
             self._settle()
             self.oracles.at_rest(self)
-            testify(self)
+            self.watch.at_rest(self)
+            judge(self)
 
     def _answered(self) -> bool:
         """Whether every plan has been accepted or refused."""
@@ -321,6 +323,7 @@ class World:
     def _record(self, event: TruthEvent) -> None:
         self.truth.append(event)
         self.oracles.on_truth(event)
+        self.watch.on_truth(event)
         if event.kind == "fill" and self.faults.rates:
             self._doubt(event)
 
@@ -333,9 +336,7 @@ class World:
 
     def _committed(self, path: Path, turn: Turn) -> None:
         self.oracles.on_commit(path, turn)
-
-    def _left(self, line: Line) -> None:
-        self.oracles.on_wire(line)
+        self.watch.on_commit(path, turn)
 
 
 RELIABLE = frozenset({"StartChild", "StartRoot", "ChildReady", "ChildFailed", "PeersChanged", "CellDirectory"})

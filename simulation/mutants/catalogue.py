@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from simulation.mutants.planting import Plant
 
 SWITCHES: Final = ("safeguards", "pains", "controls")  # each of their bugs switches one safeguard off
-MODULES: Final = SWITCHES  # each has MUTANTS
+BUGS: Final = ("orders", "hedging", "recovery", "gateway")  # those that the simulator must see (simulation/hunt.py)
+MODULES: Final = (*SWITCHES, *BUGS)  # each has MUTANTS
 
 
 class Mutant(NamedTuple):

@@ -11,6 +11,9 @@ from venue.audit.layout import KNOWN_EXECUTIONS, REGISTERS
 from venue.audit.orders import Order
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
+NO_OTHER_END = frozenset(
+    {("REFUSED", "REJECTED"), ("filled", "pending_cancel"), ("filled", "pending_replace")}
+)  # FIX 4.4: a request that has not been answered outranks FILLED
 SETTLED = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED", "REFUSED", "VOID"})  # of an intent
 
 
@@ -69,7 +72,7 @@ def an_end_is_an_end(evidence: Evidence, _: Bounds) -> Finding:
                 found.cases += 1
                 taken = any(before.at.turn <= turn <= after.at.turn for turn in amended.get(order_id, ()))
                 taken = taken or _amended(evidence.latest.under(order_id), after.committed_ns)
-                same = now == was or (was, now) == ("REFUSED", "REJECTED")
+                same = now == was or (was, now) in NO_OTHER_END
                 if taken or same or (now in ends and _more_filled(before, after)):
                     continue
                 found.problems.append(

@@ -1,0 +1,172 @@
+"""``python -m simulation mutants``: plant one bug after the other, and see which invariant notices it, and when (M3).
+
+Every bug is planted in a forked process of its own and dies with it.  A bug that survives is the important finding: it
+shows what the simulator cannot see.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
+from typing import Annotated
+
+import msgspec
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from simulation.mutants.catalogue import BUGS, Mutant, UnknownMutant, catalogue
+from simulation.run import Result, run_seed, run_tape
+from simulation.shrink import shrink
+from simulation.tape import Tape
+from venue.audit.invariants import CHECKS
+
+BLIND = {
+    "I16": "I1 sees what leaves although its commit failed; that it is read again has no trace of its own",
+    "I21": "one run recovers in one way; simulation/crashes.py shows it",
+    "I28": "a simulated disk is never full",
+}  # invariants that a run cannot show by themselves
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is to be done about each bug."""
+
+    seeds: tuple[int, int]  # those that are tried, the last one not included
+    budget_s: float  # and for how many seconds of the processor, until the first violation
+    rate_seeds: int  # then so many more, for the hit rate
+    shrink_runs: int  # and so many to make the tape short; 0: leave it
+
+
+class Catch(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one bug.  ``seed`` -1: it survived ``tried`` seeds."""
+
+    mutant: str
+    about: str
+    breaks: tuple[str, ...]
+    seed: int
+    tried: int
+    invariant: str
+    text: str
+    rate: float  # of the seeds that were run, how many noticed it
+    noticed: dict[str, int]  # by invariant
+    draws: int  # of the short tape that are not 0
+
+    @property
+    def survived(self) -> bool:
+        """Nothing noticed it."""
+        return self.seed < 0
+
+
+def chase(mutant: Mutant, order: Order) -> Catch:
+    """Plant a bug in this process, and look for it.  It stays planted: call it in a process that ends."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    mutant.plant()
+    first: Result | None = None
+    noticed: Counter[str] = Counter()
+    tried = 0
+    until_s = time.process_time() + order.budget_s
+    for seed in range(*order.seeds):
+        if first is None and time.process_time() > until_s:
+            break
+        if first is not None and tried >= first.seed - order.seeds[0] + 1 + order.rate_seeds:
+            break
+        result = run_seed(seed)
+        tried += 1
+        if result.violation:
+            noticed[result.violation] += 1
+            first = first or result
+    return Catch(
+        mutant=mutant.name,
+        about=mutant.about,
+        breaks=mutant.breaks,
+        seed=first.seed if first else -1,
+        tried=tried,
+        invariant=first.violation if first else "",
+        text=first.text if first else "",
+        rate=noticed.total() / max(1, tried),
+        noticed=dict(noticed),
+        draws=_shortened(first, order.shrink_runs) if first and order.shrink_runs else 0,
+    )
+
+
+def _shortened(first: Result, runs: int) -> int:
+    """How many choices it takes to show the bug."""
+    draws = shrink(first.draws, lambda some: run_tape(Tape(recorded=some)).violation == first.violation, runs)
+    return sum(map(bool, draws))
+
+
+class _Job:
+    """What a worker does with a bug, by its name: a plant cannot be sent to another process."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+
+    def __call__(self, name: str) -> Catch:
+        return chase(catalogue(BUGS)[name], self.order)
+
+
+def catches(names: Sequence[str], order: Order, workers: int) -> Iterator[Catch]:
+    """Every bug in a forked process of its own."""
+    with get_context("fork").Pool(workers, maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(_Job(order), names, chunksize=1)
+
+
+def matrix(found: Sequence[Catch]) -> dict[str, list[str]]:
+    """For every invariant the bugs that it noticed."""
+    rows: dict[str, list[str]] = {name: [] for name in CHECKS if name.startswith("I")}
+    for catch in found:
+        for invariant in catch.noticed:
+            rows.setdefault(invariant, []).append(catch.mutant)
+    return rows
+
+
+def command(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these; all without any.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="At most so many seeds each.")] = 20_000,
+    budget_s: Annotated[
+        float, typer.Option(help="At most so many seconds of the processor each, until the first violation.")
+    ] = 60.0,
+    rate_seeds: Annotated[int, typer.Option(min=0, help="So many seeds more, for the hit rate.")] = 200,
+    shrink_runs: Annotated[int, typer.Option(min=0, help="So many runs to make the tape short; 0 leaves it.")] = 200,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Plant bugs and see them caught; exit status 1 when one survives."""
+    every = catalogue(BUGS)
+    unknown = sorted(set(names or ()) - every.keys())
+    if unknown:
+        raise typer.BadParameter(str(UnknownMutant(f"{', '.join(unknown)} unknown; there are {', '.join(every)}")))
+    out, err = Console(), Console(stderr=True)
+    order = Order((0, seeds), budget_s, rate_seeds, shrink_runs)
+    found = []
+    for catch in catches(list(names or every), order, workers):
+        found.append(catch)
+        what = f"SURVIVED {catch.tried} seeds" if catch.survived else f"seed {catch.seed}: {catch.invariant}"
+        err.print(
+            f"{len(found)}/{len(names or every)} {catch.mutant}: {what}: {catch.text}", markup=False, soft_wrap=True
+        )
+    survivors = [catch.mutant for catch in found if catch.survived]
+    if as_json:
+        document = {"mutants": found, "survivors": survivors, "invariants": matrix(found)}
+        out.print_json(msgspec.json.encode(document).decode())
+    else:
+        _tables(out, found)
+        out.print(f"{len(found)} bugs, {len(survivors)} survived: {', '.join(survivors) or 'none'}")
+    raise typer.Exit(1 if survivors else 0)
+
+
+def _tables(out: Console, found: Sequence[Catch]) -> None:
+    table = Table("bug", "breaks", "first seed", "noticed by", "hit rate", "short tape", title="Planted bugs")
+    for catch in found:
+        noticed = ", ".join(f"{name} {count}" for name, count in Counter(catch.noticed).most_common(3))
+        seed = f"none of {catch.tried}" if catch.survived else str(catch.seed)
+        table.add_row(catch.mutant, " ".join(catch.breaks), seed, noticed, f"{catch.rate:.1%}", str(catch.draws or ""))
+    out.print(table)
+    table = Table("invariant", "bugs that it noticed", title="What notices what (M3)")
+    for invariant, mutants in matrix(found).items():
+        table.add_row(invariant, ", ".join(mutants) or BLIND.get(invariant, "-"))
+    out.print(table)

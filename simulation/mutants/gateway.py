@@ -1,0 +1,131 @@
+"""Bugs at the door and between the processes: controls, pace, kill switch, batches, alerts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.mutants.catalogue import Mutant
+from simulation.mutants.planting import edit, returns, together, without
+
+_E9: Final = without("decisions.controls:CONTROLS", lambda row: row.name == "E9")
+
+MUTANTS: Final = (
+    Mutant(
+        "copy-is-sent",
+        "a batch that comes twice is sent twice",
+        ("I25",),
+        edit(
+            "decisions.controls:Controls.judge",
+            ("if ledger.knows(order.client_order_id) and not order.resend:", "if False:"),
+        ),
+    ),
+    Mutant(
+        "parent-without-limit",
+        "orders of a parent are not added up, and neither does the leg",
+        ("I25", "I3", "I4"),
+        together(
+            without("decisions.controls:CONTROLS", lambda row: row.name == "E6"),
+            edit(
+                "decisions.child_order:ChildOrder.fate",
+                ("if self.state.is_settled:", "if self.state.is_settled or self.intent.status is IntentStatus.SENT:"),
+            ),
+        ),
+    ),
+    Mutant(
+        "reserve-for-anybody",
+        "new risk uses the tokens that are reserved for repairs",
+        ("I25",),
+        returns("decisions.lanes:Lanes._limit", "self._tokens"),
+    ),
+    Mutant(
+        "no-pace",
+        "requests leave as fast as they come",
+        ("I25",),
+        edit("decisions.lanes:Lanes.take", ("while waiting and len(self._spent) < limit:", "while waiting:")),
+    ),
+    Mutant(
+        "kill-misses-what-waits",
+        "what waits at the door when the kill switch is turned on still leaves",
+        ("I26", "I25"),
+        together(
+            _E9,
+            returns("actors.order_door:OrderDoor.drop_entries", "None"),
+            returns("actors.account_door:AccountDoor.forbids", '""'),
+        ),
+    ),
+    Mutant(
+        "kill-leaves-entries",
+        "the kill switch cancels no working entry",
+        ("I26",),
+        together(
+            returns("actors.order_door:OrderDoor.cancel_entries", "0"),
+            edit("actors.desk:Desk.on_kill_switch", ("if command.on:", "if False:")),
+        ),
+    ),
+    Mutant(
+        "kill-forgotten",
+        "a gateway that is started again does not look for the kill switch",
+        ("I26",),
+        edit("actors.trading:Trading.__init__", ("door.killed = kill_file.exists()", "door.killed = False")),
+    ),
+    Mutant(
+        "overtaken-is-taken",
+        "a batch that overtook a lost one makes that pass for a copy",
+        ("I26", "I12", "L1", "I10"),
+        edit("actors.window:InWindow.arrives", ("if number > max(self._taken + 1, oldest):", "if False:")),
+    ),
+    Mutant(
+        "batch-sent-once",
+        "what was lost between two processes is not sent again",
+        ("L1", "L2"),
+        returns("actors.window:OutWindow.resend", "None"),
+    ),
+    Mutant(
+        "greeting-once",
+        "a greeting that was lost is not repeated",
+        ("L1",),
+        edit("actors.cell:Cell.on_wakeup", ("if now - self.heard_ms > GREET_AGAIN_MS:", "if False:")),
+    ),
+    Mutant(
+        "alert-sent-once",
+        "an alert that was lost is not sent again",
+        ("L5",),
+        edit("actors.cell:Cell.on_wakeup", ("if late:", "if False:")),
+    ),
+    Mutant(
+        "alert-confirmed-early",
+        "an alert counts as delivered before it is filed",
+        ("L5",),
+        edit("decisions.delivery:Outbox._settle", ("if parcel.filed and parcel.taken", "if parcel.taken")),
+    ),
+    Mutant(
+        "poll-off",
+        "the broker is never asked for its state again",
+        ("L1", "L2", "R20"),
+        edit(
+            "actors.broker_session:BrokerSession.on_heartbeat",
+            ("if self.clock_ns - self.polled_ns >=", "if False and self.clock_ns - self.polled_ns >="),
+        ),
+    ),
+    Mutant(
+        "snapshot-without-fills",
+        "a snapshot's executions are not looked at",
+        ("I12", "L1"),
+        edit(
+            "decisions.snapshots:sort_out",
+            ("for report in chain(snapshot.executions, snapshot.orders):", "for report in snapshot.orders:"),
+        ),
+    ),
+    Mutant(
+        "never-restarted",
+        "a process that died is not started again",
+        ("L1", "I24"),
+        returns("supervisors.supervisor:Supervisor.restart", "None"),
+    ),
+    Mutant(
+        "hang-not-noticed",
+        "a process that was stopped is not killed, and its messages wait",
+        ("L1", "I24"),
+        returns("decisions.supervision:hung", "False"),
+    ),
+)

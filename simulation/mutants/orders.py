@@ -1,0 +1,171 @@
+"""Bugs in how orders are worked and in what is known of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.mutants.catalogue import Mutant
+from simulation.mutants.planting import edit, returns
+
+MUTANTS: Final = (
+    Mutant(
+        "late-partial-dropped",
+        "a late partial fill is dropped with the status that it may not move",
+        ("I11", "I12", "S8"),
+        edit(
+            "decisions.child_order:on_report",
+            (
+                "if merged.state is order.state or merged.state == order.state:",
+                "if merged.state == order.state or merged.verdict is Verdict.REGRESSION:",
+            ),
+        ),
+    ),
+    Mutant(
+        "late-fill-ignored",
+        "a fill after a cancel is taken for nothing",
+        ("I12", "R10", "R11"),
+        edit(
+            "decisions.child_order:on_report",
+            (
+                "merged = merge(order.state, report)",
+                "if order.state.ended is not None and report.exec_type in FILLS:\n"
+                "        return order\n    merged = merge(order.state, report)",
+            ),
+        ),
+    ),
+    Mutant(
+        "bust-ignored",
+        "a busted trade goes on counting",
+        ("I12", "I29"),
+        edit(
+            "decisions.child_order:on_report",
+            (
+                "merged = merge(order.state, report)",
+                "if report.exec_type is ExecType.TRADE_CANCEL:\n        return order\n"
+                "    merged = merge(order.state, report)",
+            ),
+        ),
+    ),
+    Mutant(
+        "fill-counted-twice",
+        "a copy of a fill under another id counts again",
+        ("I11", "I12"),
+        edit(
+            "domain.orders:_joined",
+            (
+                "new = from_report(report, event_id(report) if report.exec_id in _NO_EXEC_ID else report.exec_id)",
+                "new = from_report(report, event_id(report) + str(state.count.qty))",
+            ),
+        ),
+    ),
+    Mutant(
+        "status-counts-as-fill",
+        "what a status says has filled is taken for executions",
+        ("I11", "I12"),
+        returns("domain.orders:OrderState.cum_qty", "max(self.count.qty, self.reported[2])"),
+    ),
+    Mutant(
+        "older-snapshot-wins",
+        "the last report wins, however old",
+        ("I13",),
+        edit(
+            "domain.orders:_joined",
+            ("reported = claim if claim > reported else reported", "reported = claim"),
+            ("described = description if description > described else described", "described = description"),
+        ),
+    ),
+    Mutant(
+        "end-is-not-an-end",
+        "a later status takes an order's end away",
+        ("I14",),
+        edit("domain.orders:_ended", ("return max(ended, claim, key=_ENDS.index)", "return claim")),
+    ),
+    Mutant(
+        "pending-cancel-is-canceled",
+        "CANCEL PENDING is taken for confirmed",
+        ("I3", "I14", "R2"),
+        edit(
+            "domain.orders:_joined",
+            (
+                "ended = _ended(state.ended, report, facts) if facts.ends else state.ended",
+                "ended = _ended(state.ended, report, facts) if facts.ends else state.ended\n"
+                "    if report.ord_status is OrdStatus.PENDING_CANCEL:\n        ended = OrdStatus.CANCELED",
+            ),
+        ),
+    ),
+    Mutant(
+        "cancel-trusted",
+        "a cancel that was asked for counts as done",
+        ("I3", "I4", "R2"),
+        edit(
+            "decisions.child_order:ChildOrder.fate",
+            ("if self.state.is_settled:", "if self.state.is_settled or self.intent.cancel_requests:"),
+        ),
+    ),
+    Mutant(
+        "unknown-is-rejected",
+        "no answer in time is taken for a refusal",
+        ("I3", "I15", "R4"),
+        edit(
+            "decisions.child_order:on_submit_result",
+            ("elif result.outcome is Outcome.REFUSED and not order.resent_ns:", "elif not order.resent_ns:"),
+        ),
+    ),
+    Mutant(
+        "unresolved-counts-as-nothing",
+        "an order of unknown fate does not count as live",
+        ("I3", "I4"),
+        edit(
+            "decisions.child_order:ChildOrder.fate",
+            ("if self.state.is_settled:", "if self.state.is_settled or self.intent.status is IntentStatus.UNRESOLVED:"),
+        ),
+    ),
+    Mutant(
+        "ended-before-its-fills",
+        "an order that ended counts as over before the fills that the broker counts are known",
+        ("I3", "I4", "R2"),
+        returns("domain.orders:OrderState.is_settled", "self.is_terminal"),
+    ),
+    Mutant(
+        "next-attempt-too-early",
+        "attempt n + 1 leaves while the cancel of attempt n is under way",
+        ("I3",),
+        edit("decisions.child_order:ChildOrder.live", ("if self.fate is Fate.ENDED", "if self.intent.cancel_requests")),
+    ),
+    Mutant(
+        "cancel-asked-once",
+        "a cancel without an answer is never asked for again",
+        ("L1", "R25"),
+        edit(
+            "decisions.order_changes:request_cancel",
+            ("if intent.cancel_requests and moment.at_ns < again:", "if intent.cancel_requests:"),
+        ),
+    ),
+    Mutant(
+        "price-of-its-own",
+        "the order that leaves has another price than its intent",
+        ("I30",),
+        edit(
+            "decisions.child_order:submit_request",
+            ("price=intent.price,", "price=intent.price and intent.price + 500,"),
+        ),
+    ),
+    Mutant(
+        "splitter-loops",
+        "a slice that is refused is tried for ever",
+        ("L4", "L1"),
+        returns("decisions.working:Parent.gives_up", "False"),
+    ),
+    Mutant(
+        "rearm-storm",
+        "a refused stop-loss is sent again at once",
+        ("L4", "R14"),
+        returns("decisions.stop_loss:_rearm_at", "0"),
+    ),
+    Mutant(
+        "no-cause",
+        "an intent does not say which event led to it",
+        ("I29",),
+        edit("decisions.working:place", ("cause=moment.cause,", 'cause="",')),
+    ),
+)

@@ -1,0 +1,201 @@
+"""Bugs in what is remembered, and in what is made of it after a death: journal, epochs, inbox, absence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulation.mutants.catalogue import Mutant
+from simulation.mutants.planting import edit, returns, together
+
+
+def _forgets(record: str) -> tuple[str, str]:
+    return (
+        "records = tuple(record for _, record in turn.records)",
+        f'records = tuple(record for _, record in turn.records if type(record).__name__ != "{record}")',
+    )
+
+
+MUTANTS: Final = (
+    Mutant(
+        "send-before-persist",
+        "orders leave before the turn that decided them is durable",
+        ("I1", "S10"),
+        together(
+            edit(
+                "actors.cell:Cell.on_start",
+                (
+                    "self.measures = self.tree.measures",
+                    "self.measures = self.tree.measures\n"
+                    "    self.tree.early = lambda requests: (self.orders.put(*requests), self.orders.flush(now_ms()))",
+                ),
+            ),
+            edit(
+                "actors.cell_tree:CellTree.run",
+                (
+                    "self.journal.commit(JournalTurn(",
+                    'getattr(self, "early", len)(tuple(request for _, request in turn.requests))\n'
+                    "        self.journal.commit(JournalTurn(",
+                ),
+            ),
+        ),
+    ),
+    Mutant(
+        "commit-error-is-success",
+        "a commit that failed is taken for done",
+        ("I1", "I16"),
+        edit(
+            "actors.cell_tree:CellTree.run",
+            (
+                "self.journal.commit(JournalTurn(",
+                'with __import__("contextlib").suppress(Exception): self.journal.commit(JournalTurn(',
+            ),
+        ),
+    ),
+    Mutant(
+        "commit-error-is-absence",
+        "a commit that failed is decided again by the same cell, as if it had not become durable",
+        ("I16", "L1"),
+        edit("actors.cell:Cell.turn", ("machine().die()", "self.tree._turn.clear()")),
+    ),
+    Mutant(
+        "stop-not-written",
+        "a stop-loss is not in the journal",
+        ("I8", "L1"),
+        edit("actors.cell_tree:CellTree.run", _forgets("StopRecord")),
+    ),
+    Mutant(
+        "hedge-not-written",
+        "a hedge is not in the journal",
+        ("I5",),
+        edit("actors.cell_tree:CellTree.run", _forgets("HedgeRecord")),
+    ),
+    Mutant(
+        "execution-not-written",
+        "fills are counted and not recorded",
+        ("I11", "I29"),
+        edit("actors.cell_tree:CellTree.run", _forgets("ExecutionRecord")),
+    ),
+    Mutant(
+        "state-not-written",
+        "what is known of an order is forgotten at a restart",
+        ("I12",),
+        edit("actors.cell_tree:CellTree.run", _forgets("ExecutionStateRecord")),
+    ),
+    Mutant(
+        "taken-twice",
+        "what the inbox holds is taken again",
+        ("I23", "S9"),
+        edit(
+            "actors.cell_tree:CellTree._take",
+            ("if cause in self._seen:", "if False:"),
+        ),
+    ),
+    Mutant(
+        "first-record-wins",
+        "the tables keep the first record of a turn under each key",
+        ("I20", "I12"),
+        edit(
+            "storage.tables:coalesce",
+            ("last[table][table.identity(record)] = record", "last[table].setdefault(table.identity(record), record)"),
+        ),
+    ),
+    Mutant(
+        "turn-skipped",
+        "the log leaves a number out",
+        ("I19",),
+        edit("storage.log:stored", ("number = head.turn + 1", "number = head.turn + 1 + (head.turn > 5)")),
+    ),
+    Mutant(
+        "chain-unbound",
+        "a turn is not bound to the one before it",
+        ("I19",),
+        edit("storage.log:link", ("digest = blake2b(prev_hash, digest_size=32)", "digest = blake2b(digest_size=32)")),
+    ),
+    Mutant(
+        "recovery-without-epoch",
+        "a journal that is opened again keeps its epoch",
+        ("I17",),
+        edit("storage.memory:MemoryJournal.__init__", ("self._disk.epoch += 1", "self._disk.epoch = 1")),
+    ),
+    Mutant(
+        "old-epoch-may-send",
+        "what a dead incarnation of a cell had asked for still leaves",
+        ("I18",),
+        together(
+            returns("actors.fan_out:FanOut.is_current", "cell in self._cells"),
+            returns("actors.order_door:OrderDoor.drop_older", "None"),
+        ),
+    ),
+    Mutant(
+        "open-before-reconciled",
+        "new risk leaves before the journal was compared with the broker",
+        ("I22",),
+        together(
+            returns("decisions.gate:Gate.may_send", "self.session > 0"),
+            edit("decisions.gate:Gate.shut_by", ("(self.reconciled != self.session,", "(False,")),
+        ),
+    ),
+    Mutant(
+        "one-absence-is-enough",
+        "one snapshot without an order proves that it is not there",
+        ("I15", "R7"),
+        edit("decisions.recovery:resolve", ("min(absences, 2)", "2 * min(absences, 1)")),
+    ),
+    Mutant(
+        "no-horizon",
+        "a snapshot as old as the order proves its absence",
+        ("I15", "R7"),
+        edit("decisions.child_order:on_absence", (") + horizon_ns:", "):")),
+    ),
+    Mutant(
+        "one-snapshot-twice",
+        "a snapshot that comes twice is two absences",
+        ("I15",),
+        edit(
+            "decisions.child_order:on_absence",
+            ("if as_of_ns > order.absent_ns:", "if True:"),
+            (") + horizon_ns:", "):"),
+        ),
+    ),
+    Mutant(
+        "absent-before-it-left",
+        "snapshots that were taken before an order left prove its absence",
+        ("I15", "R7"),
+        edit("decisions.child_order:on_absence", ("if order.awaits and order.awaits == moment.gateway:", "if False:")),
+    ),
+    Mutant(
+        "resend-without-promise",
+        "an order is sent again to a broker that makes a second one of it",
+        ("R7",),
+        edit("decisions.child_order:on_absence", ("moment.deduplicates and not order.barred", "not order.barred")),
+    ),
+    Mutant(
+        "resend-of-the-unwanted",
+        "an entry is sent again although its group closes or new risk is forbidden",
+        ("I10", "I26"),
+        edit(
+            "decisions.child_order:on_absence",
+            ("(intent.role not in ENTRY_ROLES or (moment.may_open and wanted))", "True"),
+        ),
+    ),
+    Mutant(
+        "resend-as-market-buy",
+        "what is sent again is a market order to buy",
+        ("I30",),
+        edit(
+            "decisions.child_order:submit_request",
+            ("side=intent.side,", "side=type(intent.side).BUY if resend else intent.side,"),
+            (
+                "order_type=intent.order_type,",
+                "order_type=type(intent.order_type).MARKET if resend else intent.order_type,",
+            ),
+            ("price=intent.price,", "price=0 if resend else intent.price,"),
+        ),
+    ),
+    Mutant(
+        "absence-changes-nothing",
+        "what the broker does not list is waited for for ever",
+        ("L1", "L2"),
+        returns("decisions.child_order:on_absence", "order"),
+    ),
+)

@@ -1,0 +1,140 @@
+"""More that must hold: who may write and send, time, hedge decisions, protection while closing, alerts that arrive.
+
+Like :mod:`simulation.oracles`, on whose books it stands, it looks at the exchange's truth, at what left, at what became
+durable, and at the alert log; never at what an actor believes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decisions.effects import MS
+from decisions.group_levels import naked_allowance
+from domain.coverage import uncovered
+from domain.execution import Side
+from domain.groups import cell_of, group_part
+from messages.records import EscalationRecord, HedgeRecord, HedgeStatus
+from simulation.oracles import Oracles
+from storage.port import Turn
+from storage.tables import ESCALATIONS
+from venue.audit.wire import LEAVING, Line
+from venue.truth import TruthEvent
+
+if TYPE_CHECKING:
+    from config.schema import Config
+    from simulation.world import World
+
+DELIVERY_NS = 10_000 * MS  # broker time within which an alert has arrived once all is well
+
+
+class Watch:
+    """``oracles`` has taken every event before it comes here."""
+
+    def __init__(self, oracles: Oracles, config: Config) -> None:
+        self.oracles, self.config = oracles, config
+        self.opened: dict[Path, int] = {}  # journal -> epoch of its last opening
+        self.clock_ns: dict[Path, int] = {}  # journal -> time of its last turn
+        self.gateways: list[int] = []  # pids, in the order of their starts
+        self.hedges: dict[str, HedgeRecord] = {}
+        self.decided_ns: dict[tuple[str, str], int] = {}  # group and symbol -> when its last hedge was decided
+        self.raised: set[str] = set()  # escalation ids
+        self.numbers: dict[str, str] = {}  # client order id -> the exchange's number for it
+
+    # --- journals ---
+
+    def on_open(self, path: Path, epoch: int) -> None:
+        """A journal has a new owner."""
+        before = self.opened.get(path, 0)
+        self.oracles.demand(epoch > before, "I17", f"{path.name} is opened with epoch {epoch} after {before}")
+        self.opened[path] = epoch
+
+    def on_commit(self, path: Path, turn: Turn) -> None:
+        """A turn is durable."""
+        demand, before_ns = self.oracles.demand, self.clock_ns.get(path, 0)
+        demand(turn.epoch == self.opened[path], "I17", f"{path.name}: a turn of epoch {turn.epoch} after a newer START")
+        demand(turn.at_ns >= before_ns, "S12", f"{path.name}: a turn at {turn.at_ns} follows one at {before_ns}")
+        self.clock_ns[path] = turn.at_ns
+        self.raised |= {record.escalation_id for record in turn.records if isinstance(record, EscalationRecord)}
+        for record in turn.records:
+            if isinstance(record, HedgeRecord):
+                self._judge_hedge(record)
+
+    def _judge_hedge(self, hedge: HedgeRecord) -> None:
+        demand, config = self.oracles.demand, self.config.hedge
+        demand(hedge.level <= config.depth, "S11", f"{hedge.hedge_id} is level {hedge.level} of {config.depth}")
+        if hedge.hedge_id not in self.hedges and hedge.level == 1:
+            key = hedge.group_id, hedge.symbol
+            since_ns = hedge.opened_ns - self.decided_ns.get(key, -(10**18))
+            demand(since_ns >= config.window_ms * MS, "S7", f"{hedge.hedge_id}: {since_ns} ns after the one before")
+            self.decided_ns[key] = hedge.opened_ns
+        self.hedges[hedge.hedge_id] = hedge
+        if hedge.status is HedgeStatus.ESCALATED:
+            called = f"IMMEDIATE_MANUAL_HEDGE:{hedge.group_id}:{hedge.hedge_id}" in self.raised
+            demand(called, "L5", f"{hedge.hedge_id} has given up, and nobody was called")
+
+    # --- the door ---
+
+    def on_wire(self, line: Line) -> None:
+        """Something is about to leave for the broker, or a gateway has started."""
+        demand = self.oracles.demand
+        if line.kind == "start":
+            self.gateways.append(line.pid)
+        if line.kind not in LEAVING:
+            return
+        demand(
+            line.pid == self.gateways[-1], "I17", f"{line.client_order_id} leaves gateway {line.pid} after a newer one"
+        )
+        cell = cell_of(line.client_order_id)
+        if cell is None or not line.epoch:
+            return
+        newest = next((e for path, e in self.oracles.reconciled.items() if path.stem == f"cell-{cell}"), 0)
+        demand(
+            line.epoch >= newest, "I18", f"{line.client_order_id} leaves with epoch {line.epoch}; {newest} is at work"
+        )
+
+    # --- the exchange ---
+
+    def on_truth(self, event: TruthEvent) -> None:
+        """Something happened at the exchange."""
+        if event.kind == "accepted":
+            number = self.numbers.setdefault(event.client_order_id, event.venue_order_id)
+            twice = f"{event.client_order_id} is at the exchange twice, as {number} and {event.venue_order_id}"
+            self.oracles.demand(number == event.venue_order_id, "R7", twice)
+        if event.kind == "order_received" and event.side == Side.SELL.value:
+            self._judge_exit(event)
+
+    def _judge_exit(self, event: TruthEvent) -> None:
+        """What protects a short is not sold before the short is gone (S1, R22)."""
+        oracles, tag = self.oracles, group_part(event.client_order_id)
+        record, intent = oracles.groups.get(tag), oracles.intents.get(event.client_order_id)
+        if record is None or intent is None or record.group.leg(intent.leg_id).side is Side.SELL:
+            return
+        group, held = record.group, oracles.held(tag, record.group)
+        longs = {leg.leg_id: held[leg.leg_id] - oracles.working(tag, leg.leg_id, Side.SELL) for leg in group.legs}
+        shorts = {
+            leg.leg_id: max(0, held[leg.leg_id]) + oracles.working(tag, leg.leg_id, Side.SELL)
+            for leg in group.legs
+            if leg.side is Side.SELL
+        }
+        after = sum(uncovered(group.legs, {key: max(0, units) for key, units in longs.items()}, shorts).values())
+        longs[intent.leg_id] += oracles.orders[event.client_order_id].leaves
+        before = sum(uncovered(group.legs, {key: max(0, units) for key, units in longs.items()}, shorts).values())
+        allowed = max(before, naked_allowance(group) + oracles.busted[tag])
+        oracles.demand(
+            after <= allowed, "R22", f"{event.client_order_id} leaves {after} short units without protection"
+        )
+
+    # --- when everything has healed ---
+
+    def at_rest(self, world: World) -> None:
+        """Every alert that is old enough has been filed where a person looks, and only then counts as delivered."""
+        filed = {alert.escalation_id for alert in world.machine.alerts}
+        for journal in world.journals():
+            for alert in journal.rows(ESCALATIONS):
+                old = alert.raised_ns and world.server.now_ns - alert.raised_ns > DELIVERY_NS
+                name = alert.escalation_id
+                if old and not alert.acknowledged_ns:
+                    self.oracles.demand(name in filed, "L5", f"alert {name} never arrived")
+                if alert.delivered_ns:
+                    self.oracles.demand(name in filed, "L5", f"alert {name} counts as delivered, but was not filed")
