@@ -8,7 +8,7 @@ DEV := .venv/dev.stamp
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test check lint format types lock clean
+.PHONY: help demo bench test nightly check lint format types lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ bench: $(RUNTIME) ## Measure this and its rivals side by side (ARGS="B2 --quick"
 
 test: $(DEV) ## Run the tests (ARGS="tests/domain -k slices")
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+nightly: $(DEV) ## Simulate, crash and kill for hours; goes on where it was stopped (ARGS="--hours 2")
+	@$(BIN)/python -m simulation nightly $(ARGS)
 
 check: lint types ## Linter, formatter check and type checker
 

@@ -21,6 +21,7 @@ from simulation.campaign import kill_campaign
 from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
+from simulation.nightly import nightly
 from simulation.run import Result, Stored, run_seed, run_tape
 from simulation.shrink import shrink as shrink_draws
 from simulation.story import Story
@@ -33,6 +34,7 @@ app.command("mutants")(hunt.command)
 app.command()(crashes)
 app.command()(disk)
 app.command()(kill_campaign)
+app.command()(nightly)
 
 
 @app.command()

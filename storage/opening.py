@@ -48,7 +48,9 @@ def check_file(path: Path, last_epoch: int) -> None:
         return
     with path.open("rb") as file:
         header = file.read(len(SQLITE_HEADER))
-    if header != SQLITE_HEADER:
+    # A power cut while the file was made tears its first page; SQLite's rollback journal beside it undoes that.
+    was_being_made = not last_epoch and path.with_name(path.name + "-journal").exists()
+    if header != SQLITE_HEADER and not was_being_made:
         raise damaged(path, "the file is truncated or not an SQLite file")
 
 

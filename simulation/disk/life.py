@@ -68,11 +68,10 @@ def records_of_a_story(count: int) -> tuple[tuple[int, tuple[Any, ...]], ...]:
 def journal_on(medium: Medium, path: Path, synchronous: Synchronous = "FULL") -> Iterator[SqliteJournal]:
     """The production journal on this disk.  Beside the path lie its real lock and ballast.  Not closed at the end."""
     vfs = MediumVFS(medium)
-    data = medium.files.get(str(path))
-    if data is None:
-        path.unlink(missing_ok=True)
-    else:
-        path.write_bytes(data)  # where the opening looks at it before SQLite does
+    for real in (path, path.with_name(path.name + "-journal")):  # where the opening looks before SQLite does
+        real.unlink(missing_ok=True)
+        if str(real) in medium.files:
+            real.write_bytes(medium.files[str(real)])
     module: Any = import_module("storage.sqlite")
     before = module.connect
     module.connect = lambda where: Connection(str(where), vfs.name)

@@ -86,6 +86,11 @@ def test_no_fault_of_the_disk_loses_an_acknowledged_turn() -> None:
     assert kinds == {"power", "power_normal", "full", "sync", "rot"}
 
 
+def test_a_power_cut_while_the_file_is_made_is_undone_at_the_next_opening() -> None:
+    told = CliRunner().invoke(app, ["disk", "--workers", "1", "--turns", "24", "--case", "power:6:3"])
+    assert told.exit_code == 0, told.output + told.stderr
+
+
 def test_no_failed_sync_takes_turns_that_are_acknowledged_after_a_restart() -> None:
     assert {str(found["outcome"]) for found in swept("--only", "sync")} >= {"restarted, nothing lost"}
 
