@@ -52,6 +52,7 @@ class Cell(ProcessActor):
         self.waiting: dict[str, ActorAddress] = {}  # command id -> who asked
         self.symbols: frozenset[str] = frozenset()
         self.exposed = -1  # uncovered units, as the gateway was last told; -1: not yet
+        self.greeted: ActorAddress | None = None
         self.heard_ms = 0  # when the gateway was last heard of, by the machine's clock
         self.beats = 0
         self.alerts: dict[str, tuple[EscalationRecord, int]] = {}  # passed on at that time, and not confirmed yet
@@ -85,12 +86,14 @@ class Cell(ProcessActor):
         return f"epoch {self.journal.epoch}, {len(self.journal.open_groups())} open groups"
 
     def on_peers(self) -> None:
-        """Present this cell to a gateway that may be new; what the old one owed is in the snapshot that follows.
+        """Present this cell to a gateway that is new; what the old one owed is in the snapshot that follows.
 
         Alerts that an earlier incarnation of this cell or of the notifier did not pass on are sent again.
         """
-        self.orders.drop(lambda _: False)
-        self.greet()
+        if self.peers.get("gateway") != self.greeted:
+            self.greeted = self.peers.get("gateway")
+            self.orders.drop(lambda _: False)
+            self.greet()
         undelivered = tuple(alert for alert in self.journal.open_escalations() if not alert.delivered_ns)
         if undelivered:
             self.pass_alerts(undelivered)

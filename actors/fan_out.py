@@ -47,6 +47,15 @@ class FanOut:
         self._unannounced: list[ControlAlert] = []  # alerts that no cell was there to take
         self.watched: frozenset[str] = frozenset()  # what the reconciler wants quotes of besides
 
+    def knows(self, hello: Hello, sender: ActorAddress) -> bool:
+        """Whether this very incarnation greets again; what it is owed is sent again at once."""
+        known = self._cells.get(hello.cell)
+        if known is None or known.address != sender or known.epoch != hello.epoch:
+            return False
+        self._want(known, hello.symbols)
+        known.window.resend(self._now_ms(), older_than_ms=0)
+        return True
+
     def hello(self, hello: Hello, sender: ActorAddress) -> CellLink | None:
         """A cell's new incarnation; ``None`` for a zombie of an older epoch (I17).  What it was owed is kept."""
         known = self._cells.get(hello.cell)
@@ -61,8 +70,6 @@ class FanOut:
             known.window.drop(lambda event: not isinstance(event, LEVELS))
             known.window.retarget(transmit)
             cell.window = known.window
-            if known.epoch == hello.epoch:
-                cell.arrivals = known.arrivals
         self._want(cell, hello.symbols)
         cell.window.put(*self._unannounced)
         self._unannounced.clear()

@@ -222,6 +222,9 @@ class BrokerGateway(ProcessActor):
             return
         if self.speaks_otherwise(f"cell {hello.cell}", hello.version):
             return
+        if self.cells.knows(hello, sender):
+            self.session.subscribe()
+            return  # it has heard nothing for a while; what it is owed has been sent again, and nothing is lost
         cell = self.cells.hello(hello, sender)
         if cell is None:
             return
