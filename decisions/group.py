@@ -60,7 +60,7 @@ class GroupState(msgspec.Struct, frozen=True):
     legs: Mapping[str, LegProgressed] = {}
     hedges: Mapping[str, HedgeProgressed] = {}
     stops: Mapping[str, StopProgressed] = {}
-    stop_levels: Mapping[str, int] = {}
+    stop_levels: Mapping[str, tuple[int, int]] = {}  # quantity and exitable units, as told
     opened_ns: Mapping[str, int] = {}  # symbol -> when its last hedge was decided
     rounds: int = 0
     awaited: frozenset[str] = frozenset()
@@ -125,7 +125,7 @@ def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
     state = GroupState(
         message.record,
         opened_ns={h.symbol: max(r.opened_ns for r in roots if r.symbol == h.symbol) for h in roots},
-        stop_levels={stop.leg_id: stop.quantity for stop in message.stops},
+        stop_levels={stop.leg_id: (stop.quantity, -1) for stop in message.stops},
         rounds=max((record.ordinal // hedge.ROUND + 1 for record in roots), default=0),
         awaited=frozenset(awaited),
         exposure=next((record for record in message.exposures if not record.covered_ns), None),
@@ -209,7 +209,7 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _turn(state, held, moment, effects)
     wanted = levels(state.group, state.record, held)
     state = _tell_legs(state, wanted, effects)
-    state = _tell_stops(state, wanted, moment, effects)
+    state = _tell_stops(state, wanted, held, moment, effects)
     state = _hedge(state, wanted, moment, effects)
     before = state.record.outcome
     status = advance(state.record.status, state.group, held)
@@ -290,20 +290,23 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
     return replace(state, told={**state.told, **told}) if told else state
 
 
-def _tell_stops(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
+def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, effects: Effects) -> GroupState:
     if not state.stop_levels and not any(wanted.stop.values()):
         return state
     for leg in state.group.legs:
         level = wanted.stop.get(leg.leg_id, 0)
-        if level == state.stop_levels.get(leg.leg_id, 0):
+        own = held.legs[leg.leg_id]
+        exitable = max(0, own.acquired - own.progress.close_filled - own.reversed_filled - own.gone)
+        told = state.stop_levels.get(leg.leg_id)
+        if (level, exitable) == told or (leg.leg_id not in state.stops and not level):
             continue
         name = stop_name(leg.leg_id)
         if leg.leg_id not in state.stops:
             record = stop_loss.open_record(leg, group_id=state.record.group_id, quantity=level, moment=moment)
             effects.tell(name, StartStop(leg=leg, record=record))
             state = replace(state, awaited=state.awaited | {name})
-        effects.tell(name, ProtectPosition(level))
-        state = replace(state, stop_levels={**state.stop_levels, leg.leg_id: level})
+        effects.tell(name, ProtectPosition(level, exitable))
+        state = replace(state, stop_levels={**state.stop_levels, leg.leg_id: (level, exitable)})
     return state
 
 

@@ -112,6 +112,8 @@ def decide(state: StopState, message: ProtectPosition | Review | News, moment: M
         case ProtectPosition():
             if state.record.status not in EXITING:
                 state = _relevel(state, message.quantity, moment)
+            elif message.exitable < state.record.quantity:  # a bust took a part of the position away (R2)
+                state = replace(state, record=replace(state.record, quantity=message.exitable))
         case Review():
             pass
         case _ if parent_of(message.client_order_id) == state.limit.parent_id:

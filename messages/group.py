@@ -131,9 +131,13 @@ class StartStop(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class ProtectPosition(msgspec.Struct, frozen=True, tag=True):
-    """The level of a stop-loss: the quantity that it shall protect; 0 disarms it."""
+    """The level of a stop-loss: the quantity that it shall protect; 0 disarms it.
+
+    ``exitable`` caps an exit that is under way: all units that there ever were to exit, its own fills included.
+    """
 
     quantity: int
+    exitable: int
 
 
 class StopProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -226,3 +226,24 @@ def test_r14_a_broker_that_refuses_every_slice_of_a_stop_is_not_stormed() -> Non
     asked = world.orders(Role.STOP_LIMIT)
     assert 6 <= len(asked) <= 15
     assert "STOP_UNPROTECTED" in world.kinds()
+
+
+def test_r2_an_exit_under_way_shrinks_with_a_position_that_is_taken_back() -> None:
+    world = World(size=5)
+    world.submit(bull_put(quantity=10, stop=30_000))
+    world.advance(3_000, fresh=True)
+    assert world.position(SHORT) == -10
+    world.sizes[SHORT] = 0
+    world.quote(SHORT, 31_000, 31_500)
+    while not world.orders(Role.STOP_MARKET):  # triggered, and nobody sells
+        world.advance(100)
+    trade = next(r for r in world.exchange.executions() if r.exec_type is ExecType.TRADE and r.symbol == SHORT)
+    world.take(world.exchange.bust(trade.exec_id, world.now_ns))
+    world.advance(100)
+    assert world.position(SHORT) == -5
+    world.sizes[SHORT] = 100
+    world.show()
+    world.advance(5_000, fresh=True)
+    bought = sum(e.last_qty or 0 for e in world.truth if e.kind == "fill" and e.symbol == SHORT and e.side == "buy")
+    assert bought == 5
+    assert world.position(SHORT) == 0

@@ -52,7 +52,7 @@ class TestExecutionPrice:
 def armed(quantity: int, leg: Leg = SHORT) -> tuple[StopState, Effects]:
     record = open_record(leg, group_id=GROUP, quantity=quantity, moment=at())
     state, _ = stop_loss.start(StartStop(leg=leg, record=record), at())
-    return stop_loss.decide(state, ProtectPosition(quantity), at())
+    return stop_loss.decide(state, ProtectPosition(quantity, quantity), at())
 
 
 def the_stop(state: StopState) -> IntentRecord:
@@ -82,7 +82,7 @@ class TestArming:
 
     def test_a_smaller_level_cancels_and_arms_again_when_the_cancel_is_confirmed(self) -> None:
         state, _ = armed(10)
-        state, effects = stop_loss.decide(state, ProtectPosition(6), at(10))
+        state, effects = stop_loss.decide(state, ProtectPosition(6, 6), at(10))
         assert len(cancels(effects)) == 1
         assert not submits(effects)
         state, effects = stop_loss.decide(state, canceled(the_stop(state)), at(20))
@@ -90,10 +90,10 @@ class TestArming:
 
     def test_a_level_of_nothing_releases_it(self) -> None:
         state, _ = armed(10)
-        state, _ = stop_loss.decide(state, ProtectPosition(0), at(10))
+        state, _ = stop_loss.decide(state, ProtectPosition(0, 10), at(10))
         state, _ = stop_loss.decide(state, canceled(the_stop(state)), at(20))
         assert state.record.status is StopStatus.RELEASED
-        state, effects = stop_loss.decide(state, ProtectPosition(4), at(30))
+        state, effects = stop_loss.decide(state, ProtectPosition(4, 4), at(30))
         assert state.record.status is StopStatus.ARMED
         assert [order.quantity for order in submits(effects)] == [4]
 
