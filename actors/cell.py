@@ -8,7 +8,7 @@ from thespian.actors import ActorAddress
 
 from actors.cell_tree import CellTree, Released
 from actors.machine import machine, now_ms
-from actors.process import CannotStart, ProcessActor
+from actors.process import CannotStart, NotNow, ProcessActor
 from actors.window import Arrival, InWindow, OutWindow
 from config.paths import journal_path
 from domain.rollout import realm_of_cell
@@ -27,7 +27,7 @@ from messages.supervision import (
     OrderBatchTaken,
     Watch,
 )
-from storage.port import CommitUnknown, JournalError
+from storage.port import CommitUnknown, JournalError, JournalUnavailable
 
 RESEND_EVERY_MS = 500
 GREET_AGAIN_MS = 3_000  # a gateway that says nothing for so long, not even the time, may never have heard of this cell
@@ -67,6 +67,8 @@ class Cell(ProcessActor):
         path = journal_path(self.config.system.journal_dir, self.index)
         try:
             self.journal = machine().open_journal(path)
+        except JournalUnavailable as error:
+            raise NotNow(f"{error}; make room, or look at the disk") from error
         except JournalError as error:
             raise CannotStart(str(error)) from error
         declared = machine().make_adapter(self.config.broker).capabilities

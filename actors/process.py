@@ -18,10 +18,22 @@ from actors.machine import machine
 from config.schema import Config
 from domain.rollout import Realm
 from messages import wire
-from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild, Telemetry
+from messages.records import Severity
+from messages.supervision import (
+    PROTOCOL,
+    ChildFailed,
+    ChildReady,
+    PeersChanged,
+    Ping,
+    Pong,
+    StartChild,
+    Telemetry,
+    Trouble,
+)
 from monitoring.measures import Measures
 
 METRICS = "metrics"
+AGAIN, AGAIN_MS = "start again", 1_000
 
 
 class ProcessActor(Actor):  # type: ignore[misc]
@@ -37,6 +49,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.config = Config()
         self.parent: ActorAddress | None = None
         self.peers: dict[str, ActorAddress] = {}
+        self.delayed: tuple[StartChild, ActorAddress] | None = None  # what is tried again, since it could not be done
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {}
         self.measures = Measures()
@@ -83,6 +96,9 @@ class ProcessActor(Actor):  # type: ignore[misc]
         return ThespianWatch(watched) if watched else None
 
     def _handle(self, message: Any, sender: ActorAddress) -> None:
+        if self.delayed is not None:
+            self._while_delayed(message, sender)
+            return
         match message:
             case StartChild():
                 self._start(message, sender)
@@ -100,6 +116,16 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case _:
                 self.handlers[type(message)](message, sender)
 
+    def _while_delayed(self, message: Any, sender: ActorAddress) -> None:
+        """Before it has started there is nothing that it could do with anything else."""
+        match message:
+            case WakeupMessage() if message.payload == AGAIN and self.delayed is not None:
+                self._start(*self.delayed)
+            case Ping():
+                self.send(sender, Pong(message.number, self.name, "cannot start yet"))
+            case PeersChanged():
+                self.peers.update(message.peers)
+
     def _report(self) -> None:
         if METRICS in self.peers:
             self.measure()
@@ -108,19 +134,32 @@ class ProcessActor(Actor):  # type: ignore[misc]
 
     def _start(self, message: StartChild, sender: ActorAddress) -> None:
         self.parent, self.name, self.index = sender, message.name, message.index
-        self.peers, self.realm = dict(message.peers), Realm(message.realm)
+        self.peers, self.realm = {**message.peers, **self.peers}, Realm(message.realm)
         try:
             if message.version != PROTOCOL:
                 raise CannotStart(f"{self.name} speaks {PROTOCOL}, its supervisor {message.version}: restart all of it")
             self.config = msgspec.msgpack.decode(message.config, type=Config)
             self.log = machine().open_log(self.config, self.name)
             detail = self.on_start()
+        except NotNow as refusal:
+            self.log.error("cannot start yet", reason=str(refusal))
+            if self.delayed is None:
+                text = f"{self.name} cannot start yet, and tries again: {refusal}"
+                self.send(sender, Trouble("CANNOT_START_YET", text, Severity.CRITICAL.value))
+            self.delayed = (message, sender)
+            self.wakeup(AGAIN_MS, AGAIN)
+            return
         except CannotStart as refusal:
             self.log.error("cannot start", reason=str(refusal))
             self.send(sender, ChildFailed(self.name, str(refusal), permanent=True))
             return
+        self.delayed = None
         self.log.info("started", detail=detail)
         self.send(sender, ChildReady(self.name, machine().pid(), detail))
+
+
+class NotNow(Exception):
+    """What it needs is not to be had at the moment: starting is tried again, in the same process."""
 
 
 class CannotStart(Exception):

@@ -50,6 +50,7 @@ FAULTS: Final = (
     Fault("F.wire.delay", 0.2, "bytes take long"),
     Fault("F.wire.cut", 0.002, "nothing gets through for a while"),
     Fault("F.storage.commit_fails", 0.005, "a commit raises; whether it is durable, the tape says"),
+    Fault("F.storage.full_at_opening", 0.3, "the disk has no room when a journal is opened"),
     Fault("F.storage.alert_log_full", 0.2, "the alert log cannot be written"),
     Fault("F.broker.bust", 0.1, "a trade is busted"),
     Fault("F.broker.correct", 0.1, "a trade is corrected"),

@@ -20,7 +20,7 @@ from simulation.faults import Faults
 from simulation.network import Network
 from simulation.watch import Watch
 from storage.memory import MemoryJournal
-from storage.port import CommitUnknown, Journal, Turn
+from storage.port import CommitUnknown, Journal, JournalUnavailable, Turn
 from venue.audit.wire import Line
 
 
@@ -146,6 +146,8 @@ class SimulatedMachine(Machine):
         return log
 
     def open_journal(self, path: Path) -> Journal:
+        if self.faults.strikes("F.storage.full_at_opening"):
+            raise JournalUnavailable(f"cannot open {path}: no space left on device")
         last = self.disks.get(path)
         fresh = SimulatedJournal() if last is None else SimulatedJournal(last._disk)
         self.disks[path] = fresh.on(self.faults, self._committed, path).at(self._at_point)

@@ -6,11 +6,13 @@ epoch is not used twice after an older copy was restored, and a journal that van
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 
-from storage.port import JournalError, JournalLocked
+from storage.port import JournalError, JournalLocked, JournalUnavailable
 
 _held: set[int] = set()
 
@@ -41,9 +43,8 @@ class OwnerLock:
         try:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise JournalError(
-                f"cannot open {self.path}: {error.strerror}; is the folder there and writable?"
-            ) from error
+            kind = JournalUnavailable if may_pass(error) else JournalError
+            raise kind(f"cannot open {self.path}: {error.strerror}; is the folder there and writable?") from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -58,7 +59,8 @@ class OwnerLock:
             self._write(self.last_epoch)
         except OSError as error:
             os.close(self._fd)
-            raise JournalError(f"cannot write {self.path}: {error.strerror}") from error
+            kind = JournalUnavailable if may_pass(error) else JournalError
+            raise kind(f"cannot write {self.path}: {error.strerror}") from error
         _held.add(self._fd)
 
     def _read(self) -> tuple[str, int]:
@@ -108,3 +110,10 @@ class Ballast:
         except OSError:
             return False
         return size > 0
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether this is the disk's doing, and may be over soon: no room, or an I/O error."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)

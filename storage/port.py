@@ -40,6 +40,10 @@ class JournalNewer(JournalError):
     """The journal was written by a newer version of legkeeper."""
 
 
+class JournalUnavailable(JournalError):
+    """The disk does not do what it is asked for, or has no room: later it may."""
+
+
 class JournalCorrupt(JournalError):
     """The file is truncated or damaged, or its hash chain is broken."""
 

@@ -25,8 +25,8 @@ from messages.records import ControlRecord, EscalationRecord, ProcessedEventReco
 from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.log import Head, StoredTurn, stored
 from storage.opening import Synchronous, begin_epoch, check_file, connect, prepare, roll_back
-from storage.ownership import Ballast, OwnerLock
-from storage.port import CommitUnknown, GroupRows, JournalError, Turn
+from storage.ownership import Ballast, OwnerLock, may_pass
+from storage.port import CommitUnknown, GroupRows, JournalError, JournalUnavailable, Turn
 from storage.rows import all_of, group_rows
 from storage.sql import queries
 from storage.tables import CONTROLS, ESCALATIONS, STRATEGIES, VERTICALS, Row, coalesce
@@ -120,7 +120,8 @@ class SqliteJournal:
                 self._recent = self._load_recent(recent_event_ids)
                 self._lock.remember(self._epoch)
             except (sqlite3.Error, OSError) as error:
-                raise JournalError(f"cannot open {path}: {error}") from error
+                kind = JournalUnavailable if may_pass(error) else JournalError
+                raise kind(f"cannot open {path}: {error}") from error
             self._undo = undo.pop_all()
 
     @property

@@ -11,7 +11,7 @@ from actors.machine import machine
 from config.schema import Config
 from domain.rollout import Realm
 from messages.operator import ProcessStatus
-from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+from messages.supervision import PROTOCOL, ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild, Trouble
 from supervisors.supervisor import Child, Supervisor
 from supervisors.tree import cells_spec
 
@@ -32,7 +32,12 @@ class CellSupervisor(Supervisor):
         super().__init__()
         self.root: ActorAddress | None = None
         self.name = ""
-        self.handlers |= {StartChild: self.on_start, Ping: self.on_ping, PeersChanged: self.on_peers}
+        self.handlers |= {
+            StartChild: self.on_start,
+            Ping: self.on_ping,
+            PeersChanged: self.on_peers,
+            Trouble: self.on_trouble,
+        }
 
     def on_start(self, message: StartChild, sender: ActorAddress) -> None:
         if message.version != PROTOCOL:
@@ -61,6 +66,12 @@ class CellSupervisor(Supervisor):
     def on_ping(self, message: Ping, sender: ActorAddress) -> None:
         self.report()
         self.send(sender, Pong(message.number, self.name, "halted" if self.halted else "running"))
+
+    def on_trouble(self, message: Trouble, sender: ActorAddress) -> None:
+        """A cell goes on, but a person should know: the root tells one."""
+        del sender
+        if self.root is not None:
+            self.send(self.root, message)
 
     def on_peers(self, message: PeersChanged, sender: ActorAddress) -> None:
         del sender
