@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -54,12 +55,20 @@ def wait_for(
         time.sleep(0.02)
 
 
+_ports = count(os.getpid() * 37)  # each process begins elsewhere
+
+
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of the loopback interface that nobody listens on.
+
+    It lies below those that the kernel gives to outgoing connections: one of those may take any other port meanwhile.
+    """
+    for _ in range(20_000):
+        port = 10_000 + next(_ports) % 20_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port of the loopback interface is free between 10,000 and 30,000")
 
 
 def is_alive(pid: int) -> bool:

@@ -195,8 +195,7 @@ def test_paper_trades_on_the_live_brokers_quotes_and_stops_when_they_do(tmp_path
             refusal = control_refusal(where, plan(papers[1], 2))
             assert "new risk is not allowed" in refusal
             before = len(paper.truth())
-        wait_until_open(system)
-        system.submit(plan(papers[1], 2))
+        wait_for(lambda: not control_refusal(where, plan(papers[1], 2)), "the paper side to go on")
         ended(where, paper, papers[1])
         assert len(paper.truth()) > before
         stop(where, system)

@@ -142,8 +142,8 @@ def test_a_killed_system_is_read_from_its_write_ahead_log_and_nothing_is_written
     lone = tmp_path / "lone.db"
     lone.write_bytes(before[0])
     conn = sqlite3.connect(lone)
-    assert conn.execute("SELECT count(*) FROM sqlite_master WHERE name = 'turns'").fetchone() == (0,), (
-        "the file alone holds nothing yet: everything is in the write-ahead log"
+    assert conn.execute("SELECT count(*) FROM order_intents").fetchone() == (0,), (
+        "the file alone holds no order yet: they are in the write-ahead log"
     )
     conn.close()
     assert passed(audit(tmp_path / "truth.jsonl", tmp_path / "journal"))

@@ -121,7 +121,7 @@ def test_a_bust_a_correction_and_a_fill_after_the_end_are_surprises() -> None:
         ("corrected", -1, 0),
         ("busted", -4, 0),
     ]
-    assert order.peak_filled(order.last.ts_ns) == 5
+    assert order.ever_filled(order.last.ts_ns) == 5
     assert order.last.ended
 
 

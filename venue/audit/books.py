@@ -55,7 +55,7 @@ def _compare_history(found: Finding, evidence: Evidence, order_id: str, orders: 
     entries = evidence.journal.history["ExecutionStateRecord"].get((order_id,), ())
     for entry in {entry.at.turn: entry for entry in entries}.values():  # a turn is one: what it ends with counts
         said = entry.facts["cum_qty"]
-        most = sum(order.peak_filled(entry.committed_ns) for order in orders)
+        most = sum(order.ever_filled(entry.committed_ns) for order in orders)
         if said > most:
             found.problems.append(
                 f"{order_id}: the log said at {entry.committed_ns} that {said} had filled; expected at most {most}"

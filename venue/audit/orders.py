@@ -100,9 +100,9 @@ class Order:
         """Whether the order had ended by this time."""
         return any(step.ended and step.ts_ns <= ts_ns for step in self.steps)
 
-    def peak_filled(self, until_ns: int) -> int:
-        """The most that had ever filled, up to this time."""
-        return max((step.filled for step in self.steps if step.ts_ns <= until_ns), default=0)
+    def ever_filled(self, until_ns: int) -> int:
+        """All fills up to this time, busted ones too: who has not heard of a bust believes that all of them stand."""
+        return sum(step.d_filled for step in self.steps if step.ts_ns <= until_ns and step.d_filled > 0)
 
     def apply(self, seq: int, event: TruthEvent) -> None:
         """Follow one event of this order."""

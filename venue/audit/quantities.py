@@ -117,8 +117,20 @@ def _less(measure: Measure, group: GroupOrders, leg: Leg) -> Measure:
     """The same without what the leg lost otherwise than by an order: it may be obtained once more.
 
     Nor what a bust gave back to an order that was still working: a repair cannot wait for the end of that order.
+    Nor what a bust gave back of an exit: until it is heard of, the leg seems to have sold more than it held.
     """
-    return lambda state, seen: measure(state, seen) - group.lost(leg, state) - _reopened(state)
+    leaving = group.leaving(leg)
+    return lambda state, seen: (
+        measure(state, seen)
+        - group.lost(leg, state)
+        - _reopened(state)
+        - _returned(leaving, max((last.seq for last in state.values()), default=0))
+    )
+
+
+def _returned(leaving: Iterable[Order], by_seq: int) -> int:
+    """Units of exits that a bust or a correction took back by then."""
+    return -sum(step.d_filled for o in leaving for step in o.steps if step.seq <= by_seq and step.d_filled < 0)
 
 
 def _reopened(state: State) -> int:
