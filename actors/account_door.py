@@ -9,10 +9,10 @@ from actors.control_log import ControlLog
 from actors.crossings import Crossings
 from actors.fan_out import FanOut
 from config.schema import ControlsConfig
-from decisions.account_controls import Accounted, halted, refusal
-from decisions.ledger import Ledger
-from decisions.standing import SOFT
-from decisions.working_book import Working
+from decisions.gateway.account_controls import Accounted, halted, refusal
+from decisions.gateway.ledger import Ledger
+from decisions.gateway.standing import SOFT
+from decisions.gateway.working_book import Working
 from domain.quotes import Quote
 from domain.trading import TradingState
 from messages.controls import TradingStateChanged

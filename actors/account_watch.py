@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from config.schema import ControlsConfig
-from decisions.account import DAY_NS, Account, Fill
 from decisions.effects import MS
-from decisions.loss import carried, result
-from decisions.repeats import Repeated, Repeats
-from decisions.standing import LOSS
+from decisions.gateway.account import DAY_NS, Account, Fill
+from decisions.gateway.loss import carried, result
+from decisions.gateway.repeats import Repeated, Repeats
+from decisions.gateway.standing import LOSS
 from domain.execution import ExecutionReport
 from domain.instruments import Instrument
 from domain.money import PRICE_SCALE, to_decimal

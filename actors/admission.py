@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from actors.turn import OrderIndex
 from decisions.effects import MS, Moment
-from decisions.margining import MarginJudgement, entry_prices, judge, refused_by, required, unquoted
+from decisions.groups.margining import MarginJudgement, entry_prices, judge, refused_by, required, unquoted
 from domain.groups import Group, GroupOutcome
 from domain.instruments import Instrument
 from domain.margin.strategy import MarginUnknown

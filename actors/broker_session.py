@@ -8,9 +8,9 @@ from actors.fan_out import FanOut
 from actors.machine import machine, now_ms
 from brokers.port import BrokerAdapter, Heartbeat, LinkDown, LinkUp
 from config.schema import Config
-from decisions.contracts import complete
 from decisions.effects import MS
-from decisions.session import MarketHours
+from decisions.gateway.session import MarketHours
+from decisions.groups.contracts import complete
 from messages.market import BrokerSilent, BrokerUp, session_number
 from messages.orders import InstrumentList, Snapshot
 from monitoring.measures import Measures

@@ -23,8 +23,8 @@ from config.schema import Config
 from decisions import gate
 from decisions.effects import Moment, Outgoing
 from decisions.gate import Gate
-from decisions.session import MarketHours, repair_refusal
-from decisions.snapshots import contradicted
+from decisions.gateway.session import MarketHours, repair_refusal
+from decisions.orders.snapshots import contradicted
 from domain.calendar import Standing
 from domain.execution import ExecutionReport
 from domain.instruments import Instrument

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from actors.machine import machine, now_ms
-from decisions.standing import Standing
+from decisions.gateway.standing import Standing
 from messages.records import ControlRecord
 from storage.port import Journal, JournalError, Turn
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from actors.machine import now_ms
-from decisions.working_book import Working, WorkingBook
+from decisions.gateway.working_book import Working, WorkingBook
 from domain.execution import OrdType
 from messages.orders import SubmitOrder
 

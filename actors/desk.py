@@ -17,14 +17,14 @@ from actors.order_group import OrderGroup
 from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
 from actors.strategy import Strategy
 from actors.turn import SYSTEM, Standing
-from decisions import moves
-from decisions.contracts import tell_changes
 from decisions.effects import MS, Effects
-from decisions.news import News
-from decisions.session import halt_text, restricted_legs
-from decisions.snapshots import sort_out
+from decisions.gateway.session import halt_text, restricted_legs
+from decisions.groups.contracts import tell_changes
+from decisions.groups.validation import PlanRefused, validate
+from decisions.orders.news import News
+from decisions.orders.snapshots import sort_out
+from decisions.positions import moves
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
-from decisions.validation import PlanRefused, validate
 from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument

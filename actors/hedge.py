@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from actors.shell import Core, GroupActor
-from decisions import hedge
+from decisions.groups import hedge
 
 
 class Hedge(GroupActor):
-    """A pair of hands for :mod:`decisions.hedge`."""
+    """A pair of hands for :mod:`decisions.groups.hedge`."""
 
     core: ClassVar[Core] = hedge
 

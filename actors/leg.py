@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from actors.shell import Core, GroupActor
-from decisions import leg
+from decisions.groups import leg
 
 
 class Leg(GroupActor):
-    """A pair of hands for :mod:`decisions.leg`."""
+    """A pair of hands for :mod:`decisions.groups.leg`."""
 
     core: ClassVar[Core] = leg

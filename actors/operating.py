@@ -8,7 +8,7 @@ from actors.control_log import ControlLog
 from actors.trading import Trading
 from config.schema import ControlsConfig
 from decisions.effects import MS
-from decisions.standing import EVERY_SYMBOL, SOFT
+from decisions.gateway.standing import EVERY_SYMBOL, SOFT
 from domain.trading import TradingState
 from messages.controls import AskControls, ControlsInForce, EnableControl, OverrideControl, SetTradingState
 from messages.operator import CommandDone, CommandRefused, KillSwitch

@@ -14,10 +14,10 @@ from actors.crossings import Crossings
 from actors.fan_out import FanOut
 from actors.machine import now_ms
 from config.schema import ControlsConfig
-from decisions.controls import Controls
-from decisions.lanes import Lanes
-from decisions.ledger import KEPT_ORDERS, Ledger
-from decisions.working_book import Working
+from decisions.gateway.controls import Controls
+from decisions.gateway.lanes import Lanes
+from decisions.gateway.ledger import KEPT_ORDERS, Ledger
+from decisions.gateway.working_book import Working
 from domain.rollout import realm_of_order
 from messages import wire
 from messages.orders import (

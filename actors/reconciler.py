@@ -14,9 +14,9 @@ from thespian.actors import ActorAddress
 
 from actors.process import ProcessActor
 from config.paths import day_report_path, journal_paths, positions_path
-from decisions.books import Books, Library
-from decisions.position_report import PositionReport, day_to_close, end_of_day, report
-from decisions.reconciler import Look, Reconciler
+from decisions.positions.books import Books, Library
+from decisions.positions.position_report import PositionReport, day_to_close, end_of_day, report
+from decisions.positions.reconciler import Look, Reconciler
 from domain.calendar import calendar
 from domain.rollout import FIRST_CELL
 from messages import wire

@@ -18,8 +18,8 @@ from actors.shell import Appointment
 from actors.turn import SYSTEM, Turn
 from config.realms import strategy_realm
 from decisions.effects import Effects
-from decisions.strategy import plan_of
-from decisions.strategy_state import first_record
+from decisions.strategies.strategy import plan_of
+from decisions.strategies.strategy_state import first_record
 from domain.instruments import Instrument
 from domain.rollout import cell_for
 from domain.strategies import Standing, StrategyRules, StrategyStatus

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from actors.shell import Core, GroupActor
-from decisions import strategy
+from decisions.strategies import strategy
 
 
 class Strategy(GroupActor):
-    """A pair of hands for :mod:`decisions.strategy`; what it writes belongs to ``strategy/NAME`` in the turn."""
+    """A pair of hands for :mod:`decisions.strategies.strategy`; it writes to ``strategy/NAME`` in the turn."""
 
     core: ClassVar[Core] = strategy

@@ -10,7 +10,7 @@ from actors.fan_out import FanOut
 from actors.machine import Mark
 from actors.order_door import OrderDoor
 from brokers.wire_record import WireRecord
-from decisions.standing import ACTION_OF, OPERATOR
+from decisions.gateway.standing import ACTION_OF, OPERATOR
 from domain.trading import TradingState
 from messages.controls import SetTradingState, TradingStateChanged
 from messages.operator import KillSwitch

@@ -17,8 +17,8 @@ from benchmarks import plain
 from benchmarks.cell import Cell, reports_per_second
 from benchmarks.workload import LEGS, QUANTITY, START_NS, Broker, Order, condor, quotes
 from config.schema import MarginConfig
-from decisions.margining import entry_prices, required
-from decisions.validation import validate
+from decisions.groups.margining import entry_prices, required
+from decisions.groups.validation import validate
 from domain.calendar import calendar
 from messages import wire
 from messages.orders import Snapshot

@@ -8,9 +8,9 @@ import msgspec
 
 from cli.market import Market
 from config.schema import Config
-from decisions.margining import MarginJudgement, MarginRequirement, judge, required
-from decisions.session import MarketHours, restricted_legs
-from decisions.validation import PlanRefused, validate
+from decisions.gateway.session import MarketHours, restricted_legs
+from decisions.groups.margining import MarginJudgement, MarginRequirement, judge, required
+from decisions.groups.validation import PlanRefused, validate
 from domain.calendar import calendar
 from domain.execution import Side
 from domain.groups import Group, Leg, Plan, client_order_id, parent_tag

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.errors import ConfigError, PlanError
-from decisions.validation import PlanRefused
+from decisions.groups.validation import PlanRefused
 from storage.port import JournalError
 
 BAD_INPUT = 2

@@ -22,10 +22,10 @@ from cli.render import price, print_json, print_lines, print_table, when
 from config.paths import journal_paths, positions_path, reconciliation_path
 from config.realms import view
 from config.schema import Config
-from decisions.books import Books, Library
 from decisions.effects import MS
-from decisions.position_report import PositionReport, report
-from decisions.reconciler import Reconciler
+from decisions.positions.books import Books, Library
+from decisions.positions.position_report import PositionReport, report
+from decisions.positions.reconciler import Reconciler
 from domain.quotes import Quote
 from domain.rollout import Realm
 from messages.orders import Snapshot

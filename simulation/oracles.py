@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decisions.group_levels import naked_allowance
+from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import Side
 from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, TriggerOn, group_part, group_tag

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decisions.effects import MS
-from decisions.group_levels import naked_allowance
+from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import Side
 from domain.groups import cell_of, group_part

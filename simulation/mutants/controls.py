@@ -10,12 +10,14 @@ from simulation.mutants.switching import NOTHING, off
 
 
 def _without_control(name: str, about: str) -> Mutant:
-    return off(name, about, without("decisions.controls:CONTROLS", lambda row: row.name == name))
+    return off(name, about, without("decisions.gateway.controls:CONTROLS", lambda row: row.name == name))
 
 
 def _without_account_control(name: str, about: str) -> Mutant:
     control = name.partition(" ")[0]
-    return off(name, about, without("decisions.account_controls:ACCOUNT_CONTROLS", lambda row: row[0] == control))
+    return off(
+        name, about, without("decisions.gateway.account_controls:ACCOUNT_CONTROLS", lambda row: row[0] == control)
+    )
 
 
 MUTANTS: Final = (
@@ -25,7 +27,7 @@ MUTANTS: Final = (
         "E3",
         "an id may mean another order, and every copy leaves",
         edit(
-            "decisions.controls:Controls.judge",
+            "decisions.gateway.controls:Controls.judge",
             ("if contradiction:", "if False:"),
             ("if ledger.knows(order.client_order_id) and not order.resend:", "if False:"),
         ),
@@ -34,10 +36,14 @@ MUTANTS: Final = (
     _without_control("E5", "no limit on the number of open orders"),
     _without_account_control("E5 account", "no limit on what is short and on the money of working entries"),
     _without_control("E6", "children may exceed their parent"),
-    off("E7", "no tokens are reserved", returns("decisions.lanes:Lanes._limit", "self._tokens")),
-    off("E7 pace", "nothing is paced at all", returns("decisions.lanes:Lanes._limit", "10**9")),
+    off("E7", "no tokens are reserved", returns("decisions.gateway.lanes:Lanes._limit", "self._tokens")),
+    off("E7 pace", "nothing is paced at all", returns("decisions.gateway.lanes:Lanes._limit", "10**9")),
     _without_account_control("E8", "what repeats itself is not disabled"),
-    off("E8 memory", "it is enabled again by a restart", returns("decisions.standing:Standing.disabled", NOTHING)),
+    off(
+        "E8 memory",
+        "it is enabled again by a restart",
+        returns("decisions.gateway.standing:Standing.disabled", NOTHING),
+    ),
     _without_control("E9", "the controls let entries out although the kill switch is on"),
     off(
         "E9 state",
@@ -47,7 +53,7 @@ MUTANTS: Final = (
     off(
         "E10",
         "an override never ends",
-        edit("decisions.standing:Standing.override", ("and now_ns < record.until_ns", "")),
+        edit("decisions.gateway.standing:Standing.override", ("and now_ns < record.until_ns", "")),
     ),
     off("E10 authority", "anybody may override", returns("actors.operating:Operator._may_not_override", "''")),
     off(
@@ -66,7 +72,7 @@ MUTANTS: Final = (
         "E14",
         "the reconciler finds nothing",
         edit(
-            "decisions.reconciler:Reconciler.look",
+            "decisions.positions.reconciler:Reconciler.look",
             ("if snapshot.session == self._session and snapshot.as_of_ns <= self._last_ns:", "if True:"),
         ),
     ),
@@ -117,12 +123,12 @@ MUTANTS: Final = (
     off(
         "E20 premium",
         "no cap on premium",
-        without("decisions.account_controls:ACCOUNT_CONTROLS", lambda row: row[1].__name__ == "_premium"),
+        without("decisions.gateway.account_controls:ACCOUNT_CONTROLS", lambda row: row[1].__name__ == "_premium"),
     ),
     off(
         "E20 margin",
         "no cap on margin",
-        without("decisions.account_controls:ACCOUNT_CONTROLS", lambda row: row[1].__name__ == "_margin"),
+        without("decisions.gateway.account_controls:ACCOUNT_CONTROLS", lambda row: row[1].__name__ == "_margin"),
     ),
     off(
         "E8 memory of fills",

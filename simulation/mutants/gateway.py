@@ -7,7 +7,7 @@ from typing import Final
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together, without
 
-_E9: Final = without("decisions.controls:CONTROLS", lambda row: row.name == "E9")
+_E9: Final = without("decisions.gateway.controls:CONTROLS", lambda row: row.name == "E9")
 
 MUTANTS: Final = (
     Mutant(
@@ -15,7 +15,7 @@ MUTANTS: Final = (
         "a batch that comes twice is sent twice",
         ("I25",),
         edit(
-            "decisions.controls:Controls.judge",
+            "decisions.gateway.controls:Controls.judge",
             ("if ledger.knows(order.client_order_id) and not order.resend:", "if False:"),
         ),
     ),
@@ -24,9 +24,9 @@ MUTANTS: Final = (
         "orders of a parent are not added up, and neither does the leg",
         ("I25", "I3", "I4"),
         together(
-            without("decisions.controls:CONTROLS", lambda row: row.name == "E6"),
+            without("decisions.gateway.controls:CONTROLS", lambda row: row.name == "E6"),
             edit(
-                "decisions.child_order:ChildOrder.fate",
+                "decisions.orders.child_order:ChildOrder.fate",
                 ("if self.state.is_settled:", "if self.state.is_settled or self.intent.status is IntentStatus.SENT:"),
             ),
         ),
@@ -35,13 +35,13 @@ MUTANTS: Final = (
         "reserve-for-anybody",
         "new risk uses the tokens that are reserved for repairs",
         ("I25",),
-        returns("decisions.lanes:Lanes._limit", "self._tokens"),
+        returns("decisions.gateway.lanes:Lanes._limit", "self._tokens"),
     ),
     Mutant(
         "no-pace",
         "requests leave as fast as they come",
         ("I25",),
-        edit("decisions.lanes:Lanes.take", ("while waiting and len(self._spent) < limit:", "while waiting:")),
+        edit("decisions.gateway.lanes:Lanes.take", ("while waiting and len(self._spent) < limit:", "while waiting:")),
     ),
     Mutant(
         "kill-misses-what-waits",
@@ -112,7 +112,7 @@ MUTANTS: Final = (
         "a snapshot's executions are not looked at",
         ("I12", "L1"),
         edit(
-            "decisions.snapshots:sort_out",
+            "decisions.orders.snapshots:sort_out",
             ("for report in chain(snapshot.executions, snapshot.orders):", "for report in snapshot.orders:"),
         ),
     ),

@@ -13,7 +13,7 @@ MUTANTS: Final = (
         "shorts are released without filled protection",
         ("I7", "S1"),
         edit(
-            "decisions.group_levels:_allowed_risk",
+            "decisions.groups.group_levels:_allowed_risk",
             ("group.legs, held.longs, targets)", "group.legs, targets, targets)"),
         ),
     ),
@@ -22,7 +22,7 @@ MUTANTS: Final = (
         "protection that only works counts as filled",
         ("I7", "S1"),
         edit(
-            "decisions.group_levels:_allowed_risk",
+            "decisions.groups.group_levels:_allowed_risk",
             (
                 "group.legs, held.longs, targets)",
                 "group.legs, {x.leg_id: held.held(x.leg_id) + held.legs[x.leg_id].progress.entry_live "
@@ -35,14 +35,14 @@ MUTANTS: Final = (
         "hedge-by-event",
         "whatever a leg gives up is hedged, although a hedge is at work",
         ("I4", "I5", "S7"),
-        returns("decisions.group_levels:Tally.missing", "self.legs[leg.leg_id].progress.entry_abandoned"),
+        returns("decisions.groups.group_levels:Tally.missing", "self.legs[leg.leg_id].progress.entry_abandoned"),
     ),
     Mutant(
         "leg-and-hedge-both",
         "the leg's level is not lowered by what its hedge answers for",
         ("I4", "I5"),
         edit(
-            "decisions.group_levels:_entering",
+            "decisions.groups.group_levels:_entering",
             ("leg.target_qty - (own.hedged - own.replacing) if", "leg.target_qty if"),
         ),
     ),
@@ -50,26 +50,26 @@ MUTANTS: Final = (
         "one-unit-too-many",
         "a hedge is for one unit more than is missing",
         ("I5",),
-        edit("decisions.group:_open_hedge", ("needed_qty=missing,", "needed_qty=missing + 1,")),
+        edit("decisions.groups.group:_open_hedge", ("needed_qty=missing,", "needed_qty=missing + 1,")),
     ),
     Mutant(
         "hedge-forgets-what-it-filled",
         "a child hedge is for all that its parent was to obtain",
         ("I5", "I4"),
-        edit("decisions.hedge:_hand_down", ("needed_qty=missing,", "needed_qty=record.needed_qty,")),
+        edit("decisions.groups.hedge:_hand_down", ("needed_qty=missing,", "needed_qty=record.needed_qty,")),
     ),
     Mutant(
         "hedge-window-off",
         "two hedge decisions of a symbol follow each other at once",
         ("S7",),
-        edit("decisions.group:_hedge", ("moment.config.hedge.window_ms * MS", "0")),
+        edit("decisions.groups.group:_hedge", ("moment.config.hedge.window_ms * MS", "0")),
     ),
     Mutant(
         "hedge-depth-ignored",
         "a hedge has one level more than is configured",
         ("S11",),
         edit(
-            "decisions.hedge:_conclude",
+            "decisions.groups.hedge:_conclude",
             (
                 "deepest = record.level >= moment.config.hedge.depth",
                 "deepest = record.level > moment.config.hedge.depth",
@@ -80,38 +80,38 @@ MUTANTS: Final = (
         "escalation-without-alert",
         "the last level of a hedge gives up, and nobody is called",
         ("S11", "L5"),
-        returns("decisions.hedge:_escalate", "None"),
+        returns("decisions.groups.hedge:_escalate", "None"),
     ),
     Mutant(
         "halt-without-alert",
         "a group is halted, and nobody is called",
         ("L5",),
-        returns("decisions.group:_alert_halt", "None"),
+        returns("decisions.groups.group:_alert_halt", "None"),
     ),
     Mutant(
         "naked-counts-as-covered",
         "a filled short without protection counts as no exposure",
         ("I6", "L1", "L3", "I24"),
-        returns("decisions.group_levels:_bare", "0"),
+        returns("decisions.groups.group_levels:_bare", "0"),
     ),
     Mutant(
         "nothing-is-missing",
         "what a leg gives up is nobody's business",
         ("L1", "L3"),
-        returns("decisions.group_levels:Tally.missing", "0"),
+        returns("decisions.groups.group_levels:Tally.missing", "0"),
     ),
     Mutant(
         "overclosed-ignored",
         "what was closed and then busted on entry stays sold",
         ("L1", "I9"),
-        returns("decisions.group_levels:LegTally.overclosed", "0"),
+        returns("decisions.groups.group_levels:LegTally.overclosed", "0"),
     ),
     Mutant(
         "longs-sold-first",
         "closing sells protection before the shorts are bought back",
         ("I7", "R22"),
         edit(
-            "decisions.group_levels:_flattening",
+            "decisions.groups.group_levels:_flattening",
             ("_still_needed(group, held.longs, remaining)", "{}"),
         ),
     ),
@@ -120,7 +120,7 @@ MUTANTS: Final = (
         "a group that may only reduce sells the longs that its shorts need",
         ("I7", "R22", "L3"),
         edit(
-            "decisions.group_levels:_reducing",
+            "decisions.groups.group_levels:_reducing",
             ("keep = {**held.longs, **covered(group.legs, held.longs, held.shorts)}", "keep = held.shorts"),
         ),
     ),
@@ -128,14 +128,14 @@ MUTANTS: Final = (
         "close-forgets-what-works",
         "what a stop-loss is about to exit is closed as well",
         ("I9", "R12"),
-        edit("decisions.group_levels:_closing", ("own.stop_filled + own.stop_committed + own.gone", "own.gone")),
+        edit("decisions.groups.group_levels:_closing", ("own.stop_filled + own.stop_committed + own.gone", "own.gone")),
     ),
     Mutant(
         "entries-go-on",
         "a group that closes still places entries",
         ("I10", "I4"),
         edit(
-            "decisions.group_levels:_closing",
+            "decisions.groups.group_levels:_closing",
             ("entry[key] = 0", "entry[key] = leg.target_qty"),
             ("dict.fromkeys(names, False)", "dict.fromkeys(names, True)"),
         ),
@@ -144,14 +144,14 @@ MUTANTS: Final = (
         "stop-not-reduced",
         "a stop-loss keeps its quantity after a part of its position was closed",
         ("I8", "I9"),
-        edit("decisions.stop_loss:_shrink", ("excess = parent.filled + parent.live - level", "excess = 0")),
+        edit("decisions.groups.stop_loss:_shrink", ("excess = parent.filled + parent.live - level", "excess = 0")),
     ),
     Mutant(
         "stop-too-large",
         "a stop-loss is for the target, whatever has filled",
         ("I8", "I9"),
         edit(
-            "decisions.group_levels:_entering",
+            "decisions.groups.group_levels:_entering",
             ("stop[key] = max(0, min(own.acquired - exits, leg.target_qty))", "stop[key] = leg.target_qty * 2"),
         ),
     ),
@@ -160,7 +160,7 @@ MUTANTS: Final = (
         "a stop-loss is done when the broker has accepted it",
         ("I8", "L1", "S2"),
         edit(
-            "decisions.stop_loss:_conclude",
+            "decisions.groups.stop_loss:_conclude",
             ("if live == 0 and state.filled >= record.quantity:", "if live or state.filled >= record.quantity:"),
         ),
     ),
@@ -168,20 +168,23 @@ MUTANTS: Final = (
         "stop-never-placed",
         "a position gets no stop-loss order",
         ("I8", "S2"),
-        returns("decisions.stop_loss:_arm", "parent"),
+        returns("decisions.groups.stop_loss:_arm", "parent"),
     ),
     Mutant(
         "timer-from-placement",
         "the two seconds of a stop-loss run from its placement instead of from its trigger",
         ("I27", "R1"),
-        edit("decisions.stop_loss:_work_limit", ("deadline = record.triggered_ns +", "deadline = record.armed_ns +")),
+        edit(
+            "decisions.groups.stop_loss:_work_limit",
+            ("deadline = record.triggered_ns +", "deadline = record.armed_ns +"),
+        ),
     ),
     Mutant(
         "market-before-confirmation",
         "the market order of a stop-loss leaves before the cancel of the stop-limit is confirmed",
         ("I9", "R2"),
         edit(
-            "decisions.stop_loss:_work_market",
+            "decisions.groups.stop_loss:_work_market",
             ("record.status is StopStatus.FALLBACK and state.limit.live == 0", "record.status is StopStatus.FALLBACK"),
             ("record.quantity - state.limit.filled - state.limit.live", "record.quantity - state.limit.filled"),
         ),
@@ -191,7 +194,7 @@ MUTANTS: Final = (
         "the market order of a stop-loss is for what the stop-limit has filled as well",
         ("I9", "R2"),
         edit(
-            "decisions.stop_loss:_work_market",
+            "decisions.groups.stop_loss:_work_market",
             ("record.quantity - state.limit.filled - state.limit.live", "record.quantity"),
         ),
     ),

@@ -13,7 +13,7 @@ MUTANTS: Final = (
         "a late partial fill is dropped with the status that it may not move",
         ("I11", "I12", "S8"),
         edit(
-            "decisions.child_order:on_report",
+            "decisions.orders.child_order:on_report",
             (
                 "if merged.state is order.state or merged.state == order.state:",
                 "if merged.state == order.state or merged.verdict is Verdict.REGRESSION:",
@@ -25,7 +25,7 @@ MUTANTS: Final = (
         "a fill after a cancel is taken for nothing",
         ("I12", "R10", "R11"),
         edit(
-            "decisions.child_order:on_report",
+            "decisions.orders.child_order:on_report",
             (
                 "merged = merge(order.state, report)",
                 "if order.state.ended is not None and report.exec_type in FILLS:\n"
@@ -38,7 +38,7 @@ MUTANTS: Final = (
         "a busted trade goes on counting",
         ("I12", "I29"),
         edit(
-            "decisions.child_order:on_report",
+            "decisions.orders.child_order:on_report",
             (
                 "merged = merge(order.state, report)",
                 "if report.exec_type is ExecType.TRADE_CANCEL:\n        return order\n"
@@ -98,7 +98,7 @@ MUTANTS: Final = (
         "a cancel that was asked for counts as done",
         ("I3", "I4", "R2"),
         edit(
-            "decisions.child_order:ChildOrder.fate",
+            "decisions.orders.child_order:ChildOrder.fate",
             ("if self.state.is_settled:", "if self.state.is_settled or self.intent.cancel_requests:"),
         ),
     ),
@@ -107,7 +107,7 @@ MUTANTS: Final = (
         "no answer in time is taken for a refusal",
         ("I3", "I15", "R4"),
         edit(
-            "decisions.child_order:on_submit_result",
+            "decisions.orders.child_order:on_submit_result",
             ("elif result.outcome is Outcome.REFUSED and not order.resent_ns:", "elif not order.resent_ns:"),
         ),
     ),
@@ -116,7 +116,7 @@ MUTANTS: Final = (
         "an order of unknown fate does not count as live",
         ("I3", "I4"),
         edit(
-            "decisions.child_order:ChildOrder.fate",
+            "decisions.orders.child_order:ChildOrder.fate",
             ("if self.state.is_settled:", "if self.state.is_settled or self.intent.status is IntentStatus.UNRESOLVED:"),
         ),
     ),
@@ -130,14 +130,17 @@ MUTANTS: Final = (
         "next-attempt-too-early",
         "attempt n + 1 leaves while the cancel of attempt n is under way",
         ("I3",),
-        edit("decisions.child_order:ChildOrder.live", ("if self.fate is Fate.ENDED", "if self.intent.cancel_requests")),
+        edit(
+            "decisions.orders.child_order:ChildOrder.live",
+            ("if self.fate is Fate.ENDED", "if self.intent.cancel_requests"),
+        ),
     ),
     Mutant(
         "cancel-asked-once",
         "a cancel without an answer is never asked for again",
         ("L1", "R25"),
         edit(
-            "decisions.order_changes:request_cancel",
+            "decisions.orders.order_changes:request_cancel",
             ("if intent.cancel_requests and moment.at_ns < again:", "if intent.cancel_requests:"),
         ),
     ),
@@ -146,7 +149,7 @@ MUTANTS: Final = (
         "the order that leaves has another price than its intent",
         ("I30",),
         edit(
-            "decisions.child_order:submit_request",
+            "decisions.orders.child_order:submit_request",
             ("price=intent.price,", "price=intent.price and intent.price + 500,"),
         ),
     ),
@@ -154,18 +157,18 @@ MUTANTS: Final = (
         "splitter-loops",
         "a slice that is refused is tried for ever",
         ("L4", "L1"),
-        returns("decisions.working:Parent.gives_up", "False"),
+        returns("decisions.orders.working:Parent.gives_up", "False"),
     ),
     Mutant(
         "rearm-storm",
         "a refused stop-loss is sent again at once",
         ("L4", "R14"),
-        returns("decisions.stop_loss:_rearm_at", "0"),
+        returns("decisions.groups.stop_loss:_rearm_at", "0"),
     ),
     Mutant(
         "no-cause",
         "an intent does not say which event led to it",
         ("I29",),
-        edit("decisions.working:place", ("cause=moment.cause,", 'cause="",')),
+        edit("decisions.orders.working:place", ("cause=moment.cause,", 'cause="",')),
     ),
 )

@@ -22,13 +22,13 @@ MUTANTS: Final = (
     off(
         "R1",
         "a triggered stop waits for ever",
-        edit("decisions.stop_loss:_work_limit", ("and moment.at_ns >= deadline", "and False")),
+        edit("decisions.groups.stop_loss:_work_limit", ("and moment.at_ns >= deadline", "and False")),
     ),
     off(
         "R1 early",
         "the timer of a stop runs before its trigger",
         edit(
-            "decisions.stop_loss:_work_limit",
+            "decisions.groups.stop_loss:_work_limit",
             ("deadline = record.triggered_ns", "deadline = record.armed_ns"),
             ("late = record.status is StopStatus.TRIGGERED", "late = record.status is not StopStatus.DONE"),
         ),
@@ -37,23 +37,30 @@ MUTANTS: Final = (
         "R2",
         "the market exit does not wait for the stop's end",
         edit(
-            "decisions.stop_loss:_work_market",
+            "decisions.groups.stop_loss:_work_market",
             ("and state.limit.live == 0", ""),
             ("- state.limit.filled - state.limit.live", "- state.limit.filled"),
         ),
     ),
-    off("R3", "a position without its stop is nobody's business", returns("decisions.stop_window:_bound", NOTHING)),
-    off("R3 measure", "the window is not measured", returns("decisions.stop_window:measure", "record")),
+    off(
+        "R3",
+        "a position without its stop is nobody's business",
+        returns("decisions.groups.stop_window:_bound", NOTHING),
+    ),
+    off("R3 measure", "the window is not measured", returns("decisions.groups.stop_window:measure", "record")),
     off(
         "R4",
         "a cancel that was asked for counts as done",
-        edit("decisions.child_order:ChildOrder.fate", ("if self.state.is_settled:", "if self.intent.cancel_requests:")),
+        edit(
+            "decisions.orders.child_order:ChildOrder.fate",
+            ("if self.state.is_settled:", "if self.intent.cancel_requests:"),
+        ),
     ),
     off(
         "R5",
         "a snapshot without positions is believed at once",
         edit(
-            "decisions.reconciler:Reconciler._is_sure",
+            "decisions.positions.reconciler:Reconciler._is_sure",
             ("suspect.seen >= 2", "True"),
             ("as_of_ns - suspect.first_ns >= patience_ms * MS", "True"),
         ),
@@ -73,58 +80,62 @@ MUTANTS: Final = (
     off(
         "R7",
         "one absence is proof enough",
-        edit("decisions.recovery:resolve", ("[min(absences, 2)]", "[2 if absences else 0]")),
+        edit("decisions.orders.recovery:resolve", ("[min(absences, 2)]", "[2 if absences else 0]")),
     ),
     off(
         "R7 resend",
         "an order is sent again although the broker does not deduplicate",
-        edit("decisions.child_order:on_absence", ("moment.deduplicates and ", "")),
+        edit("decisions.orders.child_order:on_absence", ("moment.deduplicates and ", "")),
     ),
     off("R8", "intents are not written", FORGET_INTENTS),
     off(
         "R9",
         "a second hedge is opened beside the one in flight",
         edit(
-            "decisions.group:_hedge",
+            "decisions.groups.group:_hedge",
             ("elif working and working[0].level == 1:", "elif False:"),
             ("elif not working:", "else:"),
         ),
     ),
-    off("R9 window", "triggers do not coalesce", edit("decisions.group:_hedge", ("moment.at_ns < due", "False"))),
+    off(
+        "R9 window", "triggers do not coalesce", edit("decisions.groups.group:_hedge", ("moment.at_ns < due", "False"))
+    ),
     off(
         "R10",
         "a fill after a cancel was asked for is not heard",
         begins(
-            "decisions.child_order:on_report",
+            "decisions.orders.child_order:on_report",
             "if order.intent.cancel_requests and report.exec_type in FILLS:\n    return order",
         ),
     ),
     off(
         "R11",
         "an order that has ended is not listened to any more",
-        begins("decisions.child_order:on_report", "if order.state.is_settled:\n    return order"),
+        begins("decisions.orders.child_order:on_report", "if order.state.is_settled:\n    return order"),
     ),
     off(
         "R12",
         "exits that are open already are not counted",
-        edit("decisions.stop_loss:_arm", ("record.quantity - parent.filled - parent.live", "record.quantity")),
+        edit("decisions.groups.stop_loss:_arm", ("record.quantity - parent.filled - parent.live", "record.quantity")),
     ),
     off(
         "R12 close",
         "a close does not count what a stop-loss may still exit",
-        edit("decisions.group_levels:_closing", ("own.stop_filled + own.stop_committed", "own.stop_filled")),
+        edit("decisions.groups.group_levels:_closing", ("own.stop_filled + own.stop_committed", "own.stop_filled")),
     ),
-    off("R13", "a group is halted and nobody is told", returns("decisions.group:_alert_halt", NOTHING)),
+    off("R13", "a group is halted and nobody is told", returns("decisions.groups.group:_alert_halt", NOTHING)),
     off(
         "R14",
         "a broker that refuses is asked again at once",
-        together(returns("decisions.stop_loss:_rearm_at", "0"), returns("decisions.working:_retry_at", "0")),
+        together(
+            returns("decisions.groups.stop_loss:_rearm_at", "0"), returns("decisions.orders.working:_retry_at", "0")
+        ),
     ),
-    off("R14 session", "a closed session holds nothing up", returns("decisions.session:repair_refusal", "''")),
+    off("R14 session", "a closed session holds nothing up", returns("decisions.gateway.session:repair_refusal", "''")),
     off("R15", "any quote will do", returns("decisions.effects:Moment.quote", "self.quotes.get(symbol)")),
     off("R16", "shorts are released without their protection", RELEASE_AT_ONCE),
     off("R17", "orders are not sliced", returns("domain.slices:slices", "[quantity]")),
-    off("R18", "what the broker stored is not read back", returns("decisions.read_back:difference", "''")),
+    off("R18", "what the broker stored is not read back", returns("decisions.orders.read_back:difference", "''")),
     off(
         "R19",
         "a journal may have two writers",
@@ -142,7 +153,10 @@ MUTANTS: Final = (
     off(
         "R19 over",
         "a group that turns back counts as over, whatever is held",
-        begins("decisions.group_status:outcome_of", "if record.mode is Mode.FLATTENING:\n    return GroupOutcome.FLAT"),
+        begins(
+            "decisions.groups.group_status:outcome_of",
+            "if record.mode is Mode.FLATTENING:\n    return GroupOutcome.FLAT",
+        ),
     ),
     off("R20", "snapshots are not read", begins("actors.desk:Desk.on_snapshot", "return")),
     off(
@@ -153,23 +167,23 @@ MUTANTS: Final = (
             ("self.clock_ns - self.polled_ns >= min(config.poll_ms, config.positions_ms) * MS", "False"),
         ),
     ),
-    off("R21", "no change of a position is explained", returns("decisions.position_changes:explain", "[]")),
+    off("R21", "no change of a position is explained", returns("decisions.positions.position_changes:explain", "[]")),
     off(
         "R22",
         "longs are sold while shorts remain",
-        returns("decisions.group_levels:_still_needed", "dict.fromkeys(longs, 0)"),
+        returns("decisions.groups.group_levels:_still_needed", "dict.fromkeys(longs, 0)"),
     ),
     off("R23", "an order that no intent explains is taken for one that looks the same", _MATCH_BY_LOOKS),
     off(
         "R24",
         "the kill switch cancels whatever works",
-        returns("decisions.ledger:Ledger.open_entries", "self.open_orders()"),
+        returns("decisions.gateway.ledger:Ledger.open_entries", "self.open_orders()"),
     ),
-    off("R25", "new risk may take the last tokens", returns("decisions.lanes:Lanes._limit", "self._tokens")),
+    off("R25", "new risk may take the last tokens", returns("decisions.gateway.lanes:Lanes._limit", "self._tokens")),
     off(
         "R25 stuck",
         "a cancel that is never answered is asked for for ever",
-        edit("decisions.order_changes:request_cancel", ("requests > config.max_cancels", "False")),
+        edit("decisions.orders.order_changes:request_cancel", ("requests > config.max_cancels", "False")),
     ),
     off(
         "R25 budget",
@@ -180,11 +194,11 @@ MUTANTS: Final = (
         "R5 unknown",
         "an answer of unknown fate counts as a refusal",
         edit(
-            "decisions.child_order:on_submit_result",
+            "decisions.orders.child_order:on_submit_result",
             ("result.outcome is Outcome.REFUSED and not order.resent_ns", "True"),
         ),
     ),
-    off("R15 lots", "ratios need not divide into lots", returns("decisions.validation:_lot_problems", "[]")),
+    off("R15 lots", "ratios need not divide into lots", returns("decisions.groups.validation:_lot_problems", "[]")),
     off(
         "R24 proof",
         "the kill switch asks nobody whether entries still work",
@@ -199,7 +213,7 @@ MUTANTS: Final = (
         "R21 guess",
         "a change without evidence is taken for an assignment",
         edit(
-            "decisions.position_changes:_of_option",
+            "decisions.positions.position_changes:_of_option",
             ('return PositionKind.UNEXPLAINED, "no activity and no evidence", 0', 'return exercised, "a guess", 0'),
         ),
     ),

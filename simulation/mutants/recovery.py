@@ -139,20 +139,20 @@ MUTANTS: Final = (
         "one-absence-is-enough",
         "one snapshot without an order proves that it is not there",
         ("I15", "R7"),
-        edit("decisions.recovery:resolve", ("min(absences, 2)", "2 * min(absences, 1)")),
+        edit("decisions.orders.recovery:resolve", ("min(absences, 2)", "2 * min(absences, 1)")),
     ),
     Mutant(
         "no-horizon",
         "a snapshot as old as the order proves its absence",
         ("I15", "R7"),
-        edit("decisions.child_order:on_absence", (") + horizon_ns:", "):")),
+        edit("decisions.orders.child_order:on_absence", (") + horizon_ns:", "):")),
     ),
     Mutant(
         "one-snapshot-twice",
         "a snapshot that comes twice is two absences",
         ("I15",),
         edit(
-            "decisions.child_order:on_absence",
+            "decisions.orders.child_order:on_absence",
             ("if as_of_ns > order.absent_ns:", "if True:"),
             (") + horizon_ns:", "):"),
         ),
@@ -161,20 +161,25 @@ MUTANTS: Final = (
         "absent-before-it-left",
         "snapshots that were taken before an order left prove its absence",
         ("I15", "R7"),
-        edit("decisions.child_order:on_absence", ("if order.awaits and order.awaits == moment.gateway:", "if False:")),
+        edit(
+            "decisions.orders.child_order:on_absence",
+            ("if order.awaits and order.awaits == moment.gateway:", "if False:"),
+        ),
     ),
     Mutant(
         "resend-without-promise",
         "an order is sent again to a broker that makes a second one of it",
         ("R7",),
-        edit("decisions.child_order:on_absence", ("moment.deduplicates and not order.barred", "not order.barred")),
+        edit(
+            "decisions.orders.child_order:on_absence", ("moment.deduplicates and not order.barred", "not order.barred")
+        ),
     ),
     Mutant(
         "resend-of-the-unwanted",
         "an entry is sent again although its group closes or new risk is forbidden",
         ("I10", "I26"),
         edit(
-            "decisions.child_order:on_absence",
+            "decisions.orders.child_order:on_absence",
             ("(intent.role not in ENTRY_ROLES or (moment.may_open and wanted))", "True"),
         ),
     ),
@@ -183,7 +188,7 @@ MUTANTS: Final = (
         "what is sent again is a market order to buy",
         ("I30",),
         edit(
-            "decisions.child_order:submit_request",
+            "decisions.orders.child_order:submit_request",
             ("side=intent.side,", "side=type(intent.side).BUY if resend else intent.side,"),
             (
                 "order_type=intent.order_type,",
@@ -196,6 +201,6 @@ MUTANTS: Final = (
         "absence-changes-nothing",
         "what the broker does not list is waited for for ever",
         ("L1", "L2"),
-        returns("decisions.child_order:on_absence", "order"),
+        returns("decisions.orders.child_order:on_absence", "order"),
     ),
 )

@@ -9,16 +9,24 @@ from simulation.mutants.switching import FORGET_INTENTS, NOTHING, RELEASE_AT_ONC
 
 MUTANTS: Final = (
     off("S1", "shorts are released without their protection", RELEASE_AT_ONCE),
-    off("S2", "a stop's execution price is its trigger", returns("decisions.stop_loss:execution_price", "trigger")),
-    off("S3", "no variance is an issue", returns("decisions.position_checks:_severity", NOTHING)),
-    off("S4", "no expiry is watched", returns("decisions.expiry_watch:watch_expiries", "()")),
+    off(
+        "S2",
+        "a stop's execution price is its trigger",
+        returns("decisions.groups.stop_loss:execution_price", "trigger"),
+    ),
+    off("S3", "no variance is an issue", returns("decisions.positions.position_checks:_severity", NOTHING)),
+    off("S4", "no expiry is watched", returns("decisions.positions.expiry_watch:watch_expiries", "()")),
     off("S5", "margin is not asked for", returns("actors.admission:Admission.refusal", "''")),
-    off("S6", "no worst case", returns("decisions.margining:_revaluable", "False")),
-    off("S7", "every trigger makes a hedge decision", edit("decisions.group:_hedge", ("moment.at_ns < due", "False"))),
+    off("S6", "no worst case", returns("decisions.groups.margining:_revaluable", "False")),
+    off(
+        "S7",
+        "every trigger makes a hedge decision",
+        edit("decisions.groups.group:_hedge", ("moment.at_ns < due", "False")),
+    ),
     off(
         "S8",
         "a late report moves the status back, and is not recorded",
-        edit("decisions.child_order:on_report", ("merged.verdict is Verdict.REGRESSION", "False")),
+        edit("decisions.orders.child_order:on_report", ("merged.verdict is Verdict.REGRESSION", "False")),
     ),
     off(
         "S9",
@@ -29,7 +37,7 @@ MUTANTS: Final = (
         ),
     ),
     off("S10", "intents are not written", FORGET_INTENTS),
-    off("S11", "a hedge's shortfall has no child", returns("decisions.hedge:_hand_down", "state")),
+    off("S11", "a hedge's shortfall has no child", returns("decisions.groups.hedge:_hand_down", "state")),
     off(
         "S12",
         "deadlines run by the clock of the machine",
@@ -53,11 +61,13 @@ MUTANTS: Final = (
         "S8 fills",
         "the fill in a late report is lost",
         begins(
-            "decisions.child_order:on_report",
+            "decisions.orders.child_order:on_report",
             "if merge(order.state, report).verdict is Verdict.REGRESSION:\n    return order",
         ),
     ),
-    off("S11 person", "nobody is called when hedging falls short", returns("decisions.hedge:_escalate", NOTHING)),
+    off(
+        "S11 person", "nobody is called when hedging falls short", returns("decisions.groups.hedge:_escalate", NOTHING)
+    ),
     off(
         "S6 prefixes",
         "only the whole plan is looked at, not its parts",

@@ -9,9 +9,9 @@ from simulation.mutants.planting import Plant, edit, returns
 
 NOTHING: Final = "None"
 RELEASE_AT_ONCE: Final = returns(
-    "decisions.group_levels:_allowed_risk", "{leg.leg_id: leg.target_qty for leg in group.legs}"
+    "decisions.groups.group_levels:_allowed_risk", "{leg.leg_id: leg.target_qty for leg in group.legs}"
 )
-FORGET_INTENTS: Final = edit("decisions.working:place", ("effects.records.append(intent)", "pass"))
+FORGET_INTENTS: Final = edit("decisions.orders.working:place", ("effects.records.append(intent)", "pass"))
 
 
 def off(name: str, about: str, plant: Plant) -> Mutant:

@@ -12,7 +12,7 @@ from itertools import islice
 from world import World
 
 from decisions.effects import Request
-from decisions.group_levels import naked_allowance
+from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import ENTRY_ROLES, Group, Leg, Mode, group_part, tag_kind

@@ -9,7 +9,7 @@ import pytest
 from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, Door, door, order, put, report
 from msgspec.structs import replace
 
-from decisions.repeats import subject_of
+from decisions.gateway.repeats import subject_of
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from domain.instruments import Instrument

@@ -15,8 +15,8 @@ from actors.leg import Leg
 from actors.order_group import OrderGroup
 from actors.shell import GroupActor
 from actors.stop_loss import StopLoss
-from decisions import group as group_core
-from decisions import leg as leg_core
+from decisions.groups import group as group_core
+from decisions.groups import leg as leg_core
 from domain.execution import ExecType, ExecutionReport
 from domain.groups import GroupOutcome, Mode, Plan, Role
 from messages.group import LegProgressed

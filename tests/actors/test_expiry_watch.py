@@ -6,7 +6,7 @@ from second_look import SecondLook, hedged_world
 from world import LONG, SHORT, UNDERLYING, World, bull_put
 
 from decisions.effects import MS
-from decisions.reconciler import Look
+from decisions.positions.reconciler import Look
 from domain.groups import GroupOutcome, Role
 from domain.quotes import Quote
 from messages.orders import ActivityKind

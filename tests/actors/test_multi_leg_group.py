@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from stories import SHAPES, plan
 from world import CHAIN, LONG, SHORT, World, bull_put
 
-from decisions.validation import PlanRefused, validate
+from decisions.groups.validation import PlanRefused, validate
 from domain.execution import Side
 from domain.groups import GroupOutcome, GroupStatus, Mode, Plan, Policy, Role
 from messages.operator import CancelGroup, CommandRefused

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from world import CHAIN, LONG, SHORT, World, bull_put
 
 from config.schema import BrokerConfig, Config
-from decisions.contracts import complete
 from decisions.effects import MS
+from decisions.groups.contracts import complete
 from domain.calendar import CALENDARS
 from domain.groups import GroupOutcome, Role
 from domain.instruments import Instrument

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from second_look import SecondLook, hedged_world
 from world import LONG, SHORT, UNDERLYING, World, bull_put
 
-from decisions.position_report import end_of_day, report
+from decisions.positions.position_report import end_of_day, report
 from domain.execution import Side
 from domain.groups import GroupOutcome, GroupStatus, Policy, Role
 from messages.operator import CancelGroup

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trader import Trader, rules
 from world import bull_put, put
 
-from decisions import strategy as strategy_core
+from decisions.strategies import strategy as strategy_core
 from domain.execution import ExecType
 from domain.groups import GroupOutcome
 from domain.strategies import Exit, Standing, StrategyStatus

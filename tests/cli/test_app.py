@@ -14,7 +14,7 @@ import pytest
 from cli.app import FAMILIES
 from cli.problems import CommandFailed, exit_status
 from config.errors import ConfigError, PlanError
-from decisions.validation import PlanRefused
+from decisions.groups.validation import PlanRefused
 from storage.port import JournalCorrupt
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from cli.app import run
 from cli.reconciliation import last_differences
 from config.load import load_config
 from config.paths import positions_path
-from decisions.position_report import PositionReport, SymbolLine
+from decisions.positions.position_report import PositionReport, SymbolLine
 
 SYMBOL = "XYZ   210115P00095000"
 

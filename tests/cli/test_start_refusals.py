@@ -11,7 +11,7 @@ import pytest
 from told_journal import T0, write
 
 from config.paths import positions_path
-from decisions.position_report import PositionReport, SymbolLine
+from decisions.positions.position_report import PositionReport, SymbolLine
 
 
 @pytest.fixture

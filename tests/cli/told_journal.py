@@ -9,7 +9,7 @@ import msgspec
 
 from config.paths import journal_path
 from config.plan import load_plan
-from decisions.validation import validate
+from decisions.groups.validation import validate
 from domain.execution import OrdStatus, OrdType, TimeInForce
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode, client_order_id, parent_tag
 from domain.money import PRICE_SCALE

@@ -12,7 +12,7 @@ import pytest
 
 from config.errors import PlanError
 from config.plan import load_plan
-from decisions.validation import validate
+from decisions.groups.validation import validate
 from domain.execution import Side
 from domain.groups import Plan, PlanGroupStop, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import Instrument, parse_osi

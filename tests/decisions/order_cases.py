@@ -7,10 +7,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from config.schema import Config
-from decisions.child_order import ChildOrder
 from decisions.effects import MS, Effects, Moment
-from decisions.prices import Pricing
-from decisions.working import Parent
+from decisions.orders.child_order import ChildOrder
+from decisions.orders.prices import Pricing
+from decisions.orders.working import Parent
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Group, Leg, Policy, Role, parent_tag
 from domain.instruments import Instrument, Right

@@ -29,10 +29,10 @@ def test_every_bug_of_the_catalogue_can_be_planted(name: str) -> None:
 
 
 def test_a_planted_bug_reaches_tables_and_copies() -> None:
-    from decisions.controls import CONTROLS, _size  # noqa: PLC0415
+    from decisions.gateway.controls import CONTROLS, _size  # noqa: PLC0415
 
     def look() -> None:
-        edit("decisions.controls:_size", ("order.quantity > limits.max_order_qty", "True"))()
+        edit("decisions.gateway.controls:_size", ("order.quantity > limits.max_order_qty", "True"))()
         (row,) = [row for row in CONTROLS if row.name == "E1"]
         if not (row.check is _size and "True" in repr(_size.__code__.co_consts)):
             os._exit(1)
@@ -45,9 +45,9 @@ def test_a_place_or_a_text_that_is_gone_is_told() -> None:
         edit(f"{HERE}:nobody", ("a", "b")),
         edit(f"{HERE}:returns", ("no such text", "b")),
         returns(f"{HERE}:Nobody.nothing", "1"),
-        without("decisions.controls:CONTROLS", lambda _row: False),
+        without("decisions.gateway.controls:CONTROLS", lambda _row: False),
         constant(f"{HERE}:NOBODY", lambda old: old),
-        default("decisions.controls:Controls.judge(nobody)", 1),
+        default("decisions.gateway.controls:Controls.judge(nobody)", 1),
     ):
         with pytest.raises(CannotPlant):
             plant()

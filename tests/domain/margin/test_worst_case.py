@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from margin_cases import FAR, NEAR, condor, group, leg
 from msgspec.structs import replace
 
-from decisions.group_levels import levels, tally
+from decisions.groups.group_levels import levels, tally
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
 from domain.instruments import Right

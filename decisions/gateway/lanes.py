@@ -1,0 +1,182 @@
+"""Priority lanes with reserved rate tokens (E7, R25): what saves money leaves first, and new risk never starves it.
+
+A token is spent by whatever leaves and comes back exactly one second later.  So at most ``orders_per_second`` leave in
+*any* second, and at once when none was spent; a bucket that refills evenly would let twice as many through in the
+second after a pause, and a broker that counts per second would refuse the rest, hedges included.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from msgspec.structs import replace
+
+from config.schema import ControlsConfig
+from decisions.effects import Request
+from decisions.gateway.ledger import same_payload
+from domain.execution import OrdType
+from domain.groups import ENTRY_ROLES, Role
+from messages.orders import CancelOrder, SubmitOrder
+
+WINDOW_MS = 1_000  # after so long a spent token is back
+
+
+class Lane(IntEnum):
+    """In the order in which they leave."""
+
+    REPAIR = 1  # hedges, closes and stop-loss market orders, and changes that turn an order into an exit
+    CANCEL = 2
+    CHANGE = 3  # stop-limit orders, and changes that leave them what they are
+    QUERY = 4
+    PROTECTION = 5
+    RISK = 6
+
+
+LANE_OF_ROLE: Final = {
+    Role.HEDGE: Lane.REPAIR,
+    Role.CLOSE: Lane.REPAIR,
+    Role.STOP_MARKET: Lane.REPAIR,
+    Role.STOP_LIMIT: Lane.CHANGE,
+    Role.PROTECTION: Lane.PROTECTION,
+    Role.RISK: Lane.RISK,
+}
+ENTRY_LANES: Final = frozenset({LANE_OF_ROLE[role] for role in ENTRY_ROLES})
+_Key = tuple[str, ...]
+_SUBMIT: Final = "submit"
+
+
+def lane_of(request: Request) -> Lane:
+    """The lane that a request waits in."""
+    if isinstance(request, SubmitOrder):
+        return LANE_OF_ROLE[request.role]
+    if isinstance(request, CancelOrder):
+        return Lane.CANCEL
+    return Lane.CHANGE if request.order_type is OrdType.STOP_LIMIT else Lane.REPAIR
+
+
+class Lanes:
+    """Requests on their way to the broker.  Times are monotonic milliseconds, passed in.
+
+    Raises ``ValueError`` when the configuration reserves every token, because no entry could ever leave.
+    """
+
+    def __init__(self, config: ControlsConfig) -> None:
+        if config.reserved_tokens >= config.orders_per_second:
+            raise ValueError(
+                f"controls.reserved_tokens = {config.reserved_tokens} leaves nothing for new orders; it must be below "
+                f"controls.orders_per_second = {config.orders_per_second}"
+            )
+        self._tokens = config.orders_per_second
+        self._entry_tokens = config.orders_per_second - config.reserved_tokens
+        self._waiting: dict[Lane, OrderedDict[_Key, Request]] = {lane: OrderedDict() for lane in Lane}
+        self._lane_of: dict[_Key, Lane] = {}
+        self._copies = 0
+        self._spent: deque[int] = deque()  # when each token that is not back yet was spent
+
+    def __len__(self) -> int:
+        return len(self._lane_of)
+
+    def put(self, request: Request) -> SubmitOrder | None:
+        """Let ``request`` wait in its lane; the same request again changes nothing.
+
+        The cancel of a submit that still waits takes it out of its lane and returns it: answer it as refused, "canceled
+        before it was sent".  The cancel itself then has nothing to do and does not leave, unless the submit was a
+        *resend*: its first copy may be at the broker, so the cancel leaves, and the fate of the order stays unknown.
+        """
+        withdrawn = None
+        if isinstance(request, CancelOrder):
+            withdrawn = self._withdraw(request.client_order_id)
+        if withdrawn is None or withdrawn.resend:
+            self._enqueue(request)
+        return withdrawn
+
+    def take(self, now_ms: int) -> list[Request]:
+        """What may leave now, most urgent first; it counts as sent."""
+        self._recover(now_ms)
+        released: list[Request] = []
+        for lane, waiting in self._waiting.items():
+            limit = self._limit(lane)
+            while waiting and len(self._spent) < limit:
+                key, request = waiting.popitem(last=False)
+                del self._lane_of[key]
+                self._spent.append(now_ms)
+                released.append(request)
+        return released
+
+    def query(self, now_ms: int) -> bool:
+        """Whether a query may leave now, which spends a token: not before what is more urgent.  Else ask again."""
+        self._recover(now_ms)
+        urgent = any(waiting for lane, waiting in self._waiting.items() if lane < Lane.QUERY)
+        if urgent or len(self._spent) >= self._tokens:
+            return False
+        self._spent.append(now_ms)
+        return True
+
+    def next_ms(self, now_ms: int) -> int | None:
+        """When the next request may leave: ``now_ms`` if at once, ``None`` if none waits."""
+        self._recover(now_ms)
+        lane = next((lane for lane, waiting in self._waiting.items() if waiting), None)
+        if lane is None:
+            return None
+        excess = len(self._spent) - self._limit(lane)
+        return now_ms if excess < 0 else self._spent[excess] + WINDOW_MS
+
+    def drop(self, chosen: Callable[[Request], bool]) -> list[Request]:
+        """Take out and return every waiting request for which ``chosen`` holds, most urgent first."""
+        dropped = []
+        for waiting in self._waiting.values():
+            for key in [key for key, request in waiting.items() if chosen(request)]:
+                dropped.append(waiting.pop(key))
+                del self._lane_of[key]
+        return dropped
+
+    def drop_entries(self) -> list[Request]:
+        """Take out and return the new risk that waits (the kill switch): it is to be answered as refused."""
+        return self.drop(lambda request: lane_of(request) in ENTRY_LANES)
+
+    def drop_all(self) -> list[Request]:
+        """Take out and return everything that waits (the link is down)."""
+        return self.drop(lambda _: True)
+
+    def _limit(self, lane: Lane) -> int:
+        return self._entry_tokens if lane in ENTRY_LANES else self._tokens
+
+    def _recover(self, now_ms: int) -> None:
+        while self._spent and self._spent[0] + WINDOW_MS <= now_ms:
+            self._spent.popleft()
+
+    def _withdraw(self, client_order_id: str) -> SubmitOrder | None:
+        key = (_SUBMIT, client_order_id)
+        lane = self._lane_of.pop(key, None)
+        withdrawn = self._waiting[lane].pop(key) if lane else None
+        return withdrawn if isinstance(withdrawn, SubmitOrder) else None
+
+    def _enqueue(self, request: Request) -> None:
+        key = _key(request)
+        known_lane = self._lane_of.get(key)
+        if known_lane is not None:
+            known = self._waiting[known_lane][key]
+            if _same(known, request):
+                self._waiting[known_lane][key] = replace(known, epoch=max(known.epoch, request.epoch))
+                return
+            self._copies += 1  # two meanings of one id: both stay in line, and the duplicate check refuses the second
+            key = (*key, str(self._copies))
+        lane = lane_of(request)
+        self._lane_of[key] = lane
+        self._waiting[lane][key] = request
+
+
+def _key(request: Request) -> _Key:
+    """What makes two requests the same one."""
+    if isinstance(request, SubmitOrder):
+        return _SUBMIT, request.client_order_id
+    return "change", request.request_id
+
+
+def _same(one: Request, other: Request) -> bool:
+    if isinstance(one, SubmitOrder) and isinstance(other, SubmitOrder):
+        return same_payload(one, other)
+    return one == replace(other, epoch=one.epoch)

@@ -1,0 +1,274 @@
+"""What the gateway knows of every order it was asked to send, or has seen at the broker, in this incarnation.
+
+It is no journal and no authority: it exists so that the controls can see what is committed already (E3, E6), and so
+that the kill switch knows what to cancel.  Every event costs O(1); the sums are kept, never recomputed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.gateway.working_book import Working, WorkingBook
+from domain.execution import ExecutionReport, OrdType, Side
+from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
+from domain.orders import OrderState, merge
+from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult
+
+KEPT_ORDERS = 100_000
+
+
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order that the broker works, or may be working."""
+
+    client_order_id: str
+    venue_order_id: str  # "" while unknown
+    role: Role | None  # None: not sent by this incarnation of the gateway, or not ours
+    symbol: str  # "" while unknown
+    side: Side | None
+    live_qty: int  # units that may still become a fill
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether it is new risk of ours; where its role is not known, its tag says so."""
+        if self.role is not None:
+            return self.role in ENTRY_ROLES
+        return cell_of(self.client_order_id) is not None and tag_kind(self.client_order_id) == "E"
+
+
+def same_payload(one: SubmitOrder, other: SubmitOrder) -> bool:
+    """Whether two requests mean the same order: epoch and resend mark say who asks and how often, not for what."""
+    return one == replace(other, epoch=one.epoch, resend=one.resend)
+
+
+@dataclass(slots=True)
+class _Known:
+    """One order; ``counted`` and ``live`` are what its parent's sums hold of it."""
+
+    state: OrderState
+    parent_id: str
+    order: SubmitOrder | None = None
+    symbol: str = ""
+    side: Side | None = None
+    venue_order_id: str = ""
+    accepted: bool = False
+    refused: bool = False
+    counted: int = 0
+    live: bool = False
+
+    @property
+    def is_refused(self) -> bool:
+        """Definitively: a refusal says nothing against a broker that has shown that it took the order."""
+        taken = self.accepted or self.state.is_acknowledged or self.state.cum_qty or self.state.reported_cum_qty
+        return self.refused and not taken
+
+
+@dataclass(slots=True)
+class _Parent:
+    """The sums over the orders of one parent."""
+
+    committed: int = 0
+    live: int = 0  # how many of its orders may still trade
+    orders: dict[str, _Known] = field(default_factory=dict)
+
+
+class Ledger:
+    """All orders of this incarnation, by id and by parent.
+
+    At most ``keep`` orders are remembered as long as that can be had by forgetting parents none of whose orders can
+    trade any more, the longest quiet first, and each with all of its orders, so that no sum is ever half forgotten.
+    """
+
+    def __init__(self, keep: int = KEPT_ORDERS) -> None:
+        self._keep = keep
+        self._orders: dict[str, _Known] = {}
+        self._parents: dict[str, _Parent] = {}
+        self._live: dict[str, _Known] = {}
+        self.book = WorkingBook()
+        self._quiet: OrderedDict[str, None] = OrderedDict()  # parents without a live order, longest quiet first
+
+    def sent(self, order: SubmitOrder) -> None:
+        """This order is being written to the broker: from now on it counts as live."""
+        known = self._orders.get(order.client_order_id)
+        intended = OrderState.new(order.client_order_id, order.quantity)
+        if known is None:
+            known = self._add(_Known(intended, order.parent_id))
+        elif known.state.order_qty == 0:  # seen at the broker first, by a report that did not say how large it is
+            known.state = replace(known.state, described=intended.described)
+        if known.parent_id != order.parent_id:
+            self._remove(known)
+            known.parent_id = order.parent_id
+            self._add(known)
+        known.order, known.symbol, known.side, known.refused = order, order.symbol, order.side, False
+        self._recount(known)
+
+    def follow(self, report: ExecutionReport) -> None:
+        """Join what the broker says of an order, whoever placed it.
+
+        A report that shows no quantity does not prove that an unknown order exists ("unknown order" is answered so),
+        and one without an id cannot be joined to anything: both are passed over.
+        """
+        known = self._orders.get(report.client_order_id)
+        if known is None:
+            if not report.client_order_id or (report.order_qty <= 0 and report.last_qty <= 0):
+                return
+            ours = cell_of(report.client_order_id) is not None
+            parent_id = parent_of(report.client_order_id) if ours else report.client_order_id
+            known = self._add(_Known(OrderState.new(report.client_order_id, 0), parent_id))
+        known.state = merge(known.state, report).state
+        known.symbol = known.symbol or report.symbol
+        known.side = known.side or report.side
+        self._recount(known)
+
+    def answered(self, result: SubmitResult) -> None:
+        """How the broker answered a submit.  Unknown changes nothing: the order counts as live."""
+        known = self._orders.get(result.client_order_id)
+        if known is None:
+            return
+        known.venue_order_id = result.venue_order_id or known.venue_order_id
+        known.accepted = known.accepted or result.outcome is Outcome.ACCEPTED
+        known.refused = known.refused or result.outcome is Outcome.REFUSED
+        self._recount(known)
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Join everything that the broker lists, after a restart or at the poll.  Absence from it changes nothing.
+
+        Past ``keep`` orders, ended ones that are not known are left alone: they would only push out newer ones.
+        """
+        for report in snapshot.orders:
+            if report.leaves_qty > 0 or len(self._orders) < self._keep or report.client_order_id in self._orders:
+                self.follow(report)
+        for execution in snapshot.executions:
+            if execution.client_order_id in self._orders:
+                self.follow(execution)
+
+    def knows(self, client_order_id: str) -> bool:
+        """Whether this id was sent, or seen at the broker."""
+        return client_order_id in self._orders
+
+    def payload(self, client_order_id: str) -> SubmitOrder | None:
+        """The order as it was last sent; ``None`` when this incarnation did not send it."""
+        known = self._orders.get(client_order_id)
+        return known.order if known else None
+
+    def contradiction(self, order: SubmitOrder) -> str:
+        """How ``order`` differs from what is known under its id; "" when it does not, or the id is not known.
+
+        Of an order that only the broker told us about, just what can never change is compared.
+        """
+        known = self._orders.get(order.client_order_id)
+        if known is None:
+            return ""
+        if known.order is None:
+            seen = {"symbol": known.symbol or order.symbol, "side": known.side or order.side}
+        elif same_payload(known.order, order):
+            return ""
+        else:
+            seen = msgspec.structs.asdict(replace(known.order, epoch=order.epoch, resend=order.resend))
+        asked = msgspec.structs.asdict(order)
+        return ", ".join(f"{name} {asked[name]}, not {value}" for name, value in seen.items() if asked[name] != value)
+
+    def committed(self, parent_id: str) -> int:
+        """Units of this parent order that are filled or may still fill; what was definitively refused counts 0."""
+        parent = self._parents.get(parent_id)
+        return parent.committed if parent else 0
+
+    def committed_by(self, client_order_id: str) -> int:
+        """How much of its parent's :meth:`committed` is this order's."""
+        known = self._orders.get(client_order_id)
+        return known.counted if known else 0
+
+    @property
+    def live_orders(self) -> int:
+        """How many orders may still become a fill."""
+        return len(self._live)
+
+    def open_orders(self) -> list[OpenOrder]:
+        """The orders that the broker works, or may be working, foreign ones included, in the order of their arrival."""
+        return list(self._open())
+
+    def open_entries(self) -> list[OpenOrder]:
+        """Those of :meth:`open_orders` that are new risk of ours: what a kill switch cancels."""
+        return [order for order in self._open() if order.is_entry]
+
+    def foreign_orders(self) -> list[OpenOrder]:
+        """Those of :meth:`open_orders` that are not ours: they are listed and never touched."""
+        return [order for order in self._open() if cell_of(order.client_order_id) is None]
+
+    def _open(self) -> Iterator[OpenOrder]:
+        for client_order_id, known in self._live.items():
+            if known.state.leaves_qty > 0:
+                yield OpenOrder(
+                    client_order_id=client_order_id,
+                    venue_order_id=known.state.venue_order_id or known.venue_order_id,
+                    role=known.order.role if known.order else None,
+                    symbol=known.symbol,
+                    side=known.side,
+                    live_qty=known.state.live_qty,
+                )
+
+    def _add(self, known: _Known) -> _Known:
+        self._orders[known.state.client_order_id] = known
+        parent = self._parents.setdefault(known.parent_id, _Parent())
+        parent.orders[known.state.client_order_id] = known
+        return known
+
+    def _remove(self, known: _Known) -> None:
+        parent = self._parents[known.parent_id]
+        parent.committed -= known.counted
+        parent.live -= known.live
+        known.counted, known.live = 0, False
+        del parent.orders[known.state.client_order_id]
+        if not parent.orders:
+            del self._parents[known.parent_id]
+            self._quiet.pop(known.parent_id, None)
+
+    def _recount(self, known: _Known) -> None:
+        """Bring the sums up to date with one order that has changed."""
+        live_qty = 0 if known.is_refused else known.state.live_qty
+        counted, live = known.state.cum_qty + live_qty, live_qty > 0
+        parent = self._parents[known.parent_id]
+        parent.committed += counted - known.counted
+        parent.live += live - known.live
+        known.counted, known.live = counted, live
+        if live:
+            self._live[known.state.client_order_id] = known
+            self._show(known)
+        else:
+            self._live.pop(known.state.client_order_id, None)
+            self.book.drop(known.state.client_order_id)
+        if parent.live:
+            self._quiet.pop(known.parent_id, None)
+        else:
+            self._quiet.setdefault(known.parent_id)
+        while len(self._orders) > self._keep and self._quiet:
+            self._forget(self._quiet.popitem(last=False)[0])
+
+    def _show(self, known: _Known) -> None:
+        """Bring the book of working orders up to date with one that may still trade."""
+        order, order_id = known.order, known.state.client_order_id
+        ours = cell_of(order_id) is not None
+        if known.side is None or not known.symbol or not ours:
+            return
+        stop = order.order_type is OrdType.STOP_LIMIT if order else tag_kind(order_id) == "S"
+        self.book.put(
+            Working(
+                client_order_id=order_id,
+                venue_order_id=known.state.venue_order_id or known.venue_order_id,
+                symbol=known.symbol,
+                side=known.side,
+                is_entry=order.role in ENTRY_ROLES if order else tag_kind(order_id) == "E",
+                order_type=order.order_type if order else None,
+                price=order.price if order else 0,
+                dormant=stop and not known.state.triggered,
+                live_qty=known.state.live_qty,
+            )
+        )
+
+    def _forget(self, parent_id: str) -> None:
+        for client_order_id in self._parents.pop(parent_id).orders:
+            del self._orders[client_order_id]

@@ -1,0 +1,59 @@
+"""E8: who executes the same thing again and again is stopped until a person says that it was meant.
+
+Counted are *parent* orders of one symbol and side that traded within the window, so that the slices of a large order
+are one; and new risk apart from repairs, which are never stopped: a person is told.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from config.schema import ControlsConfig
+from decisions.effects import MS
+from decisions.gateway.account import Fill
+from decisions.gateway.standing import Standing
+from domain.execution import Side
+from domain.groups import parent_of
+
+
+class Repeated(NamedTuple):
+    """Too many parent orders traded; ``entry``: of new risk, which is disabled now."""
+
+    subject: str
+    symbol: str
+    side: Side
+    orders: int
+    entry: bool
+
+
+def subject_of(symbol: str, side: Side) -> str:
+    """What is disabled, and how an operator names it."""
+    return f"repeat/{symbol}/{side.value}"
+
+
+class Repeats:
+    """The trades of the last ``controls.repeat_window_ms`` of broker time, by symbol, side and purpose."""
+
+    def __init__(self, config: ControlsConfig) -> None:
+        self._limit = config.repeat_limit
+        self._window_ns = config.repeat_window_ms * MS
+        self._recent: dict[tuple[str, Side, bool], deque[tuple[int, str]]] = {}
+
+    def follow(self, fill: Fill, standing: Standing) -> Repeated | None:
+        """A fill that is new, in the order of their times; says when it is one too many."""
+        subject = subject_of(fill.symbol, fill.side)
+        if fill.ts_ns <= standing.enabled_ns(subject):
+            return None
+        recent = self._recent.setdefault((fill.symbol, fill.side, fill.is_entry), deque())
+        since = max(fill.ts_ns - self._window_ns, standing.enabled_ns(subject))
+        while recent and recent[0][0] <= since:
+            recent.popleft()
+        parent = parent_of(fill.client_order_id)
+        if all(parent != known for _, known in recent):
+            recent.append((fill.ts_ns, parent))
+        if len(recent) <= self._limit:
+            return None
+        orders = len(recent)
+        recent.clear()
+        return Repeated(subject, fill.symbol, fill.side, orders, fill.is_entry)

@@ -1,0 +1,1 @@
+"""One order group: validation, margin, levels, legs, hedges, stop-losses and what they add up to."""

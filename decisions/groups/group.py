@@ -1,0 +1,399 @@
+"""An order group: which levels its legs, hedges and stop-losses shall have, and when it has ended (S1, S7, S11).
+
+Every look works the levels out anew from what is filled, working and intended:
+
+* protection is authorized in full, risk only as far as *filled* protection covers it (I7);
+* what a leg gives up becomes a hedge (policy ``complete``, missing protection) or turns the group to ``flattening``;
+* what is held above the level to keep is closed, shorts before the longs that protect them (R22);
+* when nothing is live any more, the group is certified: hedged, flat, or halted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.effects import MS, Effects, Moment, UnknownMessage
+from decisions.gateway.session import Waiting, tell_waiting
+from decisions.groups import exposure, group_stop, hedge, stop_loss
+from decisions.groups.group_levels import Levels, Tally, levels, tally
+from decisions.groups.group_routes import child_of, hedge_name, leg_name, stop_name
+from decisions.groups.group_status import RANK, advance, outcome_of
+from decisions.orders.news import News
+from decisions.positions import moves
+from domain.execution import Side
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode
+from domain.money import to_decimal
+from messages.group import (
+    CloseGroup,
+    Cover,
+    GroupSettled,
+    HedgeProgressed,
+    LegProgressed,
+    OpenGroup,
+    ProtectPosition,
+    RestoreGroup,
+    Review,
+    StartHedge,
+    StartLeg,
+    StartStop,
+    StopProgressed,
+    WorkLeg,
+)
+from messages.positions import PositionsMoved
+from messages.records import (
+    ExposureRecord,
+    GroupRecord,
+    GroupStopRecord,
+    HedgeStatus,
+    PositionEventRecord,
+    Severity,
+    StopStatus,
+)
+
+
+class GroupState(msgspec.Struct, frozen=True):
+    """What an OrderGroup actor holds.  ``awaited`` children have not reported since they were hired."""
+
+    record: GroupRecord
+    legs: Mapping[str, LegProgressed] = {}
+    hedges: Mapping[str, HedgeProgressed] = {}
+    stops: Mapping[str, StopProgressed] = {}
+    stop_levels: Mapping[str, tuple[int, int]] = {}  # quantity and exitable units, as told
+    opened_ns: Mapping[str, int] = {}  # symbol -> when its last hedge was decided
+    rounds: int = 0
+    awaited: frozenset[str] = frozenset()
+    told: Mapping[str, WorkLeg] = {}
+    settled: GroupSettled | None = None
+    exposure: ExposureRecord | None = None  # while a short is uncovered
+    stop: GroupStopRecord | None = None  # of the whole group
+    moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
+
+    @property
+    def group(self) -> Group:
+        """What the group is meant to become."""
+        return self.record.group
+
+
+def start(message: OpenGroup | RestoreGroup, moment: Moment) -> tuple[GroupState, Effects]:
+    """The state of a new group, or of one that the journal knows; its children are hired by the letters."""
+    if isinstance(message, OpenGroup):
+        return _open(message.group, moment)
+    return _restore(message)
+
+
+def _open(group: Group, moment: Moment) -> tuple[GroupState, Effects]:
+    effects = Effects()
+    record = GroupRecord(
+        group_id=group.group_id, cell=moment.cell, strategy=group.strategy, status=GroupStatus.VALIDATED,
+        mode=Mode.ENTERING, outcome=GroupOutcome.OPEN, reason="", group=group, hedges_placed=0, crashes=0,
+        quarantined=False, created_ns=moment.at_ns, updated_ns=moment.at_ns,
+    )  # fmt: skip
+    effects.records.append(record)
+    for leg in group.legs:
+        effects.tell(leg_name(leg.leg_id), StartLeg(group_id=group.group_id, leg=leg))
+    return GroupState(record, awaited=frozenset(leg_name(leg.leg_id) for leg in group.legs)), effects
+
+
+def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
+    effects, group = Effects(), message.record.group
+    awaited = set()
+    for leg in group.legs:
+        name = leg_name(leg.leg_id)
+        intents = tuple(i for i in message.intents if i.leg_id == leg.leg_id)
+        states = tuple(s for s in message.execution_states if s.client_order_id in {i.client_order_id for i in intents})
+        effects.tell(name, StartLeg(group_id=group.group_id, leg=leg, intents=intents, execution_states=states))
+        awaited.add(name)
+        for stop in (stop for stop in message.stops if stop.leg_id == leg.leg_id):
+            effects.tell(
+                stop_name(leg.leg_id), StartStop(leg=leg, record=stop, intents=intents, execution_states=states)
+            )
+            awaited.add(stop_name(leg.leg_id))
+        for root in (record for record in message.hedges if record.leg_id == leg.leg_id and record.level == 1):
+            last = root.ordinal + hedge.ROUND
+            chain = sorted(
+                (h for h in message.hedges if h.leg_id == leg.leg_id and root.ordinal <= h.ordinal < last),
+                key=lambda h: h.level,
+            )
+            effects.tell(
+                hedge_name(root.hedge_id),
+                StartHedge(leg=leg, record=root, chain=tuple(chain), intents=intents, execution_states=states),
+            )
+            awaited.add(hedge_name(root.hedge_id))
+    roots = [record for record in message.hedges if record.level == 1]
+    state = GroupState(
+        message.record,
+        opened_ns={h.symbol: max(r.opened_ns for r in roots if r.symbol == h.symbol) for h in roots},
+        stop_levels={stop.leg_id: (stop.quantity, -1) for stop in message.stops},
+        rounds=max((record.ordinal // hedge.ROUND + 1 for record in roots), default=0),
+        awaited=frozenset(awaited),
+        exposure=next((record for record in message.exposures if not record.covered_ns), None),
+        stop=next(iter(message.group_stops), None),
+        moves=message.position_events,
+    )
+    return state, effects
+
+
+Message = LegProgressed | HedgeProgressed | StopProgressed | Review | CloseGroup | PositionsMoved | News
+
+
+def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupState, Effects]:
+    """Take a child's progress or an instruction, then look at the whole group."""
+    effects = Effects()
+    if isinstance(message, News):
+        effects.tell(child_of(state.group, message.client_order_id), message)
+        return state, effects
+    match message:
+        case LegProgressed():
+            state = replace(state, legs={**state.legs, message.leg_id: message})
+            state = _heard(state, leg_name(message.leg_id))
+        case HedgeProgressed():
+            state = replace(state, hedges={**state.hedges, message.hedge_id: message})
+            state = _heard(state, hedge_name(message.hedge_id))
+        case StopProgressed():
+            state = replace(state, stops={**state.stops, message.leg_id: message})
+            state = _heard(state, stop_name(message.leg_id))
+        case CloseGroup():
+            state = _close(state, message, moment, effects)
+        case PositionsMoved():
+            moved = moves.record(message, moment, effects)
+            state = replace(state, moves=(*state.moves, *moved))
+        case Review():
+            _pass_on(state, message, effects)
+        case _:
+            raise UnknownMessage(f"group {state.record.group_id} has no rule for {message!r}")
+    if not state.awaited:
+        state = _look(state, moment, effects)
+    return state, effects
+
+
+def _heard(state: GroupState, name: str) -> GroupState:
+    return replace(state, awaited=state.awaited - {name}) if name in state.awaited else state
+
+
+def _pass_on(state: GroupState, review: Review, effects: Effects) -> None:
+    for leg in state.group.legs:
+        effects.tell(leg_name(leg.leg_id), review)
+    for hedge_id in state.hedges:
+        effects.tell(hedge_name(hedge_id), review)
+    for leg_id in state.stops:
+        effects.tell(stop_name(leg_id), review)
+
+
+def _close(state: GroupState, message: CloseGroup, moment: Moment, effects: Effects) -> GroupState:
+    """Turn to flattening or reducing.  A group that is certified already is closed only on purpose (``flatten``)."""
+    record = state.record
+    if record.mode is Mode.FLATTENING or (record.mode is Mode.REDUCING and not message.flatten):
+        return state
+    if record.outcome is not GroupOutcome.OPEN and not message.flatten:
+        return state
+    mode = Mode.FLATTENING if message.flatten else Mode.REDUCING
+    return _recorded(state, moment, effects, mode=mode, reason=message.reason, outcome=GroupOutcome.OPEN)
+
+
+def _recorded(state: GroupState, moment: Moment, effects: Effects, **changes: object) -> GroupState:
+    if all(getattr(state.record, name) == value for name, value in changes.items()):
+        return state
+    record = replace(state.record, **changes, updated_ns=moment.at_ns)
+    effects.records.append(record)
+    return replace(state, record=record)
+
+
+def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
+    """Work out every level and tell the children those that changed; then say where the group stands."""
+    held = tally(state.group, state.legs, state.hedges, state.stops, state.moves)
+    state = replace(
+        state, stop=group_stop.watch(state.stop, state.record, held, moment, effects, moved=bool(state.moves))
+    )
+    state = _turn(state, held, moment, effects)
+    wanted = levels(state.group, state.record, held)
+    state = _tell_legs(state, wanted, effects)
+    state = _tell_stops(state, wanted, held, moment, effects)
+    state = _hedge(state, wanted, moment, effects)
+    before = state.record.outcome
+    status = advance(state.record.status, state.group, held)
+    outcome = outcome_of(state.record, state.group, held, wanted, hedging=_hedging(state))
+    if outcome is not GroupOutcome.OPEN:
+        status = _final_status(state, outcome)
+    state = _recorded(state, moment, effects, status=status, outcome=outcome)
+    if outcome is GroupOutcome.HALTED and before is not outcome:
+        _alert_halt(state, held, moment, effects)
+    stop = group_stop.conclude(state.stop, outcome, moment, effects)
+    watched = exposure.watch(state.exposure, held.uncovered, state.group, moment, effects)
+    return _settle(replace(state, stop=stop, exposure=watched), held, effects)
+
+
+def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:
+    stopped = any(progress.filled for progress in state.stops.values()) or (state.stop and state.stop.triggered_ns)
+    if outcome is GroupOutcome.HEDGED:
+        guarded = state.stop or any(progress.status is StopStatus.ARMED for progress in state.stops.values())
+        return GroupStatus.HEDGED if guarded else GroupStatus.COMPLETED
+    over = stopped or state.record.mode is Mode.ENTERING  # or it lived to its expiry
+    return GroupStatus.COMPLETED if outcome is GroupOutcome.FLAT and over else GroupStatus.FAILED
+
+
+def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> GroupState:
+    """Change the group's mode when what happened asks for it."""
+    record = state.record
+    entering = record.mode is Mode.ENTERING
+    exiting = [leg_id for leg_id, progress in state.stops.items() if progress.status in stop_loss.EXITING]
+    if entering and state.stops and (exiting or any(p.filled for p in state.stops.values())):
+        reason = f"stop-loss of {', '.join(exiting or sorted(state.stops))}"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+    if entering and held.lost and moves.for_good(state.group, held.lost, state.moves, moment):
+        reason = "protection went without an order of ours and cannot be bought again"
+        return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
+    if entering and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
+        reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+    if entering and held.must_flatten(state.group):
+        reason = f"{held.first_short_leg(state.group)} could not be filled{_refused(state)}"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+    if entering and RANK[record.status] < RANK[GroupStatus.HEDGED]:
+        patience_ms = moment.config.orders.entry_patience_ms
+        if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete:
+            reason = f"not entered within {patience_ms / 1_000:g} s{_refused(state)}"
+            effects.acted("S12")
+            return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+        effects.wake(record.created_ns + patience_ms * MS)
+    if (
+        state.hedges
+        and record.mode is not Mode.REDUCING
+        and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values())
+    ):
+        reason = "hedging fell short; a person was called"
+        return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
+    return state
+
+
+def _refused(state: GroupState) -> str:
+    """What stands against the legs that are refused, in words: a control names itself."""
+    found = [f"{leg_id}: {progress.refusal}" for leg_id, progress in state.legs.items() if progress.refusal]
+    return f"; refused: {'; '.join(found)}" if found else ""
+
+
+def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupState:
+    told: dict[str, WorkLeg] = {}
+    for leg in state.group.legs:
+        letter = WorkLeg(
+            entry_qty=wanted.entry[leg.leg_id],
+            close_qty=wanted.close[leg.leg_id],
+            entering=wanted.entering[leg.leg_id],
+            reason=wanted.reason[leg.leg_id],
+        )
+        if state.told.get(leg.leg_id) != letter:
+            told[leg.leg_id] = letter
+            if leg.side is Side.SELL and letter.entering and letter.entry_qty < leg.target_qty:
+                effects.acted("S1")
+            effects.tell(leg_name(leg.leg_id), letter)
+    return replace(state, told={**state.told, **told}) if told else state
+
+
+def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, effects: Effects) -> GroupState:
+    if not state.stop_levels and not any(wanted.stop.values()):
+        return state
+    for leg in state.group.legs:
+        level = wanted.stop.get(leg.leg_id, 0)
+        own = held.legs[leg.leg_id]
+        exitable = max(0, own.acquired - own.progress.close_filled - own.reversed_filled - own.gone)
+        told = state.stop_levels.get(leg.leg_id)
+        if (level, exitable) == told or (leg.leg_id not in state.stops and not level):
+            continue
+        name = stop_name(leg.leg_id)
+        if leg.leg_id not in state.stops:
+            record = stop_loss.open_record(leg, group_id=state.record.group_id, quantity=level, moment=moment)
+            effects.tell(name, StartStop(leg=leg, record=record))
+            state = replace(state, awaited=state.awaited | {name})
+        effects.tell(name, ProtectPosition(level, exitable))
+        state = replace(state, stop_levels={**state.stop_levels, leg.leg_id: (level, exitable)})
+    return state
+
+
+def _hedging(state: GroupState) -> bool:
+    return any(progress.status is HedgeStatus.WORKING for progress in state.hedges.values())
+
+
+def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
+    """Open or raise hedges: one in flight per leg and direction, one decision per symbol and window (R9, S7).
+
+    A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
+    """
+    if not moment.may_send:
+        return state
+    for (leg_id, closing), missing in wanted.hedge.items():
+        if missing <= 0:
+            continue
+        leg = state.group.leg(leg_id)
+        side = leg.side.opposite if closing else leg.side
+        working = [
+            progress
+            for progress in state.hedges.values()
+            if progress.leg_id == leg_id and progress.side is side and progress.status is HedgeStatus.WORKING
+        ]
+        due = state.opened_ns.get(leg.instrument.symbol, -(10**18)) + moment.config.hedge.window_ms * MS
+        if moment.waits:
+            wanted_by = Waiting(state.record.group_id, leg_id, side.value, missing, leg.instrument.symbol)
+            tell_waiting(wanted_by, moment, effects)
+        elif moment.at_ns < due:
+            effects.acted("S7")
+            effects.wake(due)
+        elif working and working[0].level == 1:
+            effects.tell(hedge_name(working[0].hedge_id), Cover(working[0].needed_qty + missing))
+            state = replace(state, opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns})
+        elif not working:
+            state = _open_hedge(state, leg_id, closing, missing, wanted.reason[leg_id], moment, effects)
+    return state
+
+
+def _open_hedge(
+    state: GroupState, leg_id: str, closing: bool, missing: int, trigger: str, moment: Moment, effects: Effects
+) -> GroupState:
+    leg = state.group.leg(leg_id)
+    record = hedge.open_record(
+        leg,
+        group_id=state.record.group_id,
+        ordinal=state.rounds * hedge.ROUND + 1,
+        level=1,
+        parent_hedge_id="",
+        needed_qty=missing,
+        closing=closing,
+        trigger=trigger or "shortfall",
+        moment=moment,
+    )
+    name = hedge_name(record.hedge_id)
+    effects.records.append(record)
+    effects.tell(name, StartHedge(leg=leg, record=record))
+    effects.acted("S11")
+    state = _recorded(state, moment, effects, hedges_placed=state.record.hedges_placed + 1)
+    return replace(
+        state,
+        rounds=state.rounds + 1,
+        awaited=state.awaited | {name},
+        opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns},
+    )
+
+
+def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> None:
+    effects.alert(
+        moment,
+        Severity.CRITICAL,
+        "GROUP_HALTED",
+        f"group {state.record.group_id} is halted: {state.record.reason}; held "
+        + ", ".join(
+            f"{leg.side.value} {held.held(leg.leg_id)} of {leg.target_qty} {leg.instrument.symbol} ({leg.leg_id})"
+            for leg in state.group.legs
+        ),
+        group_id=state.record.group_id,
+        quantity=held.uncovered,
+        subject=str(moment.at_ns),
+    )
+
+
+def _settle(state: GroupState, held: Tally, effects: Effects) -> GroupState:
+    settled = GroupSettled(state.record.group_id, state.record, held.uncovered, held.live)
+    if settled == state.settled:
+        return state
+    effects.tell("parent", settled)
+    return replace(state, settled=settled)

@@ -1,0 +1,231 @@
+"""One level of a hedge (S11): obtain a quantity within five seconds of broker time, or hand the rest to a child.
+
+The last level is a market order.  What even that cannot obtain goes to a person: ``IMMEDIATE_MANUAL_HEDGE``.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.effects import MS, Effects, Moment, UnknownMessage
+from decisions.orders.chasing import chase_terms
+from decisions.orders.news import News, hear
+from decisions.orders.prices import Pricing
+from decisions.orders.working import Parent, restore, work
+from domain.groups import Leg, Role, parent_of, parent_tag
+from messages.group import Cover, HedgeProgressed, Review, StartHedge
+from messages.records import HedgeRecord, HedgeStatus, Severity
+
+CHILD = "child"
+ROUND = 10  # a root hedge has ordinal 10 n + 1, its descendants count up from there
+
+
+class HedgeState(msgspec.Struct, frozen=True):
+    """What a Hedge actor holds.  ``child`` is what its child last reported, ``None`` while there is none."""
+
+    leg: Leg
+    record: HedgeRecord
+    parent: Parent
+    child: HedgeProgressed | None = None
+    reported: HedgeProgressed | None = None
+
+
+def open_record(
+    leg: Leg, *, group_id: str, ordinal: int, level: int, parent_hedge_id: str, needed_qty: int, closing: bool,
+    trigger: str, moment: Moment,
+) -> HedgeRecord:  # fmt: skip
+    """The record of a hedge that begins now.  ``closing``: it reverses the leg instead of completing it."""
+    return HedgeRecord(
+        hedge_id=parent_tag(moment.cell, group_id, "H", leg.index, ordinal),
+        group_id=group_id,
+        leg_id=leg.leg_id,
+        parent_hedge_id=parent_hedge_id,
+        level=level,
+        ordinal=ordinal,
+        symbol=leg.instrument.symbol,
+        side=leg.side.opposite if closing else leg.side,
+        needed_qty=needed_qty,
+        filled_qty=0,
+        status=HedgeStatus.WORKING,
+        trigger=trigger,
+        opened_ns=moment.at_ns,
+        deadline_ns=moment.at_ns + moment.config.hedge.timeout_ms * MS,
+        closed_ns=0,
+    )
+
+
+def start(message: StartHedge, moment: Moment) -> tuple[HedgeState, Effects]:
+    """The state of a new or a restored hedge, and its first report.  Whoever opened it wrote its record."""
+    record, config = message.record, moment.config.hedge
+    parent = Parent(
+        parent_id=record.hedge_id,
+        group_id=record.group_id,
+        leg_id=record.leg_id,
+        role=Role.HEDGE,
+        instrument=message.leg.instrument,
+        side=record.side,
+        pricing=Pricing(
+            base_pct=config.concession_pct * record.level,
+            step_pct=config.concession_pct,
+            attempts=1 if record.level >= config.depth else 2,
+            last_is_market=record.level >= config.depth,
+            **(chase_terms(moment) if record.level >= config.depth else {}),
+        ),
+        timeout_ms=config.timeout_ms,
+        authorized=record.needed_qty,
+        yielded=record.status is not HedgeStatus.WORKING,
+        reason=f"hedge level {record.level}: {record.trigger}",
+    )
+    states = {state.client_order_id: state for state in message.execution_states}
+    state = HedgeState(message.leg, record, restore(parent, message.intents, states))
+    effects = Effects()
+    descendants = message.chain[1:]
+    if descendants:
+        state = replace(state, child=_waiting(descendants[0]))
+        effects.tell(CHILD, replace(message, record=descendants[0], chain=descendants))
+    return _advance(state, moment, effects), effects
+
+
+def decide(
+    state: HedgeState, message: Cover | Review | HedgeProgressed | News, moment: Moment
+) -> tuple[HedgeState, Effects]:
+    """Work this level; past its time hand the rest to a child; past the last level call a person."""
+    effects = Effects()
+    parent = state.parent
+    match message:
+        case Cover():
+            parent = replace(parent, authorized=message.needed_qty)
+        case HedgeProgressed():
+            state = replace(state, child=message)
+        case Review():
+            if state.child is not None:
+                effects.tell(CHILD, message)
+        case _ if parent_of(message.client_order_id) == parent.parent_id:
+            parent = hear(parent, message, moment, effects)
+        case _ if state.child is not None:
+            effects.tell(CHILD, message)
+        case _:
+            raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {message!r}")
+    return _advance(replace(state, parent=parent), moment, effects), effects
+
+
+def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
+    """Work towards the level; past the deadline give the rest up."""
+    parent = state.parent
+    working = state.record.status is HedgeStatus.WORKING
+    late = moment.at_ns >= state.record.deadline_ns and not moment.waits  # it cannot be worked in a closed session
+    if working and late and not parent.yielded:
+        effects.acted("S12")
+    parent = replace(parent, yielded=parent.yielded or not working or late)
+    if working and not late:
+        effects.wake(state.record.deadline_ns)
+    parent = work(parent, moment, effects)
+    state = _conclude(replace(state, parent=parent), moment, effects)
+    return _report(state, effects)
+
+
+def _conclude(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
+    """Move the record on: filled, short with a child for the rest, or escalated."""
+    parent, record = state.parent, state.record
+    missing = max(0, parent.authorized - parent.filled - parent.live)
+    status = record.status
+    if status is HedgeStatus.WORKING and parent.live == 0:
+        if missing == 0:
+            status = HedgeStatus.FILLED if parent.filled else HedgeStatus.RELEASED
+        elif parent.abandoned >= missing:
+            deepest = record.level >= moment.config.hedge.depth
+            status = HedgeStatus.ESCALATED if deepest else HedgeStatus.SHORT
+    elif status in (HedgeStatus.FILLED, HedgeStatus.RELEASED) and missing > 0 and parent.live == 0:
+        status = HedgeStatus.SHORT if record.level < moment.config.hedge.depth else HedgeStatus.ESCALATED  # a bust
+    changed = replace(
+        record,
+        needed_qty=parent.authorized,
+        filled_qty=parent.filled,
+        status=status,
+        closed_ns=record.closed_ns or (moment.at_ns if status is not HedgeStatus.WORKING else 0),
+    )
+    if changed != record:
+        effects.records.append(changed)
+    state = replace(state, record=changed, parent=replace(parent, yielded=status is not HedgeStatus.WORKING))
+    if status is HedgeStatus.ESCALATED and record.status is not HedgeStatus.ESCALATED:
+        _escalate(changed, missing, moment, effects)
+    return _hand_down(state, missing, moment, effects) if status is HedgeStatus.SHORT else state
+
+
+def _hand_down(state: HedgeState, missing: int, moment: Moment, effects: Effects) -> HedgeState:
+    """Tell the child what this level could not obtain; hire it first when there is none."""
+    record = state.record
+    if state.child is not None:
+        if state.child.needed_qty != missing:
+            effects.tell(CHILD, Cover(missing))
+        return state
+    child = open_record(
+        state.leg,
+        group_id=record.group_id,
+        ordinal=record.ordinal + 1,
+        level=record.level + 1,
+        parent_hedge_id=record.hedge_id,
+        needed_qty=missing,
+        closing=record.side is not state.leg.side,
+        trigger=record.trigger,
+        moment=moment,
+    )
+    effects.records.append(child)
+    effects.tell(CHILD, StartHedge(leg=state.leg, record=child))
+    effects.acted("S11")
+    return replace(state, child=_waiting(child))
+
+
+def _waiting(record: HedgeRecord) -> HedgeProgressed:
+    """What is assumed of a child until it reports: that it is at work on all of it."""
+    return HedgeProgressed(
+        hedge_id=record.hedge_id,
+        leg_id=record.leg_id,
+        side=record.side,
+        needed_qty=record.needed_qty,
+        filled=0,
+        live=0,
+        unresolved=0,
+        status=HedgeStatus.WORKING,
+        level=record.level,
+    )
+
+
+def _escalate(record: HedgeRecord, missing: int, moment: Moment, effects: Effects) -> None:
+    effects.alert(
+        moment,
+        Severity.CRITICAL,
+        "IMMEDIATE_MANUAL_HEDGE",
+        f"{record.side.value} {missing} {record.symbol} by hand: {record.level} levels of hedging fell short "
+        f"({record.trigger})",
+        group_id=record.group_id,
+        symbol=record.symbol,
+        quantity=missing,
+        subject=record.hedge_id,
+    )
+
+
+def _report(state: HedgeState, effects: Effects) -> HedgeState:
+    parent, record, child = state.parent, state.record, state.child
+    status = record.status
+    if child is not None:
+        status = child.status
+    elif parent.live:
+        status = HedgeStatus.WORKING
+    progress = HedgeProgressed(
+        hedge_id=record.hedge_id,
+        leg_id=record.leg_id,
+        side=record.side,
+        needed_qty=parent.authorized,
+        filled=parent.filled + (child.filled if child else 0),
+        live=parent.live + (child.live if child else 0),
+        unresolved=parent.unresolved + (child.unresolved if child else 0),
+        status=status,
+        level=child.level if child else record.level,
+        cash=parent.cash + (child.cash if child else 0),
+    )
+    if progress == state.reported:
+        return state
+    effects.tell("parent", progress)
+    return replace(state, reported=progress)

@@ -1,0 +1,336 @@
+"""One child order: its intent and what is known of it, and how each piece of news changes that."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.effects import MS, Effects, Moment
+from decisions.orders.recovery import Action, resolve
+from domain.execution import ExecType, ExecutionReport, OrdStatus
+from domain.groups import ENTRY_ROLES
+from domain.order_table import Verdict
+from domain.orders import OrderState, event_id, merge
+from messages.orders import ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.records import (
+    ExecutionRecord,
+    ExecutionStateRecord,
+    IntentRecord,
+    IntentStatus,
+    RejectedEventRecord,
+    ReplaceStatus,
+    Severity,
+)
+
+TERMINAL: dict[OrdStatus, IntentStatus] = {
+    OrdStatus.FILLED: IntentStatus.FILLED,
+    OrdStatus.CANCELED: IntentStatus.CANCELED,
+    OrdStatus.REJECTED: IntentStatus.REJECTED,
+    OrdStatus.EXPIRED: IntentStatus.EXPIRED,
+}
+
+# The gateway lets nothing out that has not passed its controls; this one died before it could say which.
+UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
+
+# Ended without a report: definitively refused, or absent twice.  A fill revives even these.
+SAYS = "; refused: "  # in an intent's reason, before what was said against it
+_REFUSED, _VOID = IntentStatus.REFUSED, IntentStatus.VOID
+
+FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
+
+
+class Fate(Enum):
+    """Whether a child order can still trade."""
+
+    LIVE = "live"  # may still fill, as far as anyone knows
+    ENDED = "ended"
+
+
+class ChildOrder(msgspec.Struct, frozen=True):
+    """An intent, the join of all reports about it, and how often a snapshot did not list it since it was last seen."""
+
+    intent: IntentRecord
+    state: OrderState
+    absences: int = 0
+    absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
+    resent_ns: int = 0  # when it was last sent again: its time to work begins anew
+    awaits: int = 0  # the gateway's incarnation that is to send it, and has not said yet what became of that
+    barred: bool = False  # the gateway would not send it again: only its absence can settle it
+
+    @property
+    def filled(self) -> int:
+        """Units that traded, busts and corrections applied."""
+        return self.state.cum_qty
+
+    @property
+    def live(self) -> int:
+        """Units that may still trade.  Unknown counts as live."""
+        return 0 if self.fate is Fate.ENDED else self.state.live_qty
+
+    @property
+    def is_sound(self) -> bool:
+        """Working at the broker as we want it: acknowledged, and no cancel or change of it is under way or failed."""
+        return (
+            self.fate is Fate.LIVE
+            and self.state.is_acknowledged
+            and not self.intent.cancel_requests
+            and self.intent.replace_status not in (ReplaceStatus.REQUESTED, ReplaceStatus.FAILED)
+            and self.intent.status is not IntentStatus.UNRESOLVED
+        )
+
+    @property
+    def fate(self) -> Fate:
+        """Ended only by the broker's word, or because it never left."""
+        if self.state.is_settled:
+            return Fate.ENDED
+        status = self.intent.status
+        ended_by_us = status is _REFUSED or status is _VOID
+        if ended_by_us and not self.state.is_acknowledged and not self.filled:
+            return Fate.ENDED
+        return Fate.LIVE
+
+
+def new_child(intent: IntentRecord, awaits: int = 0) -> ChildOrder:
+    """The child order of an intent; ``awaits``: of one that has just been decided, the gateway."""
+    return ChildOrder(intent, OrderState.new(intent.client_order_id, intent.quantity), awaits=awaits)
+
+
+def submit_request(intent: IntentRecord, moment: Moment, *, resend: bool) -> SubmitOrder:
+    """The order as the gateway is to send it: nothing that is not in the intent (I30)."""
+    return SubmitOrder(
+        client_order_id=intent.client_order_id,
+        group_id=intent.group_id,
+        role=intent.role,
+        symbol=intent.symbol,
+        side=intent.side,
+        quantity=intent.quantity,
+        order_type=intent.order_type,
+        time_in_force=intent.time_in_force,
+        price=intent.price,
+        trigger_price=intent.trigger_price,
+        parent_id=intent.parent_id,
+        parent_qty=intent.parent_qty,
+        epoch=moment.epoch,
+        decided_ns=intent.decided_ns,
+        resend=resend,
+    )
+
+
+def on_report(order: ChildOrder, report: ExecutionReport, moment: Moment, effects: Effects) -> ChildOrder:
+    """Join a report into an order (S8, S9).  What may not move the status is recorded, and its fills still count."""
+    merged = merge(order.state, report)
+    if merged.verdict is Verdict.REGRESSION:
+        effects.records.append(_rejected(order, report, merged.reason, moment))
+    if merged.state is order.state or merged.state == order.state:
+        return order if not order.absences else replace(order, absences=0)
+    if merged.verdict in (Verdict.REVIVAL, Verdict.ANOMALY):
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ORDER_" + merged.verdict.name,
+            f"{report.client_order_id}: {merged.reason}",
+            group_id=order.intent.group_id,
+            symbol=order.intent.symbol,
+            quantity=report.last_qty,
+            subject=f"{report.client_order_id}/{event_id(report)}",
+        )
+    if report.exec_type in FILLS:
+        effects.records.append(_execution(order, report))
+    intent = _follow(order.intent, merged.state, report, moment)
+    if intent != order.intent:
+        effects.records.append(intent)
+    effects.records.append(_knowledge(intent, merged.state, moment))
+    return ChildOrder(intent, merged.state, resent_ns=order.resent_ns)
+
+
+def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, moment: Moment) -> IntentRecord:
+    """The intent's row after its order's state changed."""
+    status = intent.status
+    if state.is_settled:
+        status = TERMINAL.get(state.ord_status, IntentStatus.FILLED)
+    elif state.is_acknowledged or state.cum_qty > 0:
+        status = IntentStatus.LIVE
+    return replace(
+        intent,
+        status=status,
+        checks=intent.checks or UNTOLD_CHECKS,
+        broker_order_id=intent.broker_order_id or report.venue_order_id,
+        sent_ns=intent.sent_ns or report.ts_ns,
+        acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
+        terminal_ns=(intent.terminal_ns or moment.at_ns) if state.is_settled else 0,
+        replace_status=_replace_status(intent, report),
+    )
+
+
+# What a report says about the replace request that it names.
+REPLACE_ANSWERS: dict[ExecType, ReplaceStatus] = {
+    ExecType.REPLACED: ReplaceStatus.REPLACED,
+    ExecType.CANCEL_REJECT: ReplaceStatus.FAILED,
+}
+
+
+def replace_request_id(intent: IntentRecord) -> str:
+    """The id of the last request to change the order in place."""
+    return f"{intent.client_order_id}/m{intent.replace_requests}"
+
+
+def _replace_status(intent: IntentRecord, report: ExecutionReport) -> ReplaceStatus:
+    """The last request's standing; an earlier request's late answer says nothing about it."""
+    if not intent.replace_requests or report.request_id != replace_request_id(intent):
+        return intent.replace_status
+    return REPLACE_ANSWERS.get(report.exec_type, intent.replace_status)
+
+
+def on_modify_result(order: ChildOrder, result: ModifyResult, effects: Effects) -> ChildOrder:
+    """What came of a change in place.  "Taken" is no evidence, its report is; anything else makes it a failure."""
+    waits = order.intent.replace_status is ReplaceStatus.REQUESTED
+    if not waits or result.outcome is Outcome.ACCEPTED or result.request_id != replace_request_id(order.intent):
+        return order
+    intent = replace(order.intent, replace_status=ReplaceStatus.FAILED)
+    effects.records.append(intent)
+    return replace(order, intent=intent)
+
+
+def _knowledge(intent: IntentRecord, state: OrderState, moment: Moment) -> ExecutionStateRecord:
+    return ExecutionStateRecord(
+        client_order_id=intent.client_order_id,
+        group_id=intent.group_id,
+        ord_status=state.ord_status,
+        order_qty=state.order_qty,
+        cum_qty=state.cum_qty,
+        leaves_qty=state.leaves_qty,
+        avg_px=state.avg_px,
+        knowledge=state,
+        updated_ns=moment.at_ns,
+    )
+
+
+def _execution(order: ChildOrder, report: ExecutionReport) -> ExecutionRecord:
+    return ExecutionRecord(
+        client_order_id=report.client_order_id,
+        exec_id=report.exec_id or event_id(report),
+        group_id=order.intent.group_id,
+        exec_type=report.exec_type.value,
+        exec_ref_id=report.exec_ref_id,
+        symbol=order.intent.symbol,
+        side=order.intent.side,
+        last_qty=report.last_qty,
+        last_px=report.last_px,
+        ts_ns=report.ts_ns,
+    )
+
+
+def _rejected(order: ChildOrder, report: ExecutionReport, reason: str, moment: Moment) -> RejectedEventRecord:
+    return RejectedEventRecord(
+        event_id=moment.cause,
+        group_id=order.intent.group_id,
+        client_order_id=report.client_order_id,
+        current=order.state.ord_status.value,
+        incoming=f"{report.exec_type.value}/{report.ord_status.value}",
+        reason=reason,
+        payload=msgspec.msgpack.encode(report),
+        ts_ns=moment.at_ns,
+    )
+
+
+def on_sent(order: ChildOrder, news: OrderSent, effects: Effects) -> ChildOrder:
+    """The gateway wrote the order to the broker's connection: it may be there from now on (S10)."""
+    intent = order.intent
+    if intent.checks in ("", UNTOLD_CHECKS):
+        intent = replace(intent, checks=news.checks, sent_ns=intent.sent_ns or news.ts_ns)
+    if intent.status is IntentStatus.INTENT_PERSISTED:
+        intent = replace(intent, status=IntentStatus.SENT)
+    if intent != order.intent:
+        effects.records.append(intent)
+    return replace(order, intent=intent, awaits=0)
+
+
+def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, effects: Effects) -> ChildOrder:
+    """What the gateway says of a submission.  Only a definitive refusal ends an order, and never a resent one."""
+    if order.fate is Fate.ENDED:
+        return order
+    order = replace(order, awaits=0) if order.awaits else order
+    intent = order.intent
+    if result.outcome is Outcome.ACCEPTED:
+        intent = replace(
+            intent,
+            status=IntentStatus.LIVE,
+            broker_order_id=intent.broker_order_id or result.venue_order_id,
+            sent_ns=intent.sent_ns or result.ts_ns,
+            acknowledged_ns=intent.acknowledged_ns or result.ts_ns,
+        )
+    elif order.state.is_acknowledged:
+        return order  # the broker has it: a refusal of a second copy says nothing about the first
+    elif result.outcome is Outcome.REFUSED and not order.resent_ns:  # else the other copy may have been taken
+        reason = f"{intent.reason}{SAYS}{result.reason}"
+        intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
+    else:
+        order = replace(order, barred=not result.left)
+        intent = replace(intent, status=IntentStatus.UNRESOLVED, sent_ns=intent.sent_ns or result.ts_ns)
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ORDER_UNRESOLVED",
+            f"{intent.client_order_id}: {result.reason}; it counts as live until the broker says otherwise",
+            group_id=intent.group_id,
+            symbol=intent.symbol,
+            quantity=intent.quantity,
+            subject=intent.client_order_id,
+        )
+    if intent != order.intent:
+        effects.records.append(intent)
+    return replace(order, intent=intent)
+
+
+def on_absence(
+    order: ChildOrder, as_of_ns: int, parent_qty: int, moment: Moment, effects: Effects, *, wanted: bool
+) -> ChildOrder:
+    """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15).
+
+    ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  An entry
+    that is not ``wanted`` any more is never sent again: it would be new risk of a group that is closing (I10).  The
+    horizon begins anew with each copy: a snapshot proves nothing about one that may still be under way.  Nor does it
+    about one of which the gateway has not said yet that it left: a cell that hung decides by an old clock,
+    and the snapshots that waited for it were all taken before.
+    """
+    intent = order.intent
+    horizon_ns = moment.config.orders.absence_horizon_ms * MS
+    may_resend = (
+        moment.deduplicates and not order.barred and (intent.role not in ENTRY_ROLES or (moment.may_open and wanted))
+    )
+    if order.awaits and order.awaits == moment.gateway:
+        return order
+    if as_of_ns < max(intent.decided_ns, intent.sent_ns, order.resent_ns) + horizon_ns:
+        return order
+    if as_of_ns > order.absent_ns:
+        order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns)
+    action = resolve(
+        intent.status,
+        acknowledged=order.state.is_acknowledged or order.filled > 0,
+        ended=order.fate is Fate.ENDED,
+        absences=order.absences,
+        may_resend=may_resend,
+    )
+    if action is Action.RESEND:
+        order = replace(order, resent_ns=moment.at_ns, awaits=moment.gateway)
+        current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
+        effects.requests.append(submit_request(current, moment, resend=True))
+    elif action is Action.VOID:
+        reason = f"{intent.reason}; absent at the broker, proven twice"
+        intent = replace(intent, status=IntentStatus.VOID, reason=reason, terminal_ns=moment.at_ns)
+        effects.records.append(intent)
+        effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
+    elif action is Action.ALERT:
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ORDER_MISSING",
+            f"{intent.client_order_id} was acknowledged, but the broker does not list it; it counts as live",
+            group_id=intent.group_id,
+            symbol=intent.symbol,
+            quantity=order.live,
+            subject=intent.client_order_id,
+        )
+    return replace(order, intent=intent)

@@ -1,0 +1,329 @@
+"""How a parent order is worked: child orders, attempts, cancels, and what is given up.
+
+Level-triggered: ``need = authorized - filled - live - abandoned``, where *live* holds every order whose end the broker
+has not confirmed, sent or not.  A double order cannot be expressed, and a lost message heals at the next look.
+
+A *slice* is a slot of a fixed quantity; attempt *n + 1* of a slice exists only when attempt *n* has ended (I3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from decisions.effects import MS, Effects, Moment
+from decisions.orders.chasing import chase, is_chased
+from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, submit_request
+from decisions.orders.order_changes import must_cancel, request_cancel
+from decisions.orders.prices import Price, Pricing, price
+from domain.execution import OrdType, Side, TimeInForce
+from domain.groups import ENTRY_ROLES, Role, client_order_id
+from domain.instruments import Instrument
+from domain.slices import slices
+from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, Severity
+
+QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
+RETRY_MS = 250  # broker time before a refused or rejected slice is tried again, times the attempt
+BLIND = Price(OrdType.MARKET, 0, 0)  # a repair does not wait for a quote: a missing hedge is worse than its price
+MAX_ATTEMPTS = 35  # one base-36 digit of an order's id
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """A parent order: what it is for, how much of it may exist, and its child orders by client order id."""
+
+    parent_id: str
+    group_id: str
+    leg_id: str
+    role: Role
+    instrument: Instrument
+    side: Side
+    pricing: Pricing
+    timeout_ms: int  # broker time that a child order may work
+    target_qty: int = 0  # what it may ever amount to, where that is known beforehand; children are measured by it (E6)
+    authorized: int = 0  # the level: shrinks when protection is busted
+    yielded: bool = False  # place nothing more, cancel what works, give up the rest
+    reason: str = ""
+    orders: Mapping[str, ChildOrder] = {}
+    relisted: bool = False  # the exchange has changed lot or freeze quantity since the group was opened
+    filled: int = 0  # units that traded: a sum over the orders, kept by ``with_order`` because every look reads it
+    live: int = 0  # units that may still trade, likewise
+    notional: int = 0  # price times units of all fills, likewise
+    unresolved: int = 0  # how many child orders are of unknown fate, likewise
+
+    @property
+    def quantity(self) -> int:
+        """The parent's whole quantity, which its children must never exceed (E6)."""
+        return max(self.target_qty, self.authorized)
+
+    @property
+    def cash(self) -> int:
+        """An amount: received for what was sold, or paid (negative) for what was bought."""
+        return -self.side.sign * self.notional * self.instrument.multiplier
+
+    @property
+    def abandoned(self) -> int:
+        """Units that this parent will not place any more: somebody else must, or nobody."""
+        missing = max(0, self.authorized - self.filled - self.live)
+        if self.yielded or not missing:
+            return missing
+        return min(missing, self.odd + sum(slot.remainder for slot in slots(self) if self.gives_up(slot)))
+
+    @property
+    def odd(self) -> int:
+        """Missing units that no order can carry since the contract changed: less than a lot, or without a limit."""
+        missing = max(0, self.authorized - self.filled - self.live)
+        if not self.relisted or self.live:
+            return 0
+        return missing % self.instrument.lot_size if self.instrument.max_order_qty else missing
+
+    def gives_up(self, slot: Slot) -> bool:
+        """Whether nothing more of a slice is to be tried.
+
+        What a bust takes from protection is given up at once: a short may stand naked, and that is a hedge's business.
+        """
+        if slot.busted and self.role is Role.PROTECTION:
+            return True
+        return slot.tried >= self.pricing.attempts + self.pricing.reprices or slot.attempts >= MAX_ATTEMPTS
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """One slice and its attempts so far."""
+
+    number: int
+    quantity: int
+    attempts: int  # how many there were
+    tried: int  # prices that were in the market, changes in place included: these count against the pricing's attempts
+    filled: int
+    busted: bool  # a correction or a bust changed what had filled
+    last: ChildOrder
+
+    @property
+    def remainder(self) -> int:
+        """Units that another attempt may place: none while the last attempt may still trade."""
+        return 0 if self.last.fate is Fate.LIVE else max(0, self.quantity - self.filled)
+
+
+def slots(parent: Parent) -> list[Slot]:
+    """The slices of a parent order, in order."""
+    found: dict[int, Slot] = {}
+    for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt)):
+        intent, before = order.intent, found.get(order.intent.slice)
+        left = intent.status is not IntentStatus.REFUSED or intent.sent_ns > 0
+        found[intent.slice] = Slot(
+            number=intent.slice,
+            quantity=before.quantity if before else intent.quantity,
+            attempts=intent.attempt,
+            tried=(before.tried if before else 0) + left + intent.replace_requests,
+            filled=(before.filled if before else 0) + order.filled,
+            busted=order.state.count.amended or (before is not None and before.busted),
+            last=order,
+        )
+    return list(found.values())
+
+
+def last_refusal(parent: Parent) -> str:
+    """What the gateway or the broker said against the newest order, when it did not take it; else ""."""
+    if parent.live or not any(order.intent.status is IntentStatus.REFUSED for order in parent.orders.values()):
+        return ""
+    newest = max(parent.orders.values(), key=lambda o: (o.intent.decided_ns, o.intent.client_order_id))
+    if newest.intent.status is not IntentStatus.REFUSED:
+        return ""
+    _, _, refusal = newest.intent.reason.partition(SAYS)
+    return refusal
+
+
+def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str, ExecutionStateRecord]) -> Parent:
+    """The parent with the child orders that the journal knows of it."""
+    for intent in intents:
+        if intent.parent_id == parent.parent_id:
+            known = states.get(intent.client_order_id)
+            order = new_child(intent)
+            parent = with_order(parent, replace(order, state=known.knowledge) if known else order)
+    return parent
+
+
+def with_order(parent: Parent, order: ChildOrder) -> Parent:
+    """The parent with this child order in place of the one of the same id."""
+    key = order.intent.client_order_id
+    known = parent.orders.get(key)
+    if known is order:
+        return parent
+    filled, live, notional, unresolved = parent.filled, parent.live, parent.notional, parent.unresolved
+    if known is not None:
+        filled -= known.filled
+        live -= known.live
+        notional -= known.state.notional
+        unresolved -= known.intent.status is IntentStatus.UNRESOLVED
+    return replace(
+        parent,
+        orders={**parent.orders, key: order},
+        filled=filled + order.filled,
+        live=live + order.live,
+        notional=notional + order.state.notional,
+        unresolved=unresolved + (order.intent.status is IntentStatus.UNRESOLVED),
+    )
+
+
+def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """Cancel what is late or too much, place what is missing, and ask to be woken for the next deadline."""
+    if not moment.may_send or not (parent.authorized or parent.orders):
+        return parent  # nothing may leave, or there is nothing to do: most parents are for what may never happen
+    parent = as_listed(parent, moment, effects)
+    parent = _cancel(parent, moment, effects)
+    return _place(parent, moment, effects)
+
+
+def as_listed(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """The parent with the contract's limits of today; what they leave as an odd rest is told to a person."""
+    current = moment.current(parent.instrument)
+    if current is not parent.instrument:
+        parent = replace(parent, instrument=current, relisted=True)
+    if parent.relisted and parent.odd and parent.role not in ENTRY_ROLES:
+        why = (
+            f"lots are {current.lot_size} now" if current.max_order_qty else "its freeze quantity is not known any more"
+        )
+        effects.alert(
+            moment,
+            Severity.WARNING,
+            "ODD_LOT",
+            f"{parent.side.value} {parent.odd} {current.symbol} cannot be ordered: {why}; close them by hand at the "
+            "broker, or they stay until they expire",
+            group_id=parent.group_id,
+            symbol=current.symbol,
+            quantity=parent.odd,
+            subject=f"{parent.parent_id}/{current.lot_size}/{parent.odd}",
+        )
+    return parent
+
+
+def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """Cancel orders past their time, and the newest ones while more is live than is authorized."""
+    if not parent.live:
+        return parent
+    excess = parent.filled + parent.live - parent.authorized
+    working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
+    chased = any(is_chased(order, parent.pricing) for order in working)
+    tried = {slot.number: slot.tried for slot in slots(parent)} if chased else {}
+    for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
+        deadline = max(order.intent.decided_ns, order.resent_ns) + parent.timeout_ms * MS
+        surplus = excess > 0
+        excess -= order.live if surplus else 0
+        chases = is_chased(order, parent.pricing)
+        late = moment.at_ns >= deadline and not chases
+        if parent.yielded or surplus or late or must_cancel(order, moment, effects):
+            if late and not order.intent.cancel_requests:
+                effects.acted("S12")
+            parent = with_order(parent, request_cancel(order, moment, effects))
+        elif chases:
+            parent = with_order(parent, chase(parent, order, tried[order.intent.slice], moment, effects))
+        else:
+            effects.wake(deadline)
+    return parent
+
+
+def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
+    """Place what is missing: first the next attempts of ended slices, then new slices."""
+    need = parent.authorized - parent.filled - parent.live - parent.abandoned
+    if need < parent.instrument.lot_size or parent.yielded or not _allowed(parent.role, moment):
+        return parent
+    need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
+    known = slots(parent)
+    for slot in known:
+        if need and slot.remainder and not parent.gives_up(slot):
+            quantity = min(slot.remainder, need, parent.instrument.max_order_qty)
+            quantity -= quantity % parent.instrument.lot_size
+            if not quantity:
+                continue
+            need -= quantity
+            due = _retry_at(slot)
+            if moment.at_ns < due:
+                effects.wake(due)
+            else:
+                parent = _submit(parent, slot.number, slot.attempts + 1, slot.tried + 1, quantity, moment, effects)
+    lots = need - need % parent.instrument.lot_size
+    if lots > 0:
+        first = known[-1].number + 1 if known else 0
+        for number, quantity in enumerate(slices(lots, parent.instrument), start=first):
+            parent = _submit(parent, number, 1, 1, quantity, moment, effects)
+    return parent
+
+
+def _allowed(role: Role, moment: Moment) -> bool:
+    """New risk needs an open gate; repairs need only a broker."""
+    return moment.may_open if role in ENTRY_ROLES else moment.may_send
+
+
+def _retry_at(slot: Slot) -> int:
+    """When the next attempt may go: at once after a cancel or an expiry, later each time after a refusal."""
+    intent = slot.last.intent
+    refused = intent.status in (IntentStatus.REFUSED, IntentStatus.REJECTED)
+    return intent.terminal_ns + RETRY_MS * MS * slot.attempts if refused else 0
+
+
+def _submit(
+    parent: Parent, number: int, attempt: int, tried: int, quantity: int, moment: Moment, effects: Effects
+) -> Parent:
+    quote = moment.quote(parent.instrument.symbol)
+    if quote is None and parent.role in ENTRY_ROLES:
+        effects.wake(moment.at_ns + QUOTE_WAIT_MS * MS)
+        return parent  # R15: no quote, no release
+    priced = price(parent.pricing, tried, parent.side, parent.instrument, quote) or BLIND
+    return place(
+        parent, number, attempt, quantity, moment, effects,
+        order_type=priced.order_type, limit=priced.price, trigger=0, reference=priced.reference,
+    )  # fmt: skip
+
+
+def place(
+    parent: Parent,
+    number: int,
+    attempt: int,
+    quantity: int,
+    moment: Moment,
+    effects: Effects,
+    *,
+    order_type: OrdType,
+    limit: int,
+    trigger: int,
+    reference: int,
+) -> Parent:
+    """Record an intent and ask for it to be sent after the commit (S10); in a closed session, wait (R14)."""
+    if moment.waits:
+        effects.wake(moment.phase_ends_ns)
+        return parent
+    intent = IntentRecord(
+        client_order_id=client_order_id(parent.parent_id, number, attempt),
+        group_id=parent.group_id,
+        leg_id=parent.leg_id,
+        parent_id=parent.parent_id,
+        role=parent.role,
+        symbol=parent.instrument.symbol,
+        side=parent.side,
+        quantity=quantity,
+        price=limit,
+        trigger_price=trigger,
+        order_type=order_type,
+        time_in_force=TimeInForce.DAY,
+        slice=number,
+        attempt=attempt,
+        status=IntentStatus.INTENT_PERSISTED,
+        broker_order_id="",
+        epoch=moment.epoch,
+        reference_price=reference,
+        parent_qty=parent.quantity,
+        cause=moment.cause,
+        reason=parent.reason if attempt == 1 else f"{parent.reason}; attempt {attempt}",
+        checks="",
+        decided_ns=moment.at_ns,
+        sent_ns=0,
+        acknowledged_ns=0,
+        cancel_requested_ns=0,
+        cancel_requests=0,
+        terminal_ns=0,
+    )
+    effects.records.append(intent)
+    effects.requests.append(submit_request(intent, moment, resend=False))
+    effects.wake(moment.at_ns + parent.timeout_ms * MS)
+    return with_order(parent, new_child(intent, moment.gateway))

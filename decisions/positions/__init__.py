@@ -1,0 +1,1 @@
+"""What the broker holds against what the journals say: comparison, classification, expiry."""

@@ -1,0 +1,283 @@
+"""Why a position changed without an order of ours, and whose it was (R21, S4).
+
+The broker's activities explain what they can; they have ids, and are taken at once.  The rest is explained by evidence,
+and only after it has been seen to persist; what no evidence explains is ``unexplained``, never guessed.
+
+Allocation: units that went are taken from the groups that hold the symbol, oldest group first (FIFO, as a broker
+allocates assignments); units that came beyond what groups hold are nobody's: foreign, recorded, never touched.  So the
+sum of what groups hold and what is foreign is always what the broker holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from decisions.positions.books import Library
+from decisions.positions.positions import Comparison, SymbolBalance
+from domain.calendar import Calendar, has_expired
+from domain.instruments import Instrument
+from domain.money import to_decimal
+from domain.quotes import Quote
+from domain.settlement import exercised_by_exception, intrinsic, underlying_units
+from messages.orders import Activity, ActivityKind
+from messages.positions import PositionChange, PositionsMoved
+from messages.records import PositionEventRecord, PositionKind
+
+KINDS: dict[ActivityKind, PositionKind] = {
+    ActivityKind.EXERCISE: PositionKind.EXERCISE,
+    ActivityKind.ASSIGNMENT: PositionKind.ASSIGNMENT,
+    ActivityKind.EXPIRY: PositionKind.EXPIRY,
+    ActivityKind.LIQUIDATION: PositionKind.LIQUIDATION,
+    ActivityKind.MANUAL: PositionKind.MANUAL,
+    ActivityKind.CORPORATE: PositionKind.CORPORATE,
+}
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of a symbol moved, and why; ``option``: shares that this option turned into."""
+
+    symbol: str
+    quantity: int
+    kind: PositionKind
+    evidence: str
+    activity_id: str = ""
+    price: int = 0
+    ts_ns: int = 0
+    option: str = ""
+
+
+def explain(
+    comparison: Comparison,
+    confirmed: Collection[str],
+    library: Library,
+    quotes: Mapping[str, Quote],
+    calendar: Calendar,
+) -> list[Cause]:
+    """What moved the positions; differences that are neither told by activities nor ``confirmed`` are left alone."""
+    causes: list[Cause] = []
+    rest: dict[str, int] = {}
+    for balance in comparison.symbols:
+        told = _told(balance, library, sure=balance.symbol in confirmed)
+        causes += told
+        left = balance.difference - sum(cause.quantity for cause in told)
+        if left and balance.symbol in confirmed:
+            rest[balance.symbol] = left
+    instruments = {symbol: leg.instrument for symbol, leg in library.legs().items()}
+    return [*causes, *_by_evidence(rest, instruments, comparison, quotes, calendar)]
+
+
+def _told(balance: SymbolBalance, library: Library, *, sure: bool) -> list[Cause]:
+    """What the broker's activities say of the difference.
+
+    Activities that explain it exactly are taken at once.  Where they do not, those that lead towards it are taken
+    once the difference has persisted.  One that comes after the change was journaled by evidence explains that change
+    and moves nothing.
+    """
+    pending, left = balance.activities, balance.difference
+    if not left:
+        return _late(pending, library)
+    if sum(activity.quantity for activity in pending) == left:
+        return [_from_activity(activity) for activity in pending]
+    causes = []
+    for activity in sorted(pending, key=lambda a: a.ts_ns) if sure else ():
+        if left * activity.quantity > 0 and abs(activity.quantity) <= abs(left):
+            causes.append(_from_activity(activity))
+            left -= activity.quantity
+    return causes
+
+
+def _from_activity(activity: Activity) -> Cause:
+    return Cause(
+        symbol=activity.symbol,
+        quantity=activity.quantity,
+        kind=KINDS[activity.kind],
+        evidence=f"the broker's activity {activity.activity_id}",
+        activity_id=activity.activity_id,
+        price=activity.price,
+        ts_ns=activity.ts_ns,
+        option=activity.option,
+    )
+
+
+def _late(pending: Sequence[Activity], library: Library) -> list[Cause]:
+    """Activities for what is journaled by evidence already: told afterwards, as brokers do with assignments.
+
+    One activity explains a change of its size, or all that wait explain one of their sum.  The explanation bears the
+    time of the change that it is about, so that every change is explained once.
+    """
+    causes = []
+    for ts_ns, quantity in _unexplained(pending[0].symbol, library).items() if pending else ():
+        alone = next((activity for activity in pending if activity.quantity == quantity), None)
+        matching = [alone] if alone else pending if sum(a.quantity for a in pending) == quantity else []
+        for activity in matching:
+            cause = _from_activity(activity)
+            evidence = f"{cause.evidence}, told afterwards"
+            causes.append(msgspec.structs.replace(cause, quantity=0, evidence=evidence, ts_ns=ts_ns))
+        pending = [activity for activity in pending if activity not in matching]
+    return causes
+
+
+def _unexplained(symbol: str, library: Library) -> dict[int, int]:
+    """Changes of a symbol that were journaled by evidence and that no activity has explained since: time, quantity."""
+    found: dict[int, int] = {}
+    explained = set()
+    for event in library.events():
+        if event.symbol == symbol and not event.activity_id:
+            found[event.ts_ns] = found.get(event.ts_ns, 0) + event.quantity
+        elif event.symbol == symbol and not event.quantity:
+            explained.add(event.ts_ns)
+    return {ts_ns: quantity for ts_ns, quantity in found.items() if ts_ns not in explained}
+
+
+def _by_evidence(
+    rest: Mapping[str, int],
+    instruments: Mapping[str, Instrument],
+    comparison: Comparison,
+    quotes: Mapping[str, Quote],
+    calendar: Calendar,
+) -> list[Cause]:
+    """Options first: shares may be what an option turned into."""
+    left = dict(rest)
+    causes: list[Cause] = []
+    for symbol in sorted(rest, key=lambda s: (instruments[s].right is None if s in instruments else True, s)):
+        quantity = left.pop(symbol, 0)
+        option = instruments.get(symbol)
+        if not quantity:
+            continue
+        if option is None or option.right is None:
+            causes.append(_cause(symbol, quantity, PositionKind.UNEXPLAINED, "no activity and no evidence", comparison))
+            continue
+        kind, evidence, shares = _of_option(option, quantity, left, comparison, quotes, calendar)
+        causes.append(_cause(symbol, quantity, kind, evidence, comparison))
+        if shares:
+            left[option.underlying] -= shares
+            cause = _cause(option.underlying, shares, kind, f"{symbol.strip()} turned into them", comparison)
+            causes.append(msgspec.structs.replace(cause, option=symbol, price=option.strike))
+    return causes
+
+
+def _cause(symbol: str, quantity: int, kind: PositionKind, evidence: str, comparison: Comparison) -> Cause:
+    return Cause(symbol=symbol, quantity=quantity, kind=kind, evidence=evidence, ts_ns=comparison.as_of_ns)
+
+
+def _of_option(
+    option: Instrument,
+    quantity: int,
+    rest: Mapping[str, int],
+    comparison: Comparison,
+    quotes: Mapping[str, Quote],
+    calendar: Calendar,
+) -> tuple[PositionKind, str, int]:
+    """Kind, evidence, and how many shares of the underlying's own difference belong to it."""
+    before = comparison.balance(option.symbol).journal
+    shrank = before * quantity < 0 and abs(quantity) <= abs(before)
+    exercised = PositionKind.ASSIGNMENT if before < 0 else PositionKind.EXERCISE
+    shares = underlying_units(option, -quantity)
+    if shrank and _covers(rest.get(option.underlying, 0), shares):
+        return exercised, f"{shares:+d} {option.underlying} came with it", shares
+    if shrank and quantity == -before and has_expired(calendar, option.expiry, comparison.as_of_ns):
+        spot = spot_of(option, quotes)
+        if not spot:
+            return PositionKind.EXPIRY, f"expired {option.expiry}; the underlying's price is not known", 0
+        if not exercised_by_exception(option, spot):
+            return PositionKind.EXPIRY, f"expired {option.expiry} out of the money", 0
+        if option.settles_in_cash:
+            worth = to_decimal(intrinsic(option, spot))
+            return exercised, f"expired {option.expiry} {worth} in the money, settled in cash", 0
+        return PositionKind.UNEXPLAINED, f"expired {option.expiry} in the money, but no shares came", 0
+    return PositionKind.UNEXPLAINED, "no activity and no evidence", 0
+
+
+def _covers(difference: int, shares: int) -> bool:
+    return shares * difference > 0 and abs(difference) >= abs(shares)
+
+
+def spot_of(option: Instrument, quotes: Mapping[str, Quote]) -> int:
+    """The underlying's mid; 0 while nobody quotes it."""
+    quote = quotes.get(option.underlying)
+    return quote.mid if quote is not None else 0
+
+
+# Whose it is
+
+
+def allocate(causes: list[Cause], library: Library) -> list[PositionsMoved]:
+    """One letter for each group that is concerned, and one for what is nobody's."""
+    held = dict(library.held())
+    changes: dict[str, list[PositionChange]] = {}
+    owners: dict[str, str] = {}  # option symbol -> the group that it was taken from first
+    for cause in sorted(causes, key=lambda cause: cause.option != ""):  # shares after the options that they come from
+        if not cause.quantity:
+            for event in _explained_by(cause, library):
+                _put(changes, event.group_id, event.leg_id, 0, cause)
+        elif cause.option:
+            _put(changes, owners.get(cause.option) or _owner_of(cause.option, library), "", cause.quantity, cause)
+        else:
+            for group_id, leg_id, units in _taken(cause, held, library):
+                owners.setdefault(cause.symbol, group_id)
+                _put(changes, group_id, leg_id, units, cause)
+    cells = {group.group_id: group.cell for group in library.groups()}
+    return [
+        PositionsMoved(
+            group_id=group_id,
+            cell=cells.get(group_id, 0),
+            after=library.count_events(group_id),
+            changes=tuple(found),
+        )
+        for group_id, found in changes.items()
+    ]
+
+
+def _taken(cause: Cause, held: dict[tuple[str, str], int], library: Library) -> list[tuple[str, str, int]]:
+    """Which groups the units are taken from, oldest first, and what is left for nobody; ``held`` shrinks with it."""
+    left, found = cause.quantity, []
+    for key in _holders(cause.symbol, library):
+        own = held.get(key, 0)
+        units = min(abs(left), abs(own)) * (1 if left > 0 else -1) if own * left < 0 else 0
+        if units:
+            held[key] = own + units
+            left -= units
+            found.append((*key, units))
+    return [*found, ("", "", left)] if left else found
+
+
+def _put(changes: dict[str, list[PositionChange]], group_id: str, leg_id: str, quantity: int, cause: Cause) -> None:
+    shared = (
+        f" ({quantity:+d} of {cause.quantity:+d}: the oldest group first)" if 0 != quantity != cause.quantity else ""
+    )
+    changes.setdefault(group_id, []).append(
+        PositionChange(
+            symbol=cause.symbol,
+            leg_id=leg_id,
+            quantity=quantity,
+            kind=cause.kind,
+            evidence=cause.evidence + shared,
+            activity_id=cause.activity_id,
+            price=cause.price,
+            ts_ns=cause.ts_ns,
+        )
+    )
+
+
+def _holders(symbol: str, library: Library) -> list[tuple[str, str]]:
+    """The groups that have a leg in this symbol, oldest first."""
+    return [
+        (group.group_id, leg.leg_id)
+        for group in library.groups()
+        for leg in group.group.legs
+        if leg.instrument.symbol == symbol
+    ]
+
+
+def _owner_of(option: str, library: Library) -> str:
+    """The group whose leg in this option was the last to be taken: its shares may come a snapshot later."""
+    taken = [event.group_id for event in library.events() if event.symbol == option and event.leg_id]
+    return taken[-1] if taken else ""
+
+
+def _explained_by(cause: Cause, library: Library) -> list[PositionEventRecord]:
+    """The change that an explanation is about; one of its events is enough to carry it."""
+    about = [event for event in library.events() if (event.symbol, event.ts_ns) == (cause.symbol, cause.ts_ns)]
+    return [event for event in about if not event.activity_id][:1]

@@ -1,0 +1,1 @@
+"""Verticals that enter, watch, roll and close by themselves."""

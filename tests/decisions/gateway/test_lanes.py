@@ -1,0 +1,268 @@
+"""The lanes: who leaves first, how fast, and that nothing is lost or sent twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from gateway_cases import a_cancel, a_modification, an_entry, an_order
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from config.schema import ControlsConfig
+from decisions.effects import Request
+from decisions.gateway.lanes import ENTRY_LANES, LANE_OF_ROLE, Lane, Lanes, lane_of
+from domain.execution import OrdType
+from domain.groups import Role, parent_tag
+from messages.orders import SubmitOrder
+
+
+def lanes_of(rate: int, reserved: int = 0) -> Lanes:
+    return Lanes(ControlsConfig(orders_per_second=rate, reserved_tokens=reserved))
+
+
+def submit(role: Role, number: int = 0) -> SubmitOrder:
+    """A submit whose id is unique per role and number."""
+    kind = "ABCDEF"[list(Role).index(role)]
+    return an_order(number, role=role, parent_id=parent_tag(0, "g-1", kind, 0, 0))
+
+
+def fill(lanes: Lanes, *requests: Request) -> None:
+    for request in requests:
+        assert lanes.put(request) is None
+
+
+def test_every_role_has_its_lane_and_only_new_risk_is_in_the_entry_lanes() -> None:
+    assert {role: lane_of(submit(role)).value for role in Role} == {
+        Role.HEDGE: 1,
+        Role.CLOSE: 1,
+        Role.STOP_MARKET: 1,
+        Role.STOP_LIMIT: 3,
+        Role.PROTECTION: 5,
+        Role.RISK: 6,
+    }
+    assert {lane.value for lane in ENTRY_LANES} == {5, 6}
+    assert lane_of(a_cancel(an_order())) == Lane.CANCEL
+    stop = a_modification(an_order())
+    assert (lane_of(stop), lane_of(replace(stop, order_type=OrdType.MARKET))) == (Lane.CHANGE, Lane.REPAIR)
+
+
+def test_the_most_urgent_leaves_first_and_a_lane_is_first_in_first_out() -> None:
+    lanes = lanes_of(20)
+    stranger = an_order(9)
+    leaving: list[Request] = [
+        submit(Role.STOP_MARKET, 1),
+        submit(Role.HEDGE, 1),
+        submit(Role.CLOSE, 1),
+        a_cancel(stranger, 2),
+        a_cancel(stranger, 1),
+        a_modification(stranger),
+        submit(Role.STOP_LIMIT, 1),
+        submit(Role.PROTECTION, 2),
+        submit(Role.PROTECTION, 1),
+        submit(Role.RISK, 1),
+    ]
+    fill(lanes, *leaving[7:], *leaving[5:7], *leaving[3:5], *leaving[:3])
+    assert len(lanes) == 10
+    assert lanes.take(0) == leaving
+    assert (len(lanes), lanes.take(0)) == (0, [])
+
+
+def test_a_seconds_worth_leaves_at_once_and_a_token_comes_back_after_exactly_a_second() -> None:
+    lanes = lanes_of(3)
+    hedges = [submit(Role.HEDGE, number) for number in range(8)]
+    fill(lanes, *hedges)
+    assert lanes.take(500) == hedges[:3]
+    assert lanes.take(1_499) == []
+    assert lanes.take(1_500) == hedges[3:6]
+    assert lanes.take(9_000) == hedges[6:]
+
+
+def test_new_risk_never_uses_the_reserved_tokens_and_repairs_do() -> None:
+    lanes = lanes_of(5, reserved=2)
+    entries = [submit(Role.RISK, number) for number in range(5)]
+    fill(lanes, *entries)
+    assert lanes.take(0) == entries[:3]
+    repairs = [submit(Role.HEDGE, number) for number in range(3)]
+    fill(lanes, *repairs)
+    assert lanes.take(1) == repairs[:2]
+    assert lanes.take(1_000) == [repairs[2]]  # three tokens are back: five held, of which two were spent at 1 ms
+    assert lanes.take(1_001) == entries[3:]
+
+
+@pytest.mark.parametrize("reserved", [4, 5])
+def test_a_reserve_that_leaves_nothing_for_entries_is_refused(reserved: int) -> None:
+    with pytest.raises(ValueError, match="leaves nothing for new orders"):
+        lanes_of(4, reserved)
+
+
+def test_the_next_moment_is_told() -> None:
+    lanes = lanes_of(2, reserved=1)
+    assert lanes.next_ms(0) is None
+    fill(lanes, submit(Role.RISK), submit(Role.RISK, 1))
+    assert lanes.next_ms(10) == 10
+    assert lanes.take(10) == [submit(Role.RISK)]
+    assert lanes.next_ms(20) == 1_010
+    fill(lanes, submit(Role.HEDGE), submit(Role.HEDGE, 1))
+    assert lanes.next_ms(20) == 20
+    assert lanes.take(20) == [submit(Role.HEDGE)]
+    assert lanes.next_ms(30) == 1_010
+    assert lanes.take(1_010) == [submit(Role.HEDGE, 1)]
+    assert lanes.next_ms(1_011) == 2_010  # the entry needs both tokens back: one is reserved
+
+
+def test_a_query_waits_for_what_is_more_urgent_and_spends_a_token() -> None:
+    lanes = lanes_of(2, reserved=1)
+    fill(lanes, submit(Role.RISK, 0))
+    assert lanes.query(0)  # new risk is less urgent than a query
+    assert lanes.take(0) == []  # and the last token is not for it
+    fill(lanes, a_cancel(an_order()))
+    assert not lanes.query(0)
+    assert lanes.take(0) == [a_cancel(an_order())]
+    assert not lanes.query(999)
+    assert lanes.query(1_000)
+
+
+def test_the_cancel_of_a_waiting_submit_takes_it_out_and_does_not_leave_itself() -> None:
+    lanes = lanes_of(10)
+    waiting, other = an_entry(0), an_entry(1)
+    fill(lanes, waiting, other)
+    assert lanes.put(a_cancel(waiting)) == waiting
+    assert lanes.take(0) == [other]
+
+
+def test_the_cancel_of_a_waiting_resend_leaves_because_the_first_copy_may_be_at_the_broker() -> None:
+    lanes = lanes_of(10)
+    resend = an_entry(resend=True)
+    fill(lanes, resend)
+    assert lanes.put(a_cancel(resend)) == resend
+    assert lanes.take(0) == [a_cancel(resend)]
+
+
+def test_the_cancel_of_a_submit_that_has_left_leaves_too() -> None:
+    lanes = lanes_of(10)
+    fill(lanes, an_entry())
+    assert lanes.take(0) == [an_entry()]
+    fill(lanes, a_cancel(an_entry()))
+    assert lanes.take(0) == [a_cancel(an_entry())]
+
+
+def test_the_same_request_again_waits_once_in_its_old_place_with_the_newest_epoch() -> None:
+    lanes = lanes_of(10)
+    requests: list[Request] = [an_entry(0), an_entry(1), a_cancel(an_order()), a_modification(an_order())]
+    fill(lanes, *requests)
+    for request in requests:
+        fill(lanes, replace(request, epoch=7))
+    fill(lanes, replace(an_entry(1), epoch=3, resend=True))
+    assert len(lanes) == 4
+    assert lanes.take(0) == [replace(requests[number], epoch=7) for number in (2, 3, 0, 1)]
+
+
+def test_another_order_under_an_id_that_waits_stays_in_line_so_that_it_can_be_refused_openly() -> None:
+    lanes = lanes_of(10)
+    impostor = an_entry(quantity=15)
+    fill(lanes, an_entry(), impostor)
+    assert lanes.take(0) == [an_entry(), impostor]
+
+
+def test_a_request_may_wait_again_after_it_has_left() -> None:
+    lanes = lanes_of(10)
+    fill(lanes, an_entry())
+    lanes.take(0)
+    fill(lanes, replace(an_entry(), resend=True))
+    assert lanes.take(0) == [replace(an_entry(), resend=True)]
+
+
+def waiting_everywhere() -> tuple[Lanes, list[SubmitOrder], list[Request]]:
+    lanes = lanes_of(10)
+    entries = [submit(Role.PROTECTION), submit(Role.RISK)]
+    others: list[Request] = [submit(Role.HEDGE), a_cancel(an_order(9)), submit(Role.STOP_LIMIT)]
+    fill(lanes, *entries, *others)
+    return lanes, entries, others
+
+
+def test_the_kill_switch_gets_the_entries_and_everything_else_still_leaves() -> None:
+    lanes, entries, others = waiting_everywhere()
+    assert lanes.drop_entries() == entries
+    assert lanes.take(0) == others
+
+
+def test_everything_can_be_dropped_and_put_again() -> None:
+    lanes, entries, others = waiting_everywhere()
+    assert lanes.drop_all() == [*others, *entries]
+    assert (len(lanes), lanes.take(0)) == (0, [])
+    fill(lanes, entries[0])
+    assert lanes.take(0) == [entries[0]]
+
+
+def test_requests_of_an_old_epoch_can_be_dropped() -> None:
+    lanes = lanes_of(10)
+    fill(lanes, an_entry(0, epoch=1), an_entry(1, epoch=2))
+    assert lanes.drop(lambda request: request.epoch < 2) == [an_entry(0, epoch=1)]
+    assert lanes.take(0) == [an_entry(1, epoch=2)]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.sampled_from(Role), st.integers(1, 12)),
+        st.tuples(st.just("cancel"), st.sampled_from(Role), st.integers(0, 40)),
+        st.tuples(st.just("wait"), st.just(Role.HEDGE), st.integers(0, 1_500)),
+        st.tuples(st.just("query"), st.just(Role.HEDGE), st.just(0)),
+        st.tuples(st.just("drop"), st.just(Role.HEDGE), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150)
+@given(st.integers(1, 12), st.integers(0, 6), STEPS)
+def test_the_rate_holds_over_any_second_entries_spare_the_reserve_and_nothing_is_lost_or_sent_twice(
+    rate: int, reserved: int, steps: list[tuple[str, Role, int]]
+) -> None:
+    reserved = min(reserved, rate - 1)
+    lanes = lanes_of(rate, reserved)
+    went_in: list[Request] = []
+    came_out: list[Request] = []
+    left: list[tuple[int, Request | None]] = []  # None: a query
+    made: Counter[Role] = Counter()
+    now_ms = 0
+    for step, (what, role, number) in enumerate(steps):
+        if what == "put":
+            for _ in range(number):
+                went_in.append(submit(role, made[role]))
+                made[role] += 1
+                fill(lanes, went_in[-1])
+        elif what == "cancel":
+            cancel = a_cancel(submit(role, number), step)
+            withdrawn = lanes.put(cancel)
+            if withdrawn is None:
+                went_in.append(cancel)
+            else:
+                came_out.append(withdrawn)
+        elif what == "drop":
+            came_out.extend(lanes.drop_entries())
+        elif what == "query":
+            left.extend([(now_ms, None)] * lanes.query(now_ms))
+        else:
+            now_ms += number
+            due = lanes.next_ms(now_ms)
+            released = lanes.take(now_ms)
+            assert bool(released) == (due == now_ms)
+            left.extend((now_ms, request) for request in released)
+            came_out.extend(released)
+    while len(lanes):
+        due = lanes.next_ms(now_ms)
+        assert due is not None
+        assert due <= now_ms + 1_000
+        now_ms = due
+        released = lanes.take(now_ms)
+        assert released
+        left.extend((now_ms, request) for request in released)
+        came_out.extend(released)
+    assert Counter(map(repr, came_out)) == Counter(map(repr, went_in))
+    times = [at_ms for at_ms, _ in left]
+    for index, (at_ms, request) in enumerate(left):
+        within_a_second = sum(at_ms - 1_000 < earlier for earlier in times[: index + 1])
+        entry = isinstance(request, SubmitOrder) and LANE_OF_ROLE[request.role] in ENTRY_LANES
+        assert within_a_second <= (rate - reserved if entry else rate)

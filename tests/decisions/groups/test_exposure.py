@@ -1,0 +1,99 @@
+"""The clock of an exposure, and who is told of it (I6)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from order_cases import CONFIG, NOW, at
+
+from config.schema import AlertsConfig
+from decisions.effects import MS, Effects, Moment
+from decisions.groups.exposure import watch
+from decisions.thresholds import Thresholds, margin_use, watch_exposure, watch_margin
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Policy
+from messages.group import GroupSettled
+from messages.market import Funds
+from messages.records import EscalationRecord, ExposureRecord, GroupRecord, Severity
+
+ALERTS = AlertsConfig(hedge_lag_ms=500, uncovered_ms=2_000, exposure_units=100, margin_use_pct=85)
+GROUP = Group(group_id="g", strategy="custom", policy=Policy.COMPLETE, allow_naked=False, legs=())
+OPEN = ExposureRecord(group_id="g", opened_ns=NOW, symbol="X", quantity=5, covered_ns=0)
+
+
+def moment(ms: float = 0, cell: int = 0) -> Moment:
+    return at(at_ns=NOW + int(ms * MS), config=replace(CONFIG, alerts=ALERTS), cell=cell)
+
+
+def raised(effects: Effects) -> list[tuple[Severity, str]]:
+    return [(r.severity, r.kind) for r in effects.records if isinstance(r, EscalationRecord)]
+
+
+def test_an_exposure_remembers_its_beginning_and_the_most_that_was_uncovered() -> None:
+    effects = Effects()
+    state = watch(OPEN, 3, GROUP, moment(1), effects)
+    assert (state, effects.records) == (OPEN, [])
+    state = watch(state, 8, GROUP, moment(2), effects)
+    assert state == replace(OPEN, quantity=8)
+    assert effects.records == [state]
+
+
+def test_its_end_is_recorded_in_broker_time() -> None:
+    effects = Effects()
+    assert watch(OPEN, 0, GROUP, moment(80), effects) is None
+    assert effects.records == [replace(OPEN, covered_ns=NOW + 80 * MS)]
+
+
+def test_nothing_uncovered_is_nothing_to_record() -> None:
+    effects = Effects()
+    assert watch(None, 0, GROUP, moment(), effects) is None
+    assert (effects.records, effects.wake_ns) == ([], None)
+
+
+def test_a_warning_comes_when_the_hedge_is_late_and_a_person_is_called_when_it_is_very_late() -> None:
+    for ms, told, wake_ms in (
+        (499, [], 500),
+        (500, [(Severity.WARNING, "HEDGE_LAG")], 2_000),
+        (1_999, [(Severity.WARNING, "HEDGE_LAG")], 2_000),
+        (2_000, [(Severity.WARNING, "HEDGE_LAG"), (Severity.CRITICAL, "UNCOVERED_EXPOSURE")], None),
+    ):
+        effects = Effects()
+        watch(OPEN, 5, GROUP, moment(ms), effects)
+        assert raised(effects) == told
+        assert effects.wake_ns == (None if wake_ms is None else NOW + wake_ms * MS)
+
+
+def settled(uncovered: int) -> GroupSettled:
+    record = GroupRecord(
+        group_id="g", cell=0, strategy="custom", status=GroupStatus.HEDGED, mode=Mode.ENTERING,
+        outcome=GroupOutcome.OPEN, reason="", group=GROUP, hedges_placed=0, crashes=0, quarantined=False,
+        created_ns=NOW, updated_ns=NOW,
+    )  # fmt: skip
+    return GroupSettled("g", record, uncovered, 0)
+
+
+def test_a_person_is_called_once_each_time_that_too_much_is_uncovered() -> None:
+    state, told = Thresholds(), []
+    for ms, total in enumerate((100, 101, 150, 100, 102)):
+        effects = Effects()
+        state = watch_exposure(state, total, settled(total), moment(ms), effects)
+        told += [(ms, *entry) for entry in raised(effects)]
+    call = (Severity.CRITICAL, "UNHEDGED_EXPOSURE")
+    assert told == [(1, *call), (4, *call)]
+
+
+def test_margin_use_is_told_once_by_the_first_cell() -> None:
+    told = []
+    for cell in (0, 1):
+        state = Thresholds()
+        for used in (85, 86, 95, 50, 90):
+            effects = Effects()
+            state = watch_margin(state, Funds(100 - used, used, NOW), moment(cell=cell), effects)
+            told += [(cell, used, *entry) for entry in raised(effects)]
+    call = (Severity.CRITICAL, "MARGIN_USE")
+    assert told == [(0, 86, *call), (0, 90, *call)]
+
+
+def test_margin_use_is_a_share_of_all_funds() -> None:
+    assert margin_use(Funds(75, 25, NOW)) == 0.25
+    assert margin_use(Funds(0, 0, NOW)) == 0
+    assert margin_use(Funds(-50, 50, NOW)) == 1
+    assert margin_use(Funds(-10, 50, NOW)) == 1.25

@@ -1,0 +1,247 @@
+"""A group's decisions from letters alone: levels, modes, the limiter, and the end."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from order_cases import NOW, a_group, a_leg, alerts, at
+from test_group_levels import LONG, PAIR, SHORT, a_hedge, progress, record
+
+from decisions.effects import MS, Effects, UnknownMessage
+from decisions.groups import group as group_core
+from decisions.groups.group import GroupState
+from decisions.groups.group_routes import hedge_name, leg_name, stop_name
+from decisions.groups.hedge import open_record
+from domain.execution import Side
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Policy
+from messages.group import (
+    CloseGroup,
+    Cover,
+    GroupSettled,
+    LegProgressed,
+    OpenGroup,
+    RestoreGroup,
+    Review,
+    StartHedge,
+    StartLeg,
+    StartStop,
+    StopProgressed,
+    WorkLeg,
+)
+from messages.market import Tick
+from messages.records import GroupRecord, HedgeStatus, StopStatus
+
+WINDOW_MS = 500
+
+
+def opened(group: Group = PAIR) -> GroupState:
+    state, _ = group_core.start(OpenGroup(group), at())
+    for leg in group.legs:
+        state, _ = group_core.decide(state, progress(leg, entry_authorized=0), at())
+    return state
+
+
+def told(effects: Effects, name: str) -> list[object]:
+    return [letter for recipient, letter in effects.letters if recipient == name]
+
+
+def heard(state: GroupState, ms: float, *reports: LegProgressed) -> tuple[GroupState, Effects]:
+    for one in reports[:-1]:
+        state, _ = group_core.decide(state, one, at(ms))
+    return group_core.decide(state, reports[-1], at(ms))
+
+
+def hedged(group: Group = PAIR) -> GroupState:
+    state, _ = heard(opened(group), 1, *(progress(leg, entry_filled=10) for leg in group.legs))
+    assert state.record.outcome is GroupOutcome.HEDGED
+    return state
+
+
+class TestOpening:
+    def test_it_is_recorded_and_its_legs_are_hired(self) -> None:
+        state, effects = group_core.start(OpenGroup(PAIR), at())
+        (row,) = effects.records
+        assert isinstance(row, GroupRecord)
+        assert (row.status, row.mode, row.outcome) == (GroupStatus.VALIDATED, Mode.ENTERING, GroupOutcome.OPEN)
+        assert [name for name, _ in effects.letters] == [leg_name("buy0"), leg_name("sell1")]
+        assert all(isinstance(letter, StartLeg) for _, letter in effects.letters)
+        assert state.awaited == {leg_name("buy0"), leg_name("sell1")}
+
+    def test_nothing_is_decided_before_every_child_has_reported(self) -> None:
+        state, _ = group_core.start(OpenGroup(PAIR), at())
+        state, effects = group_core.decide(state, progress(LONG), at())
+        assert not effects.letters
+        _, effects = group_core.decide(state, progress(SHORT), at())
+        assert told(effects, leg_name("buy0")) == [
+            WorkLeg(entry_qty=10, close_qty=0, entering=True, reason="plan bull_put: PROTECTION")
+        ]
+        assert [letter.entry_qty for letter in told(effects, leg_name("sell1")) if isinstance(letter, WorkLeg)] == [0]
+
+    def test_a_level_is_told_once(self) -> None:
+        state = opened()
+        _, effects = group_core.decide(state, Review(), at(10))
+        assert not [letter for _, letter in effects.letters if isinstance(letter, WorkLeg)]
+
+
+class TestTheEnd:
+    def test_hedged_is_completed_and_told_to_the_desk(self) -> None:
+        state, effects = heard(opened(), 1, progress(LONG, entry_filled=10), progress(SHORT, entry_filled=10))
+        assert (state.record.outcome, state.record.status) == (GroupOutcome.HEDGED, GroupStatus.COMPLETED)
+        (settled,) = told(effects, "parent")
+        assert isinstance(settled, GroupSettled)
+        assert (settled.uncovered_qty, settled.live_qty) == (0, 0)
+
+    def test_a_guarded_group_is_hedged_and_not_completed(self) -> None:
+        group = a_group(LONG, replace(SHORT, stop_trigger=25_000))
+        state, effects = heard(
+            opened(group), 1, progress(LONG, entry_filled=10), progress(group.legs[1], entry_filled=10)
+        )
+        assert isinstance(told(effects, stop_name("sell1"))[0], StartStop)
+        armed = StopProgressed(leg_id="sell1", filled=0, live=10, committed=10, unresolved=0, status=StopStatus.ARMED)
+        state, _ = group_core.decide(state, armed, at(2))
+        assert state.record.status is GroupStatus.HEDGED
+
+    def test_a_bust_takes_the_outcome_away_and_keeps_the_state(self) -> None:
+        state = hedged()
+        state, effects = group_core.decide(state, progress(LONG, entry_filled=4, entry_live=6), at(10))
+        assert (state.record.outcome, state.record.status) == (GroupOutcome.OPEN, GroupStatus.COMPLETED)
+        (settled,) = told(effects, "parent")
+        assert isinstance(settled, GroupSettled)
+        assert settled.uncovered_qty == 6
+
+    def test_a_halt_calls_a_person_once_with_what_is_held(self) -> None:
+        state, _ = heard(opened(), 1, progress(LONG, entry_filled=3), progress(SHORT, entry_filled=3))
+        state, effects = group_core.decide(state, CloseGroup("kill switch", flatten=False), at(2))
+        state, _ = heard(state, 3, *(progress(leg, entry_filled=3, entry_authorized=0) for leg in PAIR.legs))
+        assert state.record.outcome is GroupOutcome.HALTED
+        assert [alert.kind for alert in alerts(effects)] == ["GROUP_HALTED"]
+        bought, sold = f"buy 3 of 10 {LONG.instrument.symbol} (buy0)", f"sell 3 of 10 {SHORT.instrument.symbol} (sell1)"
+        assert f"held {bought}, {sold}" in alerts(effects)[0].text
+        _, again = group_core.decide(state, Review(), at(4))
+        assert not alerts(again)
+
+
+class TestClosing:
+    @pytest.mark.parametrize(
+        ("mode", "flatten", "expected"),
+        [
+            (Mode.ENTERING, True, Mode.FLATTENING),
+            (Mode.ENTERING, False, Mode.REDUCING),
+            (Mode.REDUCING, True, Mode.FLATTENING),
+            (Mode.REDUCING, False, Mode.REDUCING),
+            (Mode.FLATTENING, True, Mode.FLATTENING),
+            (Mode.FLATTENING, False, Mode.FLATTENING),
+        ],
+    )
+    def test_a_mode_only_ever_asks_for_more(self, mode: Mode, flatten: bool, expected: Mode) -> None:
+        state = opened()
+        state = replace(state, record=replace(state.record, mode=mode))
+        state, _ = group_core.decide(state, CloseGroup("asked", flatten=flatten), at(5))
+        assert state.record.mode is expected
+
+    def test_a_certified_group_is_reopened_only_on_purpose(self) -> None:
+        kept, _ = group_core.decide(hedged(), CloseGroup("kill switch", flatten=False), at(5))
+        assert (kept.record.mode, kept.record.outcome) == (Mode.ENTERING, GroupOutcome.HEDGED)
+        closed, _ = group_core.decide(hedged(), CloseGroup("asked", flatten=True), at(5))
+        assert (closed.record.mode, closed.record.outcome) == (Mode.FLATTENING, GroupOutcome.OPEN)
+
+    def test_an_exiting_stop_flattens_the_group(self) -> None:
+        state = hedged(a_group(LONG, replace(SHORT, stop_trigger=25_000)))
+        exiting = StopProgressed(
+            leg_id="sell1", filled=0, live=10, committed=10, unresolved=0, status=StopStatus.TRIGGERED
+        )
+        state, _ = group_core.decide(state, exiting, at(10))
+        assert state.record.mode is Mode.FLATTENING
+        assert state.record.reason == "stop-loss of sell1"
+
+    def test_an_escalated_hedge_makes_the_group_reduce_only(self) -> None:
+        state = hedged()
+        lost = a_hedge(LONG, 4, status=HedgeStatus.ESCALATED)
+        state, _ = group_core.decide(replace(state, hedges={lost.hedge_id: lost}), Review(), at(10))
+        assert state.record.mode is Mode.REDUCING
+
+    def test_a_shortfall_under_the_policy_flatten_flattens(self) -> None:
+        state = opened(a_group(LONG, SHORT, policy=Policy.FLATTEN))
+        state, effects = group_core.decide(state, progress(LONG, entry_filled=3, entry_abandoned=7), at(10))
+        assert (state.record.mode, state.record.reason) == (Mode.FLATTENING, "buy0 could not be filled")
+        assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
+
+
+class TestTheLimiter:
+    SHORTFALL = progress(LONG, entry_filled=3, entry_abandoned=7)
+
+    def hedging(self) -> tuple[GroupState, str]:
+        """A group that has just opened a hedge of 7."""
+        state, effects = group_core.decide(opened(), self.SHORTFALL, at(10))
+        (start,) = [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
+        assert (start.record.needed_qty, start.record.level, start.record.side) == (7, 1, Side.BUY)
+        assert state.record.hedges_placed == 1
+        hedge_id = start.record.hedge_id
+        state, _ = group_core.decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=7), at(10))
+        return state, hedge_id
+
+    @pytest.mark.parametrize(("late_ns", "decided"), [(-1, False), (0, True)])
+    def test_a_second_decision_waits_for_the_end_of_the_window_and_is_not_dropped(
+        self, late_ns: int, decided: bool
+    ) -> None:
+        state, hedge_id = self.hedging()
+        busted = progress(LONG, entry_filled=1, entry_abandoned=9)
+        state, effects = group_core.decide(state, busted, at(100))
+        assert not told(effects, hedge_name(hedge_id))
+        due = NOW + (10 + WINDOW_MS) * MS
+        assert effects.wake_ns is not None
+        assert effects.wake_ns <= due
+        _, effects = group_core.decide(state, Review(), at(at_ns=due + late_ns))
+        assert told(effects, hedge_name(hedge_id)) == [Review()] + [Cover(9)] * decided
+
+    def test_one_hedge_is_in_flight_and_a_new_one_only_after_it_has_ended(self) -> None:
+        state, hedge_id = self.hedging()
+        done = a_hedge(LONG, 7, 7, hedge_id=hedge_id, status=HedgeStatus.FILLED)
+        state, _ = group_core.decide(state, done, at(1_000))
+        busted = progress(LONG, entry_filled=1, entry_abandoned=2, entry_authorized=3)
+        _, effects = group_core.decide(state, busted, at(2_000))
+        (start,) = [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
+        assert start.record.needed_qty == 2
+        assert start.record.hedge_id != hedge_id
+
+    def test_the_same_shortfall_told_twice_is_hedged_once(self) -> None:
+        state, _ = self.hedging()
+        for ms in (20, 600, 1_200):
+            state, effects = group_core.decide(state, replace(self.SHORTFALL, unresolved=0), at(ms))
+            assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge | Cover)]
+
+    def test_nothing_is_opened_without_a_broker(self) -> None:
+        _, effects = group_core.decide(opened(), self.SHORTFALL, at(10, may_send=False))
+        assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
+
+
+class TestRestoring:
+    def test_the_limiter_and_the_ordinals_survive(self) -> None:
+        root = open_record(
+            LONG, group_id=PAIR.group_id, ordinal=11, level=1, parent_hedge_id="", needed_qty=7, closing=False,
+            trigger="x", moment=at(),
+        )  # fmt: skip
+        child = open_record(
+            LONG, group_id=PAIR.group_id, ordinal=12, level=2, parent_hedge_id=root.hedge_id, needed_qty=7,
+            closing=False, trigger="x", moment=at(5_000),
+        )  # fmt: skip
+        message = RestoreGroup(record=record(PAIR), intents=(), execution_states=(), hedges=(child, root), stops=())
+        state, effects = group_core.start(message, at(6_000))
+        assert state.opened_ns == {LONG.instrument.symbol: NOW}
+        assert state.rounds == 2
+        assert state.awaited == {leg_name("buy0"), leg_name("sell1"), hedge_name(root.hedge_id)}
+        (letter,) = told(effects, hedge_name(root.hedge_id))
+        assert isinstance(letter, StartHedge)
+        assert letter.chain == (root, child)
+
+
+def test_a_message_without_a_rule_is_an_error() -> None:
+    with pytest.raises(UnknownMessage, match="has no rule for"):
+        group_core.decide(opened(), Tick(1), at())  # type: ignore[arg-type]
+
+
+def test_a_short_leg_that_cannot_be_filled_flattens_whatever_the_policy() -> None:
+    state, _ = heard(
+        opened(), 5, progress(LONG, entry_filled=10), progress(a_leg(1, Side.SELL), entry_filled=2, entry_abandoned=8)
+    )
+    assert state.record.mode is Mode.FLATTENING

@@ -1,0 +1,256 @@
+"""One child order: how each piece of news changes what is recorded of it, and whether it can still trade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from order_cases import NOW, a_parent, alerts, at, bust, canceled, intents, new, report, submits, trade
+
+from decisions.effects import MS, Effects
+from decisions.orders.child_order import (
+    TERMINAL,
+    ChildOrder,
+    Fate,
+    new_child,
+    on_absence,
+    on_report,
+    on_sent,
+    on_submit_result,
+    submit_request,
+)
+from decisions.orders.working import work
+from domain.execution import ExecType, OrdStatus
+from domain.groups import Role
+from messages.orders import ForgetOrder, OrderSent, Outcome, SubmitResult
+from messages.records import (
+    ExecutionRecord,
+    ExecutionStateRecord,
+    IntentRecord,
+    IntentStatus,
+    RejectedEventRecord,
+    Severity,
+)
+
+
+def fresh(role: Role = Role.PROTECTION) -> ChildOrder:
+    effects = Effects()
+    work(a_parent(10, role=role), at(), effects)
+    (intent,) = intents(effects)
+    return new_child(intent)
+
+
+def heard(order: ChildOrder, *reports: object) -> tuple[ChildOrder, Effects]:
+    effects = Effects()
+    for one in reports:
+        order = on_report(order, one, at(), effects)  # type: ignore[arg-type]
+    return order, effects
+
+
+def result(order: ChildOrder, outcome: Outcome) -> SubmitResult:
+    return SubmitResult(
+        client_order_id=order.intent.client_order_id, outcome=outcome, ts_ns=NOW + 1, venue_order_id="V1", reason="why"
+    )
+
+
+ORDER = fresh()
+
+
+class TestReports:
+    def test_a_fill_writes_the_fill_the_knowledge_and_the_intent(self) -> None:
+        order, effects = heard(ORDER, trade(ORDER, 10, 10))
+        kinds = [type(record) for record in effects.records]
+        assert kinds == [ExecutionRecord, IntentRecord, ExecutionStateRecord]
+        assert (order.filled, order.live, order.fate) == (10, 0, Fate.ENDED)
+        assert order.intent.status is IntentStatus.FILLED
+        assert order.intent.terminal_ns == NOW
+
+    def test_a_duplicate_writes_nothing_and_gives_the_same_object(self) -> None:
+        order, _ = heard(ORDER, new(ORDER), trade(ORDER, 4, 4))
+        again, effects = heard(order, trade(ORDER, 4, 4))
+        assert again is order
+        assert not effects.records
+
+    def test_a_late_report_is_recorded_and_its_fill_still_counts(self) -> None:
+        first, last = trade(ORDER, 4, 4, ts_ns=NOW + 1), trade(ORDER, 6, 10, ts_ns=NOW + 2)
+        order, effects = heard(ORDER, last, first)
+        assert order.filled == 10
+        (late,) = [record for record in effects.records if isinstance(record, RejectedEventRecord)]
+        assert (late.current, late.incoming) == ("filled", "trade/partially_filled")
+        assert late.reason == "late trade: the order is already filled"
+        assert len([record for record in effects.records if isinstance(record, ExecutionRecord)]) == 2
+
+    @pytest.mark.parametrize(("status", "ended"), TERMINAL.items())
+    def test_every_end_at_the_broker_is_an_end_of_the_intent(self, status: OrdStatus, ended: IntentStatus) -> None:
+        one = trade(ORDER, 10, 10) if status is OrdStatus.FILLED else report(ORDER, ExecType(status.value), status)
+        order, _ = heard(ORDER, one)
+        assert (order.intent.status, order.fate) == (ended, Fate.ENDED)
+
+    @pytest.mark.parametrize("end", [OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED])
+    def test_a_fill_revives_an_ended_order_with_an_alert(self, end: OrdStatus) -> None:
+        order, _ = heard(ORDER, report(ORDER, ExecType(end.value), end))
+        assert order.fate is Fate.ENDED
+        order, effects = heard(order, trade(ORDER, 10, 10))
+        assert order.filled == 10
+        (alert,) = alerts(effects)
+        assert (alert.severity, alert.kind) == (Severity.WARNING, "ORDER_REVIVAL")
+
+    def test_a_bust_opens_the_order_again(self) -> None:
+        order, _ = heard(ORDER, trade(ORDER, 10, 10, exec_id="t"))
+        order, _ = heard(order, bust(ORDER, "t", 0))
+        assert (order.filled, order.live, order.fate) == (0, 10, Fate.LIVE)
+        assert (order.intent.status, order.intent.terminal_ns) == (IntentStatus.LIVE, 0)
+        order, _ = heard(order, canceled(ORDER, ts_ns=NOW + 9))
+        assert order.fate is Fate.ENDED
+
+    def test_a_cancel_that_counts_fills_which_nobody_told_is_no_end_yet(self) -> None:
+        order, _ = heard(ORDER, canceled(ORDER, cum=4))
+        assert (order.filled, order.live, order.fate) == (0, 4, Fate.LIVE)
+        order, _ = heard(order, trade(ORDER, 4, 4))
+        assert (order.filled, order.live, order.fate) == (4, 0, Fate.ENDED)
+
+
+class TestAnswersOfTheGateway:
+    def test_sent_is_noted_once_with_the_controls_that_it_passed(self) -> None:
+        effects = Effects()
+        sent = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW + 5, checks="E1 E2")
+        order = on_sent(ORDER, sent, effects)
+        assert (order.intent.status, order.intent.sent_ns, order.intent.checks) == (IntentStatus.SENT, NOW + 5, "E1 E2")
+        assert on_sent(order, sent, effects) == order
+
+    def test_accepted_is_live(self) -> None:
+        effects = Effects()
+        order = on_submit_result(ORDER, result(ORDER, Outcome.ACCEPTED), at(), effects)
+        assert (order.intent.status, order.intent.broker_order_id) == (IntentStatus.LIVE, "V1")
+        assert order.live == 10
+
+    def test_refused_is_the_end(self) -> None:
+        effects = Effects()
+        order = on_submit_result(ORDER, result(ORDER, Outcome.REFUSED), at(), effects)
+        assert (order.intent.status, order.fate, order.live) == (IntentStatus.REFUSED, Fate.ENDED, 0)
+        assert order.intent.reason.endswith("; refused: why")
+
+    def test_a_refused_copy_of_an_order_that_the_broker_has_says_nothing(self) -> None:
+        order, _ = heard(ORDER, new(ORDER))
+        assert on_submit_result(order, result(order, Outcome.REFUSED), at(), Effects()) is order
+
+    def test_unknown_counts_as_live_and_is_told(self) -> None:
+        effects = Effects()
+        order = on_submit_result(ORDER, result(ORDER, Outcome.UNKNOWN), at(), effects)
+        assert (order.intent.status, order.fate, order.live) == (IntentStatus.UNRESOLVED, Fate.LIVE, 10)
+        assert [alert.kind for alert in alerts(effects)] == ["ORDER_UNRESOLVED"]
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_nothing_is_said_of_an_ended_order(self, outcome: Outcome) -> None:
+        order, _ = heard(ORDER, canceled(ORDER))
+        assert on_submit_result(order, result(order, outcome), at(), Effects()) is order
+
+    @pytest.mark.parametrize("status", [IntentStatus.REFUSED, IntentStatus.VOID])
+    def test_a_report_revives_what_we_had_ended_ourselves(self, status: IntentStatus) -> None:
+        order = replace(ORDER, intent=replace(ORDER.intent, status=status))
+        assert order.fate is Fate.ENDED
+        order, _ = heard(order, new(ORDER))
+        assert (order.fate, order.live, order.intent.status) == (Fate.LIVE, 10, IntentStatus.LIVE)
+
+
+class TestAbsence:
+    HORIZON_NS = 2_000 * MS
+
+    def absent(self, order: ChildOrder, times: int, **moment: Any) -> tuple[ChildOrder, Effects]:
+        effects = Effects()
+        for number in range(times):
+            wanted = moment.get("wanted", True)
+            facts = {name: value for name, value in moment.items() if name != "wanted"}
+            as_of_ns = NOW + self.HORIZON_NS + number
+            order = on_absence(order, as_of_ns, 10, at(2_000, **facts), effects, wanted=wanted)
+        return order, effects
+
+    @pytest.mark.parametrize(("late_ns", "counts"), [(-1, 0), (0, 1)])
+    def test_it_is_evidence_only_well_after_the_order(self, late_ns: int, counts: int) -> None:
+        order = on_absence(ORDER, NOW + self.HORIZON_NS + late_ns, 10, at(), Effects(), wanted=True)
+        assert order.absences == counts
+
+    def test_where_ids_are_deduplicated_the_same_order_is_sent_again(self) -> None:
+        _, effects = self.absent(ORDER, 1)
+        (copy,) = submits(effects)
+        assert copy == replace(submit_request(ORDER.intent, at(), resend=True))
+
+    def test_a_copy_that_may_still_be_under_way_is_not_void_although_new_risk_has_become_forbidden(self) -> None:
+        order, _ = self.absent(ORDER, 1)
+        for late_ns in (1, 2, self.HORIZON_NS - 1):
+            as_of_ns = NOW + self.HORIZON_NS + late_ns
+            order = on_absence(order, as_of_ns, 10, at(2_500, may_open=False), Effects(), wanted=True)
+        assert (order.fate, order.absences) == (Fate.LIVE, 1)
+
+    def test_the_refusal_of_one_copy_says_nothing_about_the_other(self) -> None:
+        refusal = SubmitResult(client_order_id=ORDER.intent.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW)
+        once = on_submit_result(ORDER, refusal, at(), Effects())
+        twice = on_submit_result(self.absent(ORDER, 1)[0], refusal, at(), Effects())
+        assert [order.intent.status for order in (once, twice)] == [IntentStatus.REFUSED, IntentStatus.UNRESOLVED]
+
+    @pytest.mark.parametrize("times", [1, 2, 3])
+    def test_elsewhere_it_is_void_after_the_second_absence(self, times: int) -> None:
+        order, effects = self.absent(ORDER, times, deduplicates=False)
+        assert (order.intent.status is IntentStatus.VOID) == (times >= 2)
+        assert (order.fate is Fate.ENDED) == (times >= 2)
+        assert [type(request) for request in effects.requests] == [ForgetOrder] * (times >= 2)
+
+    def test_a_snapshot_that_comes_twice_is_one_absence(self) -> None:
+        order, as_of_ns = ORDER, NOW + self.HORIZON_NS
+        for _ in range(3):
+            order = on_absence(order, as_of_ns, 10, at(2_000, deduplicates=False), Effects(), wanted=True)
+        assert (order.fate, order.absences) == (Fate.LIVE, 1)
+
+    def test_before_the_gateway_has_said_that_it_left_a_snapshot_is_no_evidence(self) -> None:
+        asked = replace(ORDER, awaits=5)
+        order, effects = self.absent(asked, 3, deduplicates=False, gateway=5)
+        assert (order.fate, order.absences, effects.requests) == (Fate.LIVE, 0, [])
+        sent = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW, checks="E1")
+        order, _ = self.absent(on_sent(order, sent, Effects()), 2, deduplicates=False, gateway=5)
+        assert order.intent.status is IntentStatus.VOID
+        order, _ = self.absent(asked, 2, deduplicates=False, gateway=6)  # that gateway will never say it
+        assert order.intent.status is IntentStatus.VOID
+
+    @pytest.mark.parametrize("role", Role)
+    @pytest.mark.parametrize(("may_open", "wanted"), [(False, True), (True, False), (False, False)])
+    def test_an_entry_that_may_not_be_or_is_not_wanted_is_never_sent_again(
+        self, role: Role, may_open: bool, wanted: bool
+    ) -> None:
+        order, effects = self.absent(fresh(role), 2, may_open=may_open, wanted=wanted)
+        entry = role in (Role.PROTECTION, Role.RISK)
+        assert bool(submits(effects)) == (not entry)
+        assert (order.intent.status is IntentStatus.VOID) == entry
+
+    def test_an_order_that_the_broker_had_confirmed_is_never_void(self) -> None:
+        known, _ = heard(ORDER, new(ORDER))
+        order, effects = self.absent(known, 5)
+        assert (order.fate, order.live) == (Fate.LIVE, 10)
+        assert {alert.kind for alert in alerts(effects)} == {"ORDER_MISSING"}
+        assert not effects.requests
+
+    def test_a_report_starts_the_count_again(self) -> None:
+        order, _ = self.absent(ORDER, 1, deduplicates=False)
+        order, _ = heard(order, new(ORDER))
+        assert order.absences == 0
+
+    def test_an_ended_order_is_left_alone(self) -> None:
+        known, _ = heard(ORDER, canceled(ORDER))
+        order, effects = self.absent(known, 3)
+        assert order.intent == known.intent
+        assert not effects.requests
+        assert not effects.records
+
+
+@settings(deadline=None)
+@given(
+    st.permutations([new(ORDER), trade(ORDER, 4, 4), trade(ORDER, 3, 7, ts_ns=NOW + 2), canceled(ORDER, 7, NOW + 3)])
+)
+def test_in_any_order_of_arrival_the_end_is_the_same(reports: list[object]) -> None:
+    order, effects = heard(ORDER, *reports)
+    assert (order.filled, order.live, order.fate) == (7, 0, Fate.ENDED)
+    assert order.intent.status is IntentStatus.CANCELED
+    written = [record for record in effects.records if isinstance(record, ExecutionStateRecord)]
+    assert written[-1].knowledge == order.state

@@ -1,0 +1,192 @@
+"""R21: why a position changed and whose it was; the sum of what groups hold and what is foreign is the broker's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decisions.positions.books import Books, Library
+from decisions.positions.position_changes import Cause, allocate, explain
+from decisions.positions.position_checks import check_groups
+from decisions.positions.position_report import day_to_close
+from decisions.positions.positions import Comparison, SymbolBalance
+from domain.calendar import CALENDARS
+from domain.execution import Side
+from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy, Role
+from domain.instruments import Instrument, Right
+from domain.quotes import Quote
+from messages.orders import Activity, ActivityKind
+from messages.records import GroupRecord, PositionEventRecord, PositionKind, Severity
+
+STRIKE, EXPIRY = 1_000_000, "2021-01-15"
+BEFORE, AFTER = 1_610_000_000 * 10**9, 1_611_000_000 * 10**9  # 2021-01-07 and 2021-01-18 UTC
+ALWAYS = CALENDARS["always"]
+
+
+def option(right: Right = Right.PUT, style: str = "american", strike: int = STRIKE) -> Instrument:
+    return Instrument(
+        symbol=f"XYZ {right.value}{strike}", underlying="XYZ", right=right, strike=strike, expiry=EXPIRY,
+        multiplier=100, lot_size=1, tick_size=500, freeze_qty=50, style=style,
+    )  # fmt: skip
+
+
+def held_by(*groups: tuple[str, dict[str, int]], contract: Instrument | None = None) -> Library:
+    """Groups, oldest first, each with the signed units that it holds by leg: ``short`` of the contract, ``wing``."""
+    books = Books()
+    instruments = {"short": contract or option(), "wing": option(strike=STRIKE - 50_000)}
+    for age, (name, units) in enumerate(groups):
+        legs = tuple(
+            Leg(
+                leg_id=leg_id, index=index, instrument=instruments[leg_id],
+                side=Side.SELL if quantity < 0 else Side.BUY,
+                role=Role.RISK if quantity < 0 else Role.PROTECTION, score=0, target_qty=abs(quantity), limit_price=0,
+            )
+            for index, (leg_id, quantity) in enumerate(units.items())
+        )  # fmt: skip
+        group = Group(group_id=name, strategy="s", policy=Policy.COMPLETE, allow_naked=False, legs=legs)
+        books.follow(
+            GroupRecord(
+                group_id=name, cell=age % 2, strategy="s", status=GroupStatus.COMPLETED, mode=Mode.ENTERING,
+                outcome=GroupOutcome.HEDGED,
+                reason="", group=group,
+                hedges_placed=0, crashes=0, quarantined=False, created_ns=age, updated_ns=age,
+            )
+        )  # fmt: skip
+        for leg_id, quantity in units.items():  # how it came to hold them does not matter here
+            books.follow(
+                PositionEventRecord(
+                    event_id=f"{name}/{leg_id}", group_id=name, leg_id=leg_id, symbol=instruments[leg_id].symbol,
+                    quantity=quantity, kind=PositionKind.MANUAL, evidence="", activity_id=f"start/{name}/{leg_id}",
+                    price=0, ts_ns=1,
+                )
+            )  # fmt: skip
+    return Library([books])
+
+
+def compared(*balances: SymbolBalance, at_ns: int = BEFORE) -> Comparison:
+    return Comparison(as_of_ns=at_ns, symbols=balances, orders=())
+
+
+def balance(symbol: str, journal: int, broker: int, *activities: Activity) -> SymbolBalance:
+    return SymbolBalance(symbol=symbol, journal=journal, broker=broker, slack=0, activities=activities)
+
+
+def spot(price: int) -> dict[str, Quote]:
+    return {"XYZ": Quote("XYZ", AFTER, price - 100, 1, price + 100, 1)} if price else {}
+
+
+PUT, CALL, EUROPEAN = option(), option(Right.CALL), option(style="european")
+A, E, X, U = PositionKind.ASSIGNMENT, PositionKind.EXERCISE, PositionKind.EXPIRY, PositionKind.UNEXPLAINED
+
+
+@pytest.mark.parametrize(
+    ("contract", "before", "change", "shares", "price", "at_ns", "kind"),
+    [
+        (PUT, -10, 3, 300, 0, BEFORE, A),  # the shares came: a short put receives them
+        (CALL, -10, 3, -300, 0, BEFORE, A),  # a short call gives them
+        (PUT, 10, -3, -300, 0, BEFORE, E),  # a long put gives them
+        (CALL, 10, -3, 300, 0, BEFORE, E),
+        (PUT, -10, 3, -300, 0, BEFORE, U),  # shares on the wrong side are no evidence
+        (PUT, -10, 3, 299, 0, BEFORE, U),  # nor are too few
+        (PUT, -10, 3, 0, STRIKE - 50_000, BEFORE, U),  # in the money is no evidence before the last day ends
+        (PUT, -10, 10, 0, STRIKE + 50_000, AFTER, X),
+        (PUT, -10, 9, 0, STRIKE + 50_000, AFTER, U),  # an expiry leaves nothing
+        (PUT, -10, 10, 0, 0, AFTER, X),  # the price is not known: it ended, and no shares came
+        (PUT, -10, 10, 0, STRIKE - 50_000, AFTER, U),  # in the money, and yet no shares
+        (PUT, -10, 10, 0, STRIKE - 99, AFTER, X),  # less than a cent in the money is not exercised
+        (EUROPEAN, -10, 10, 0, STRIKE - 50_000, AFTER, A),
+        (EUROPEAN, 10, -10, 0, STRIKE - 50_000, AFTER, E),
+        (PUT, -10, -4, 0, STRIKE, BEFORE, U),  # it grew
+        (PUT, 10, -30, 0, STRIKE, BEFORE, U),  # it turned over
+    ],
+)
+def test_evidence_names_the_kind_and_without_it_nothing_is_guessed(
+    contract: Instrument, before: int, change: int, shares: int, price: int, at_ns: int, kind: PositionKind
+) -> None:
+    library = held_by(("g", {"short": before}), contract=contract)
+    found = explain(
+        compared(balance(contract.symbol, before, before + change), balance("XYZ", 0, shares), at_ns=at_ns),
+        {contract.symbol, "XYZ"},
+        library,
+        spot(price),
+        ALWAYS,
+    )
+    (cause,) = [cause for cause in found if cause.symbol == contract.symbol]
+    assert (cause.kind, cause.quantity) == (kind, change)
+    assert sum(cause.quantity for cause in found if cause.symbol == "XYZ") == shares
+    assert cause.evidence
+
+
+def test_what_has_not_persisted_and_no_activity_tells_is_left_alone() -> None:
+    library = held_by(("g", {"short": -10}))
+    assert explain(compared(balance(PUT.symbol, -10, -7)), set(), library, {}, ALWAYS) == []
+
+
+def test_activities_that_do_not_add_up_are_taken_only_towards_the_difference_and_once_it_persists() -> None:
+    library = held_by(("g", {"short": -10}))
+    told = [Activity(f"E{n}", ActivityKind.ASSIGNMENT, PUT.symbol, n, 0, n) for n in (2, 9, -1)]
+    both = compared(balance(PUT.symbol, -10, -5, *told))
+    assert explain(both, set(), library, {}, ALWAYS) == []
+    causes = explain(both, {PUT.symbol}, library, {}, ALWAYS)
+    assert [(cause.quantity, cause.kind) for cause in causes] == [(2, A), (3, U)]
+
+
+@given(
+    st.lists(st.integers(-40, -1) | st.integers(1, 40), min_size=1, max_size=4),
+    st.integers(-200, 200).filter(bool),
+)
+def test_every_unit_has_exactly_one_owner_and_no_group_loses_what_it_does_not_hold(held: list[int], moved: int) -> None:
+    library = held_by(*((f"g{n}", {"short": units}) for n, units in enumerate(held)))
+    cause = Cause(symbol=PUT.symbol, quantity=moved, kind=U, evidence="?")
+    letters = allocate([cause], library)
+    taken = {letter.group_id: sum(change.quantity for change in letter.changes) for letter in letters}
+    assert sum(taken.values()) == moved
+    for number, units in enumerate(held):
+        mine = taken.get(f"g{number}", 0)
+        assert mine * units <= 0 and abs(mine) <= abs(units)
+    losers = [n for n, units in enumerate(held) if units * moved < 0]
+    touched = [n for n in losers if taken.get(f"g{n}")]
+    assert touched == losers[: len(touched)], "the oldest first"
+    assert len({letter.letter_id for letter in letters}) == len(letters)
+
+
+@pytest.mark.parametrize(
+    ("short", "wing", "severity", "ratio"),
+    [
+        (-10, 10, None, 100.0),
+        (-10, 9, Severity.INFO, 90.0),  # 10 % of the target is within the limit
+        (-10, 8, Severity.CRITICAL, 80.0),
+        (-8, 10, Severity.WARNING, 100.0),
+        (0, 0, Severity.WARNING, 100.0),
+    ],
+)
+def test_s3_variance_and_hedge_ratio(short: int, wing: int, severity: Severity | None, ratio: float) -> None:
+    library = held_by(("g", {"short": -10, "wing": 10}))
+    both = compared(balance(PUT.symbol, -10, short), balance(option(strike=STRIKE - 50_000).symbol, 10, wing))
+    (check,) = check_groups(library, both, 10.0)
+    assert (check.severity, check.hedge_ratio_pct) == (severity, ratio)
+    assert (check.bought, check.sold) == (wing, -short)
+    assert bool(check.text) == (severity is not None)
+
+
+@pytest.mark.parametrize(
+    ("end_of_day", "hours", "at", "day"),
+    [
+        ("", "always", "2026-01-05T23:59:00", ""),
+        ("20:15", "always", "2026-01-05T20:14:59", ""),
+        ("20:15", "always", "2026-01-05T20:15:00", "2026-01-05"),
+        ("close", "always", "2026-01-05T23:59:00", ""),
+        ("close", "us_options", "2026-01-05T20:59:59", ""),
+        ("close", "us_options", "2026-01-05T21:00:01", "2026-01-05"),
+        ("close", "us_options", "2026-01-04T21:00:01", ""),  # a Sunday
+        ("close", "nse", "2026-01-05T10:00:01", "2026-01-05"),
+        ("close", "nse", "2099-01-05T10:00:01", ""),  # a year that no table covers
+    ],
+)
+def test_e19_a_day_ends_at_its_close_or_at_the_configured_time(end_of_day: str, hours: str, at: str, day: str) -> None:
+
+    at_ns = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 10**9
+    assert day_to_close(at_ns, end_of_day, CALENDARS[hours]) == day

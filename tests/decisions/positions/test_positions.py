@@ -1,0 +1,200 @@
+"""S3, E14: journals x broker, compared as of the snapshot's own time; neither side's lag is a difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decisions.positions.books import Books, Library
+from decisions.positions.positions import FOREIGN_ORDER, compare
+from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
+from domain.groups import Role
+from domain.orders import OrderState, merge
+from messages.orders import Activity, ActivityKind, Position, Snapshot
+from messages.positions import BrokerView
+from messages.records import (
+    ExecutionStateRecord,
+    IntentRecord,
+    IntentStatus,
+    PositionEventRecord,
+    PositionKind,
+)
+
+SYMBOL, LAG = "XYZ   210115P00095000", 1_000
+
+
+def fill(order: str, number: int, quantity: int, ts_ns: int, side: Side = Side.BUY) -> ExecutionReport:
+    return ExecutionReport(
+        client_order_id=order,
+        exec_type=ExecType.TRADE,
+        ord_status=OrdStatus.PARTIALLY_FILLED,
+        exec_id=f"{order}-{number}",
+        ts_ns=ts_ns,
+        order_qty=1_000,
+        cum_qty=0,
+        leaves_qty=0,
+        last_qty=quantity,
+        last_px=10_000,
+        symbol=SYMBOL,
+        side=side,
+    )
+
+
+def intent(order: str, side: Side, status: IntentStatus = IntentStatus.LIVE) -> IntentRecord:
+    return IntentRecord(
+        client_order_id=order, group_id="g", leg_id="leg", parent_id="p", role=Role.RISK, symbol=SYMBOL, side=side,
+        quantity=1_000, price=10_000, trigger_price=0, order_type=OrdType.LIMIT, time_in_force=TimeInForce.DAY, slice=0,
+        attempt=1, status=status, broker_order_id="", epoch=1, reference_price=0, parent_qty=1_000, cause="", reason="",
+        checks="", decided_ns=1, sent_ns=0, acknowledged_ns=0, cancel_requested_ns=0, cancel_requests=0, terminal_ns=0,
+    )  # fmt: skip
+
+
+def knowledge(order: str, reports: list[ExecutionReport]) -> ExecutionStateRecord:
+    state = OrderState.new(order, 1_000)
+    for one in reports:
+        state = merge(state, one).state
+    return ExecutionStateRecord(
+        client_order_id=order, group_id="g", ord_status=state.ord_status, order_qty=1_000, cum_qty=state.cum_qty,
+        leaves_qty=state.leaves_qty, avg_px=0, knowledge=state, updated_ns=0,
+    )  # fmt: skip
+
+
+def event(number: int, quantity: int, ts_ns: int, activity_id: str = "") -> PositionEventRecord:
+    return PositionEventRecord(
+        event_id=f"g/{number}", group_id="g", leg_id="leg", symbol=SYMBOL, quantity=quantity, kind=PositionKind.MANUAL,
+        evidence="", activity_id=activity_id, price=0, ts_ns=ts_ns,
+    )  # fmt: skip
+
+
+def snapshot(
+    as_of_ns: int,
+    fills: list[ExecutionReport],
+    held: int,
+    activities: tuple[Activity, ...] = (),
+    orders: tuple[str, ...] = (),
+) -> BrokerView:
+    return BrokerView(
+        Snapshot(
+            as_of_ns=as_of_ns,
+            session=1,
+            orders=tuple(status(order) for order in orders),
+            executions=tuple(fills),
+            positions=(Position(SYMBOL, held, 0),) if held else (),
+            activities=activities,
+        ),
+        lag_ns=LAG,
+    )
+
+
+def status(order: str, cum_qty: int = 0) -> ExecutionReport:
+    return ExecutionReport(
+        client_order_id=order, exec_type=ExecType.ORDER_STATUS, ord_status=OrdStatus.NEW, exec_id="", ts_ns=1,
+        order_qty=1_000, cum_qty=cum_qty, leaves_qty=1_000 - cum_qty, symbol=SYMBOL, side=Side.BUY,
+    )  # fmt: skip
+
+
+def library(*records: object) -> Library:
+    books = Books()
+    for record in records:
+        books.follow(record)  # type: ignore[arg-type]
+    return Library([books])
+
+
+@dataclass(frozen=True)
+class History:
+    """What really happened: trades and activities at their times, and what each side has heard of it."""
+
+    fills: list[ExecutionReport]
+    moved: list[Activity]
+    content_ns: int  # the snapshot's content is of this time
+    stale_ns: int  # and says that it is so much younger
+    heard: list[bool]  # which of the fills the journal has
+    journaled: list[bool]  # which of the activities
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    times = st.integers(10_000, 20_000)
+    sides = {"a": Side.BUY, "b": Side.SELL}
+    fills = [
+        fill(order, number, draw(st.integers(1, 50)), draw(times), sides[order])
+        for order in sides
+        for number in range(draw(st.integers(0, 4)))
+    ]
+    moved = [
+        Activity(f"E{number}", ActivityKind.MANUAL, SYMBOL, draw(st.integers(-20, 20).filter(bool)), 0, draw(times))
+        for number in range(draw(st.integers(0, 3)))
+    ]
+    return History(
+        fills,
+        moved,
+        draw(times),
+        draw(st.integers(0, LAG - 1)),
+        [draw(st.booleans()) for _ in fills],
+        [draw(st.booleans()) for _ in moved],
+    )
+
+
+@given(histories())
+def test_whatever_each_side_has_yet_to_hear_is_no_difference_that_activities_do_not_explain(past: History) -> None:
+    shown = [one for one in past.fills if one.ts_ns <= past.content_ns]
+    told = [one for one in past.moved if one.ts_ns <= past.content_ns]
+    held = sum((one.side or Side.BUY).sign * one.last_qty for one in shown) + sum(one.quantity for one in told)
+    known = [one for one, heard in zip(past.fills, past.heard, strict=True) if heard]
+    records: list[object] = []
+    for order, side in (("a", Side.BUY), ("b", Side.SELL)):
+        mine = [one for one in known if one.client_order_id == order]
+        records += [intent(order, side), knowledge(order, mine)]
+    journaled = [one for one, written in zip(past.moved, past.journaled, strict=True) if written]
+    records += [event(n, one.quantity, one.ts_ns, one.activity_id) for n, one in enumerate(journaled)]
+    view = snapshot(past.content_ns + past.stale_ns, shown, held, tuple(told), orders=("a", "b"))
+    balance = compare(library(*records), view).balance(SYMBOL)
+    assert balance.difference == sum(one.quantity for one in balance.activities)
+    assert {one.activity_id for one in balance.activities} == {one.activity_id for one in told if one not in journaled}
+
+
+def test_a_claim_without_its_trades_is_slack_and_so_is_an_order_that_is_not_listed() -> None:
+    claimed = snapshot(20_000, [], 30)
+    claimed = BrokerView(
+        Snapshot(
+            as_of_ns=20_000,
+            session=1,
+            orders=(status("a", 30),),
+            executions=(),
+            positions=claimed.snapshot.positions,
+        )
+    )
+    balance = compare(library(intent("a", Side.BUY), knowledge("a", [])), claimed).balance(SYMBOL)
+    assert (balance.difference, balance.slack) == (30, 30)
+    unlisted = compare(library(intent("a", Side.BUY)), snapshot(20_000, [], 30)).balance(SYMBOL)
+    assert (unlisted.difference, unlisted.slack) == (30, 1_000)
+
+
+def test_a_bust_counts_on_both_sides() -> None:
+    trade = fill("a", 1, 10, 5_000)
+    bust = ExecutionReport(
+        client_order_id="a", exec_type=ExecType.TRADE_CANCEL, ord_status=OrdStatus.NEW, exec_id="a-9", ts_ns=6_000,
+        order_qty=1_000, cum_qty=0, leaves_qty=0, exec_ref_id="a-1", symbol=SYMBOL, side=Side.BUY,
+    )  # fmt: skip
+    heard = library(intent("a", Side.BUY), knowledge("a", [trade]))
+    found = compare(heard, snapshot(20_000, [trade, bust], 0, orders=("a",)))
+    assert found.balance(SYMBOL).difference == 0
+    assert [one.kind for one in found.orders] == ["fill"]
+
+
+def test_what_another_client_traded_is_told_as_a_manual_activity_of_that_order() -> None:
+    theirs = fill("not-ours", 1, 7, 5_000, Side.SELL)
+    found = compare(library(), snapshot(20_000, [theirs], -7))
+    (activity,) = found.balance(SYMBOL).activities
+    assert (activity.activity_id, activity.quantity) == (f"{FOREIGN_ORDER}not-ours", -7)
+    assert [(one.kind, one.client_order_id) for one in found.orders] == [("foreign", "not-ours")]
+    journaled = library(event(0, -7, 5_000, activity.activity_id))
+    assert compare(journaled, snapshot(20_000, [theirs], -7)).balance(SYMBOL).activities == ()
+
+
+def test_an_order_that_the_journal_has_ended_and_the_broker_works_is_a_difference() -> None:
+    ended = library(intent("a", Side.BUY, IntentStatus.REFUSED))
+    (difference,) = compare(ended, snapshot(20_000, [], 0, orders=("a",))).orders
+    assert (difference.kind, difference.journal, difference.broker) == ("order", "REFUSED", "works 1000")
