@@ -93,7 +93,7 @@ class Story:
         self._numbers = 0
         limits = {
             "max_order_qty": 100, "max_order_notional": 50_000, "price_collar_pct": 20.0, "price_collar_floor": 1.0,
-            "orders_per_second": 20, "reserved_tokens": 5,
+            "orders_per_second": 20, "reserved_tokens": 5, "reference_max_age_ms": 2_000,
         }  # fmt: skip
         self.wire: list[dict[str, Any]] = []
         self.under_way: set[str] = set()  # what has left and not arrived

@@ -69,10 +69,35 @@ def facts(event: Any) -> dict[str, Any]:
 def test_E2_only_a_repair_may_leave_without_any_quote(story: Story) -> None:
     story.plan()
     story.trade("E", "long", 5)
-    story.send(story.decide("E", "long", 5, slice_no=1), bid=None, ask=None)
+    story.send(story.decide("E", "long", 5, slice_no=1, reference_price=0), bid=None, ask=None)
     story.hedge("long", 5)
     story.send(story.decide("H", "long", 5, ordinal=1), bid=None, ask=None)
     assert [p.partition(": ")[2][:22] for p in story.findings()["I25"].problems] == ["E2: nothing was quoted"]
+
+
+def unquoted(story: Story, **terms: Any) -> list[str]:
+    """What is said of an entry that left 1 s after it was decided, and found nothing quoted."""
+    story.plan()
+    order = story.decide("E", "long", 10, **terms)
+    story.wait(1)
+    story.leave(order)
+    story.send(order, bid=None, ask=None)
+    return [problem.partition(": ")[2] for problem in story.findings()["I25"].problems]
+
+
+def test_E2_an_entry_whose_quote_ended_while_it_was_under_way_is_judged_by_that_quote(story: Story) -> None:
+    assert unquoted(story) == []
+
+
+def test_E2_an_entry_whose_quote_ended_may_not_be_dearer_than_that_quote_allowed(story: Story) -> None:
+    (problem,) = unquoted(story, price=33_000)
+    assert problem.startswith("E2: 20500 beyond 12500; expected at most 20000")
+
+
+def test_E2_a_quote_that_ended_longer_ago_than_the_gateway_may_go_by_excuses_nothing(story: Story) -> None:
+    story.wire[0]["controls"]["reference_max_age_ms"] = 500
+    (problem,) = unquoted(story)
+    assert problem.startswith("E2: nothing was quoted")
 
 
 def test_E17_a_contract_that_has_expired(story: Story) -> None:

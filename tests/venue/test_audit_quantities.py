@@ -184,6 +184,30 @@ def test_I5_a_raised_need_allows_more_from_then_on(story: Story) -> None:
     assert story.failed() == set()
 
 
+def raised_before_it_arrives(story: Story, raised_to: int) -> Story:
+    """A slice of 3 is decided, and lost on its way; the need is raised by 2; it arrives behind the slice for that."""
+    story.plan()
+    story.hedge("long", 3)
+    lost = story.decide("H", "long", 3, ordinal=1)
+    story.hedge("long", raised_to)
+    story.trade("H", "long", 2, slice_no=1, ordinal=1)
+    story.fill(story.send(lost), 3)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    return story
+
+
+def test_I5_a_slice_sent_again_is_judged_by_the_need_of_those_that_overtook_it(story: Story) -> None:
+    assert raised_before_it_arrives(story, raised_to=5).failed() == set()
+
+
+def test_I5_a_slice_sent_again_beyond_what_is_needed_even_by_then(story: Story) -> None:
+    found = raised_before_it_arrives(story, raised_to=4).findings()
+    assert {name for name in found if not found[name].passed} == {"I5"}
+    assert "in its hedge 5 after order_received" in "".join(found["I5"].problems)
+    assert "expected at most 4" in found["I5"].problems[0]
+
+
 def test_I5_a_late_fill_of_an_ended_entry_is_excused_and_listed(story: Story) -> None:
     story.plan(target=5)
     entry = story.send(story.decide("E", "long", 5))

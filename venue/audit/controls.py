@@ -17,10 +17,12 @@ from domain.money import PRICE_SCALE, from_float
 from venue.audit.authority import is_entry
 from venue.audit.door import NO_RECORD
 from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, Seen, well_formed
+from venue.audit.journal import Intent
 from venue.audit.orders import Order, State, moments
 from venue.audit.quantities import committed
-from venue.audit.wire import Line
+from venue.audit.wire import ENTRY_ROLES, Line
 
+MILLISECOND_NS = SECOND_NS // 1_000
 PACE_NS = SECOND_NS * 9 // 10  # a request is noted a little after it was paced
 UNJUDGED = "not judged from records: E4, E8, E10, E11, E13, E14, E18, E19, E20"
 
@@ -34,11 +36,18 @@ class Case(NamedTuple):
     instrument: Instrument
     bid: int
     ask: int
+    decided_by: int  # the middle that the decision went by, while it is young enough for the gateway; else 0
 
     @property
     def reference(self) -> int:
-        """The middle of the exchange's quote when the order arrived; 0 when a side is missing."""
-        return (self.bid + self.ask) // 2 if self.bid and self.ask else 0
+        """The middle of the exchange's quote when the order arrived; 0 when a side is missing.
+
+        An entry that found nothing quoted may have been overtaken by the end of its quote: it is judged by that one,
+        as old as the gateway itself may take a reference to be.
+        """
+        if self.bid and self.ask:
+            return (self.bid + self.ask) // 2
+        return self.decided_by if self.left.role in ENTRY_ROLES and not (self.bid or self.ask) else 0
 
     @property
     def price(self) -> int:
@@ -49,9 +58,9 @@ class Case(NamedTuple):
 def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
     """I25.  A case is one order that arrived, under one control.
 
-    E1 size and notional, E2 collar (twice as wide: the gateway's reference may be older than the exchange's quote), E3
-    no id twice unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a second with the
-    reserve kept for repairs, E9 nothing new while killed, E17 lots, ticks, freeze quantity, expiry.
+    E1 size and notional, E2 collar (twice as wide: the gateway's reference may be older than the exchange's quote, and
+    outlive it), E3 no id twice unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a
+    second with the reserve kept for repairs, E9 nothing new while killed, E17 lots, ticks, freeze quantity, expiry.
     """
     found = Finding(name="I25", title="the pre-trade controls hold on what arrived")
     judged: Counter[str] = Counter()
@@ -61,7 +70,9 @@ def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
         if left is None or leg is None:
             continue  # I1, I2
         bid, ask = (from_float(price or 0) for price in (order.received.bid, order.received.ask))
-        case = Case(order, left[0], evidence.wire.limits[order.client_order_id], leg.instrument, bid, ask)
+        limits = evidence.wire.limits[order.client_order_id]
+        decided_by = _decided_by(evidence.intent(order), left[0], limits)
+        case = Case(order, left[0], limits, leg.instrument, bid, ask, decided_by)
         for name, check in _ORDERLY.items():
             judged[name] += 1
             wrong = check(case)
@@ -81,6 +92,14 @@ def _leg(evidence: Evidence, order: Order) -> Leg | None:
     return next((leg for leg in row.group.legs if leg.instrument.symbol == order.terms.symbol), None) if row else None
 
 
+def _decided_by(intent: Intent | None, left: Line, limits: dict[str, Any]) -> int:
+    """The intent's own reference, 0 when there was none or it had grown too old by the time that the order left."""
+    if intent is None or left.ts_ns - intent.decided_ns > limits["reference_max_age_ms"] * MILLISECOND_NS:
+        return 0
+    reference: int = intent.facts["reference_price"]
+    return reference
+
+
 def _size(case: Case) -> str:
     most, quantity = case.limits["max_order_qty"], case.order.terms.quantity
     if quantity > most:
@@ -98,7 +117,7 @@ def _collar(case: Case) -> str:
     sign = 1 if terms.side == "buy" else -1
     reference, times = (terms.trigger_price, 1) if terms.trigger_price else (case.reference, 2)
     if not reference:
-        return "" if case.left.role not in ("PROTECTION", "RISK") or case.ask or case.bid else "nothing was quoted"
+        return "" if case.left.role not in ENTRY_ROLES or case.ask or case.bid else "nothing was quoted"
     width = max(round(reference * case.limits["price_collar_pct"] / 100), from_float(case.limits["price_collar_floor"]))
     beyond = sign * (terms.price - reference)
     return f"{beyond} beyond {reference}; expected at most {times * width}" if beyond > times * width else ""

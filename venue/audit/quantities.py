@@ -160,7 +160,8 @@ def hedges_never_exceed_what_is_needed(evidence: Evidence, _: Bounds) -> Finding
     """I5.  A case is one hedge order received or replaced, or one fill of a leg that was hedged in its direction.
 
     When a hedge order is received, filled and open units of its hedge, and of its whole chain, are at most what the
-    hedge, and the chain's first hedge, needed as of the turn that decided the order (``hedge_tracking`` in the log).
+    hedge, and the chain's first hedge, needed as of the turn that decided the order (``hedge_tracking`` in the log),
+    or the latest of those that stand there: a slice that is sent again comes behind some that were decided later.
     Entry fills and the fills of hedges in the leg's direction never exceed the leg's target.
     """
     found = Finding(name="I5", title="a hedge never works more than is needed")
@@ -191,19 +192,19 @@ def _root(evidence: Evidence, hedge_id: str) -> str:
 
 
 def _check_need(found: Finding, evidence: Evidence, order: Order, step: Step, state: State, root: str) -> None:
-    intent = evidence.intent(order)
-    if intent is None:
+    if evidence.intent(order) is None:
         return  # I1, I2
     own = parent_of(order.client_order_id)
     for hedge_id, what in {root: "its chain", own: "its hedge"}.items():
         part = {o: s for o, s in state.items() if hedge_id == root or parent_of(o.client_order_id) == own}
-        needed = evidence.journal.needed(hedge_id, intent.position.turn)
+        latest = max(intent.position for one in part if (intent := evidence.intent(one)))
+        needed = evidence.journal.needed(hedge_id, latest.turn)
         if needed is None:
             found.problems.append(f"{order.client_order_id}: no hedge {hedge_id} in the log by then; expected one")
             continue
         total = committed(part)
         if total > needed:
-            excused = committed(part, Seen(evidence.journal, intent.position)) <= needed
+            excused = committed(part, Seen(evidence.journal, latest)) <= needed
             _charge(found, Excess(order, step, total, excused), f"filled and open in {what}", needed)
 
 
