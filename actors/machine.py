@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 import structlog
+from thespian.actors import Actor
 
+from actors.births import pid_of_newest_child
 from actors.logs import open_log
 from brokers.port import BrokerAdapter
 from brokers.registry import make_adapter
@@ -51,6 +53,10 @@ class Machine:
     def die(self) -> None:
         """End this process at once, without goodbyes: what is not durable never happened."""
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def born(self, parent: Actor) -> int:
+        """The process of the child that this actor has just created."""
+        return pid_of_newest_child(parent)
 
     def kill(self, pid: int) -> None:
         """SIGKILL, which ends a stopped process too; no error when it is gone."""

@@ -177,6 +177,7 @@ class SupervisionConfig(Section, frozen=True, kw_only=True):
     backoff_max_ms: NotNegative = 2_000
     heartbeat_ms: Positive = 500  # a child process is asked this often
     heartbeat_timeout_ms: Positive = 5_000  # and killed when it has not answered for so long
+    start_timeout_ms: Positive = 60_000  # … or has not started after so long; the largest journal must open within it
     group_crashes: Positive = 5  # rolled-back messages of one group before it is quarantined
     broker_silence_ms: Positive = 3_000  # no broker clock for so long: no new risk, alert
 

@@ -132,6 +132,10 @@ class SimulatedMachine(Machine):
     def die(self) -> None:
         raise Died
 
+    def born(self, parent: Any) -> int:
+        del parent
+        return self.base.pids  # they are given out in the order of births
+
     def kill(self, pid: int) -> None:
         for process in list(self.base.processes.values()):
             if process.pid == pid:

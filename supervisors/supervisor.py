@@ -24,7 +24,8 @@ class Child:
 
     spec: ChildSpec
     address: ActorAddress
-    pid: int = 0
+    born_pid: int = 0  # its process, before it has said anything
+    pid: int = 0  # the same, once it is ready
     state: str = "starting"
     detail: str = ""
     restarts: int = 0
@@ -93,7 +94,8 @@ class Supervisor(Actor):  # type: ignore[misc]
     def start_child(self, spec: ChildSpec) -> None:
         """Start one child and tell it what it is."""
         address = self.createActor(spec.actor)
-        self.children[spec.name] = Child(spec, address, heard_ms=now_ms(), restarts=self.restarts.get(spec.name, 0))
+        restarts = self.restarts.get(spec.name, 0)
+        self.children[spec.name] = Child(spec, address, machine().born(self), heard_ms=now_ms(), restarts=restarts)
         self.send(address, self.start_of(spec))
 
     def on_ready(self, message: ChildReady, sender: ActorAddress) -> None:
@@ -151,7 +153,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         """Kill a child that shares the fate of another (rest_for_one, one_for_all)."""
         child = self.children.pop(name, None)
         if child is not None:
-            machine().kill(child.pid)
+            machine().kill(child.born_pid)
 
     def restart(self, names: tuple[str, ...]) -> None:
         """Start these children again, in order."""
@@ -170,16 +172,22 @@ class Supervisor(Actor):  # type: ignore[misc]
                 self.heartbeat()
 
     def heartbeat(self) -> None:
-        """Ask every child how it is; kill one that has not answered for too long (it may hang, or be stopped)."""
+        """Ask every child how it is; kill one that has not answered for too long (it may hang, or be stopped).
+
+        One that has not started yet is given longer: a large journal takes its time to open, and answers nothing then.
+        """
         config, now = self.config.supervision, now_ms()
         self.pings += 1
         for child in list(self.children.values()):
-            late = child.pid and hung(child.heard_ms, now, config.heartbeat_timeout_ms)
-            if late and machine().is_gone(child.pid):
+            patience_ms = config.heartbeat_timeout_ms if child.pid else config.start_timeout_ms
+            late = child.born_pid and hung(child.heard_ms, now, patience_ms)
+            if late and machine().is_gone(child.born_pid):
                 self.on_exited(ChildActorExited(child.address), self.myAddress)  # nobody has told us
             elif late:
-                self.log.error("child hangs: killed", child=child.spec.name, pid=child.pid)
-                machine().kill(child.pid)
+                self.log.error(
+                    "child hangs: killed", child=child.spec.name, pid=child.born_pid, started=bool(child.pid)
+                )
+                machine().kill(child.born_pid)
             else:
                 self.send(child.address, Ping(self.pings))
         self.wakeupAfter(_ms(config.heartbeat_ms), "heartbeat")

@@ -1,4 +1,4 @@
-"""Kills a process with SIGKILL in the middle of a commit, where a test wants it; the program has no hook for this.
+"""Kills or stops a process in the middle of a commit, where a test wants it; the program has no hook for this.
 
 The started system finds a ``sitecustomize`` on its PYTHONPATH that calls :func:`install`, which wraps the two functions
 through which a cell's journal is written.  What happened is in the rule's note file, one line for each death, so that
@@ -19,10 +19,14 @@ import msgspec
 RULE = "CRASH_RULE"
 INSERTED, COMMITTED = "inserted", "committed"  # after the last INSERT and before COMMIT; right after COMMIT
 BEGIN_EPOCH = "begin_epoch"  # the word for the commit of a new epoch
+BORN = "born"  # before a process of the actor class ``word`` runs anything of its own
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """When to die: at each ``every``-th commit of ``journal`` that writes ``word``, ``times`` times in all."""
+    """When to die: at each ``every``-th commit of ``journal`` that writes ``word``, ``times`` times in all.
+
+    With ``signal`` SIGSTOP it hangs instead.
+    """
 
     notes: str
     moment: str
@@ -30,6 +34,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     word: str = ""
     every: int = 1
     times: int = 1
+    signal: int = signal.SIGKILL
 
     def environment(self, directory: Path) -> dict[str, str]:
         """What the system is to be started with."""
@@ -64,7 +69,7 @@ class Guillotine:
             return
         with Path(self.rule.notes).open("a") as notes:
             notes.write(f"{os.getpid()}\n")
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), self.rule.signal)
 
 
 class _Doomed:
@@ -104,6 +109,15 @@ def install() -> None:
             guillotine.fall(COMMITTED)
         return epoch
 
+    multiproc: Any = import_module("thespian.system.multiprocCommon")
+    start_child = multiproc.startChild
+
+    def doomed_start_child(actor: str, *rest: Any) -> None:
+        if actor == guillotine.rule.word and guillotine.rule.deaths() < guillotine.rule.times:
+            guillotine.fall(BORN)
+        start_child(actor, *rest)
+
+    multiproc.startChild = doomed_start_child
     journal._write_batch = doomed_write_batch
     journal.begin_epoch = doomed_begin_epoch
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from crash import COMMITTED, Rule
+from crash import BEGIN_EPOCH, BORN, COMMITTED, INSERTED, Rule
 from evidence import finish
 from system import STOP_DEADLINE_S, Bench, bench, id_in_cell, is_alive, plan, stop, wait_for
 
@@ -90,6 +90,21 @@ def test_a_part_that_hangs_is_killed_and_replaced_and_what_was_under_way_happens
         assert not is_alive(pid)
         finish(where, warm, GROUPS[0])
         assert any(victim in alert["text"] for alert in where.alerts() if alert["kind"] == "PROCESS_RESTARTED")
+
+
+@pytest.mark.parametrize(("moment", "word"), [(INSERTED, BEGIN_EPOCH), (BORN, "actors.gateway.BrokerGateway")])
+def test_a_part_that_hangs_before_it_has_said_a_word_is_killed_and_replaced(
+    tmp_path: Path, moment: str, word: str
+) -> None:
+    """Nobody has been told its process id then; its parent knows it."""
+    rule = Rule(notes=str(tmp_path / "hung"), moment=moment, word=word, signal=signal.SIGSTOP)
+    with bench(tmp_path, IMPATIENT | {"start_timeout_ms": 2_000}) as where:
+        system = where.start(**rule.environment(tmp_path))
+        system.wait_until_open()
+        assert rule.deaths() == 1
+        hung = int(Path(rule.notes).read_text())
+        assert not is_alive(hung)
+        system.stop()
 
 
 def test_an_alert_that_a_dead_notifier_did_not_write_is_written_by_the_next_one(tmp_path: Path) -> None:
