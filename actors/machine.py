@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,9 +22,11 @@ from actors.logs import open_log
 from brokers.port import BrokerAdapter
 from brokers.registry import make_adapter
 from brokers.wire_record import WireRecord
-from config.paths import kill_switch_path, wire_record_path
+from config.paths import journal_paths, kill_switch_path, wire_record_path
 from config.schema import BrokerConfig, Config
 from decisions.effects import MS
+from messages.records import Record
+from storage.follower import LogFollower
 from storage.port import Journal
 from storage.sqlite import open_journal
 
@@ -37,6 +39,12 @@ class Mark(Protocol):
     def touch(self) -> None: ...
 
     def unlink(self, missing_ok: bool = False) -> None: ...
+
+
+class Follower(Protocol):
+    """A reader of somebody else's journal: :class:`storage.follower.LogFollower`."""
+
+    def read(self) -> Sequence[Record]: ...
 
 
 class Machine:
@@ -79,6 +87,21 @@ class Machine:
     def open_journal(self, path: Path) -> Journal:
         """Own the journal at ``path``.  Raises ``JournalError``."""
         return open_journal(path)
+
+    def journals(self, directory: str | Path) -> list[Path]:
+        """The cells' journals in there, whoever owns them, by cell number."""
+        return journal_paths(directory)
+
+    def follow_journal(self, path: Path) -> Follower:
+        """Read along in a journal that somebody else writes."""
+        return LogFollower(path)
+
+    def replace(self, path: Path, content: bytes) -> None:
+        """Put a file in its place, whole or not at all.  Raises ``OSError``."""
+        path.parent.mkdir(exist_ok=True)
+        beside = path.with_name(path.name + ".new")
+        beside.write_bytes(content)
+        beside.replace(path)
 
     def complain(self, text: str) -> None:
         """Say this where it is seen although no file can be written."""

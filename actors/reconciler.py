@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import msgspec
 from thespian.actors import ActorAddress
 
+from actors.machine import Follower, machine
 from actors.process import ProcessActor
-from config.paths import day_report_path, journal_paths, positions_path
+from config.paths import day_report_path, positions_path
 from decisions.positions.books import Books, Library
 from decisions.positions.position_report import PositionReport, day_to_close, end_of_day, report
 from decisions.positions.reconciler import Look, Reconciler
@@ -22,7 +23,7 @@ from domain.rollout import FIRST_CELL
 from messages import wire
 from messages.positions import Attend, BrokerSeen, Finding, Findings, Probe
 from monitoring.catalogue import DIFFERENCES
-from storage.follower import JournalReplaced, LogFollower
+from storage.follower import JournalReplaced
 from storage.port import JournalError
 
 ASK_MS = 500  # while something is suspected, the broker is asked again so often
@@ -36,7 +37,7 @@ class PositionReconciler(ProcessActor):
     def __init__(self) -> None:
         super().__init__()
         self.handlers = {BrokerSeen: self.on_seen}
-        self.followers: dict[Path, tuple[LogFollower, Books]] = {}
+        self.followers: dict[Path, tuple[Follower, Books]] = {}
         self.symbols: frozenset[str] = frozenset()
         self.last: PositionReport | None = None
         self.problem = "no snapshot yet"
@@ -92,11 +93,11 @@ class PositionReconciler(ProcessActor):
     def read_journals(self) -> Library:
         """All journals as of now.  Raises ``JournalError`` when one cannot be read: then nothing is compared."""
         directory, cells = self.config.system.journal_dir, self.config.system.cells
-        paths = journal_paths(directory)
+        paths = machine().journals(directory)
         if len(paths) < cells:
             raise JournalError(f"{len(paths)} of {cells} journals are in {directory}")
         for path in paths:
-            follower, books = self.followers.setdefault(path, (LogFollower(path), Books()))
+            follower, books = self.followers.setdefault(path, (machine().follow_journal(path), Books()))
             try:
                 records = follower.read()
             except JournalReplaced:
@@ -154,9 +155,6 @@ class PositionReconciler(ProcessActor):
     def write(self, path: Path, last: PositionReport) -> None:
         """Put a report in its place, whole or not at all; a full disk must not stop the comparison."""
         try:
-            path.parent.mkdir(exist_ok=True)
-            beside = path.with_name(path.name + ".new")
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(last), indent=1))
-            beside.replace(path)
+            machine().replace(path, msgspec.json.format(msgspec.json.encode(last), indent=1))
         except OSError as error:
             self.log.error("a report could not be written", path=str(path), error=str(error))

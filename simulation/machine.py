@@ -9,19 +9,38 @@ from typing import Any
 import msgspec
 import structlog
 
-from actors.machine import Machine, Mark
+from actors.machine import Follower, Machine, Mark
 from brokers.embedded.adapter import DECLARED, EmbeddedAdapter
 from brokers.port import BrokerAdapter
 from brokers.wire_record import WireRecord
 from config.schema import BrokerConfig, Config
-from messages.records import EscalationRecord
+from messages.records import EscalationRecord, Record
 from simulation.base import Died, SeededBase
 from simulation.faults import Faults
 from simulation.network import Network
 from simulation.watch import Watch
+from storage.log import EMPTY
 from storage.memory import MemoryJournal
-from storage.port import CommitUnknown, Journal, JournalUnavailable, Turn
+from storage.port import CommitUnknown, Journal, JournalError, JournalUnavailable, Turn
 from venue.audit.wire import Line
+
+
+class DiskFollower:
+    """Reads along in the journal on a simulated disk, by its bytes (:class:`storage.follower.LogFollower`)."""
+
+    def __init__(self, disks: dict[Path, MemoryJournal], path: Path) -> None:
+        self._disks, self._path, self._head = disks, path, EMPTY
+
+    def read(self) -> list[Record]:
+        found: list[Record] = []
+        head = self._head
+        for turn in self._disks[self._path].turns()[head.turn :]:
+            if not turn.continues(head):
+                raise JournalError(f"{self._path}: the hash chain is broken at turn {turn.turn}")
+            found += turn.records()
+            head = turn.head
+        self._head = head
+        return found
 
 
 class Flag:
@@ -193,6 +212,15 @@ class SimulatedMachine(Machine):
     def kill_switch(self, config: Config) -> Mark:
         del config
         return self.killed
+
+    def journals(self, directory: str | Path) -> list[Path]:
+        return sorted(path for path in self.disks if path.parent == Path(directory) and path.stem.startswith("cell-"))
+
+    def follow_journal(self, path: Path) -> Follower:
+        return DiskFollower(self.disks, path)
+
+    def replace(self, path: Path, content: bytes) -> None:
+        """The reports that a person may look at: nobody does."""
 
     def complain(self, text: str) -> None:
         """Nobody looks."""

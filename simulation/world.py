@@ -54,6 +54,8 @@ HEAL_NS = 240_000 * MS  # broker time within which everything must have ended
 CALM_TRIES = 20  # how often a moment without an order under way is looked for, a second apart
 CALM_NS = 2_000 * MS  # how often the end is looked for
 ASK_AGAIN_NS = 2_000 * MS  # an operator without an answer asks again
+BEAT_S = 0.25  # how often the exchange says what time it is; a real one does every 0.1 s, which is no more dangerous
+CALM_BEAT_S = 1.0  # and once every group has ended
 MAX_STEPS = 200_000  # of one run: more is a livelock (L4)
 
 
@@ -116,7 +118,7 @@ class World:
             mischief,
             monotonic=self.schedule.monotonic,
             timer=self.schedule,
-            turn_s=0.1,
+            turn_s=BEAT_S,
         )
 
     # --- the run ---
@@ -160,6 +162,7 @@ class World:
             self._until(self.schedule.now_ns + CALM_NS)
             open_now = self.open_groups()
             if not open_now and self._answered():
+                self.server.turn_s = CALM_BEAT_S
                 self._until(self.schedule.now_ns + self.rest_ns)
                 for _ in range(CALM_TRIES):
                     if not self._under_way():

@@ -50,7 +50,7 @@ class Server:
         turn_s: float = TURN_S,
         note_time: Callable[[int], None] | None = None,
     ) -> None:
-        self._monotonic, self._timer, self._turn_s = monotonic, timer, turn_s
+        self._monotonic, self._timer, self.turn_s = monotonic, timer, turn_s
         self._note_time = note_time  # told the time before any client is
         self._exchange = exchange
         self._promises = promises
@@ -152,7 +152,7 @@ class Server:
             connection.flush()
             if beat:
                 connection.send(wire.VenueHeartbeat(ts_ns=self._now))
-        self._later(0 if behind else self._turn_s, self.turn)
+        self._later(0 if behind else self.turn_s, self.turn)
 
     def _later(self, delay_s: float, act: Callable[[], None]) -> None:
         (self._timer or asyncio.get_running_loop()).call_later(delay_s, act)
