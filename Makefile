@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv/runtime.stamp
 DEV := .venv/dev.stamp
+RIVALS := .venv/rivals.stamp
 # Two workers, for the two cores that CI has.
 WORKERS ?= 2
 
@@ -16,7 +17,7 @@ help: ## Show what there is
 demo: $(RUNTIME) ## Watch groups fill while processes are killed under them (ARGS="--groups 40 --nasty full")
 	@$(BIN)/python run_system.py demo $(ARGS)
 
-bench: $(RUNTIME) ## Measure this and its rivals side by side (ARGS="B2 --quick")
+bench: $(RUNTIME) $(RIVALS) ## Measure this and its rivals side by side (ARGS="B2 --quick")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 test: $(DEV) ## Run the tests (ARGS="tests/domain -k slices")
@@ -56,4 +57,15 @@ $(RUNTIME): requirements.lock
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+# The rivals of the benchmarks have a venv of their own.  One that cannot be had here is named in the table.
+$(RIVALS): $(RUNTIME) requirements-bench.lock
+	@test -x .venv/bench/bin/python || $(PYTHON) -m venv .venv/bench
+	@.venv/bench/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock || \
+	  { echo "not all rivals can be installed here; trying them one by one" >&2; \
+	    .venv/bench/bin/pip install --quiet --disable-pip-version-check -r requirements.lock; \
+	    for rival in pykka dbos nautilus_trader; do \
+	      .venv/bench/bin/pip install --quiet --disable-pip-version-check -c requirements-bench.lock $$rival || true; \
+	    done; }
 	@touch $@

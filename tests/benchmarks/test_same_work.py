@@ -9,8 +9,9 @@ from pathlib import Path
 
 import aiosqlite
 
+from benchmarks.book import SCHEMA, told
 from benchmarks.cell import Cell
-from benchmarks.plain import SCHEMA, PlainWay
+from benchmarks.plain import PlainWay
 from benchmarks.workload import QUANTITY, Broker, Order
 from domain.execution import ExecutionReport, Side
 from messages import wire
@@ -41,7 +42,7 @@ async def of_the_plain_way(path: Path) -> list[Order]:
         while orders:
             for batch in broker.wave(orders, 50):
                 await program.take([one for one in wire.events(wire.pack(batch)) if isinstance(one, ExecutionReport)])
-            orders = [Order(o.client_order_id, o.symbol, o.side, o.quantity) for o in program.released]
+            orders = told(program.released)
             found = found + orders
             program.released.clear()
         return found
