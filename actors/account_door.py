@@ -11,6 +11,7 @@ from actors.fan_out import FanOut
 from config.schema import ControlsConfig
 from decisions.gateway.account_controls import Accounted, halted, refusal
 from decisions.gateway.ledger import Ledger
+from decisions.gateway.repeats import subject_of
 from decisions.gateway.standing import SOFT
 from decisions.gateway.working_book import Working
 from domain.quotes import Quote
@@ -79,14 +80,14 @@ class AccountDoor:
         self.remember(subject, "E10", ControlAction.USED, order, text, now_ns, by=granted.by)
         return True
 
-    def newly_disabled(self) -> list[Working]:
-        """Entries that work although the repeated-execution throttle has just disabled them (E8)."""
-        disabled, self.watch.disabled = self.watch.disabled, []
+    def disabled_entries(self) -> list[Working]:
+        """Entries that work although the repeated-execution throttle has disabled them (E8)."""
+        standing = self.memory.standing
         return [
             working
-            for each in disabled
-            for working in self.ledger.book.of(each.symbol)
-            if working.is_entry and working.side is each.side
+            for symbol in {record.symbol for record in standing.all_disabled()}
+            for working in self.ledger.book.of(symbol)
+            if working.is_entry and standing.disabled(subject_of(symbol, working.side))
         ]
 
     def remember(

@@ -10,7 +10,7 @@ from config.schema import ControlsConfig
 from decisions.effects import MS
 from decisions.gateway.account import DAY_NS, Account, Fill
 from decisions.gateway.loss import carried, result
-from decisions.gateway.repeats import Repeated, Repeats
+from decisions.gateway.repeats import Repeats
 from decisions.gateway.standing import LOSS
 from domain.execution import ExecutionReport
 from domain.instruments import Instrument
@@ -32,7 +32,7 @@ class AccountWatch:
         self.config, self.memory, self.cells, self.measures = config, memory, cells, measures
         self.account = Account()
         self.repeats = Repeats(config)
-        self.disabled: list[Repeated] = []  # since the gateway last looked: what works of it is to be canceled
+        self.disabled = False  # something was, since the gateway last looked: what works of it is to be canceled
         self._bare: dict[int, int] = {}  # uncovered units by cell
         self._bare_since_ns = 0
         self._known_ns = 0  # when the first snapshot came
@@ -75,7 +75,7 @@ class AccountWatch:
         )
         self.measures.add("control_actions_total", control="E8")
         if repeated.entry:
-            self.disabled.append(repeated)
+            self.disabled = True
             self._remember(repeated.subject, "E8", ControlAction.DISABLED, text, fill.ts_ns, symbol=repeated.symbol)
             text += f"; new risk in it is stopped until 'controls enable \"{repeated.subject}\"'"
         else:

@@ -15,7 +15,7 @@ ASK_AGAIN_MS = 250  # a cancel of an entry that is in the way
 
 class Crossings:
     """Repairs that wait until our own order on the other side is gone; but not for ever, because a missing hedge is
-    worse than two orders of ours that meet.  ``cancel`` asks the broker to cancel one."""
+    worse than two orders of ours that meet.  ``cancel`` has one canceled."""
 
     def __init__(self, wait_ms: int, book: WorkingBook, cancel: Callable[[Working], None]) -> None:
         self._wait_ms, self._book, self._cancel = wait_ms, book, cancel

@@ -21,6 +21,7 @@ from brokers.corrections import in_fix_words
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.wire_record import RecordedAdapter
 from config.paths import gateway_journal_path
+from decisions.gateway.lanes import WINDOW_MS
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
 from domain.quotes import Quote
@@ -52,7 +53,7 @@ BUSY_FOR_MS = 200  # so long after a request left it counts as busy: the rest of
 
 
 class BrokerGateway(ProcessActor):
-    """One per system; restarting it loses nothing but its tokens: the broker and the cells' journals know the rest."""
+    """One per system; restarting it loses nothing: broker, cells' journals and wire record know all of it."""
 
     role: ClassVar[str] = "gateway"
     session: BrokerSession  # these from :meth:`open` on
@@ -98,10 +99,12 @@ class BrokerGateway(ProcessActor):
     def open(self, adapter: BrokerAdapter) -> None:
         """Take an adapter into service."""
         wire_record = machine().wire_record(self.config, self.log)
+        left_ms = wire_record.left_ms(WINDOW_MS)
         recorded = RecordedAdapter(adapter, wire_record)
         self.session = BrokerSession(recorded, self.config, self.cells, self.measures, self.log)
         self.memory = ControlLog(gateway_journal_path(self.config.system.journal_dir), self.log)
         self.door = OrderDoor(self.config.controls, self.memory, self.session, self.cells, self.measures, self.log)
+        self.door.lanes.remember(left_ms)
         kill_file = machine().kill_switch(self.config)
         self.trading = Trading(kill_file, self.memory, self.door, self.session, self.cells, self.log, wire_record)
         limits = msgspec.to_builtins(self.config.controls)
@@ -163,6 +166,7 @@ class BrokerGateway(ProcessActor):
         self.trading.review()
         if self.door.let_out():
             self.left_ms = now_ms()
+        self.trading.verify()
         self.memory.flush()
         for text in self.door.misdirected:
             self.trouble(text)
@@ -192,6 +196,7 @@ class BrokerGateway(ProcessActor):
                 self.door.account.watch.load(event, self.session.clock_ns)
                 self.session.hold(self.door.account.watch.held)
                 self.trading.on_snapshot()
+                self.door.stop_repeated(again=True)
                 self.session.on_snapshot(event)
                 self.reconciler.show(event, self.session.number, self.session.adapter.capabilities.snapshot_lag_ms)
             case InstrumentList():

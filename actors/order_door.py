@@ -15,8 +15,8 @@ from actors.fan_out import FanOut
 from actors.machine import now_ms
 from config.schema import ControlsConfig
 from decisions.gateway.controls import Controls
-from decisions.gateway.lanes import Lanes
-from decisions.gateway.ledger import KEPT_ORDERS, Ledger
+from decisions.gateway.lanes import OWN_EPOCH, Lanes, is_own, lane_of
+from decisions.gateway.ledger import KEPT_ORDERS, Ledger, OpenOrder
 from decisions.gateway.working_book import Working
 from domain.rollout import realm_of_order
 from messages import wire
@@ -50,7 +50,7 @@ class OrderDoor:
         self.adapter = session.adapter
         self.ledger, self.lanes = Ledger(), Lanes(config)
         self.controls = Controls(config, session.config.broker.calendar)
-        self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self._cancel)
+        self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self.ask_cancel)
         self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings)
         self.controls.overridden = lambda name, order: self.account.overridden(name, order, session.clock_ns)
         self.killed = False
@@ -65,9 +65,12 @@ class OrderDoor:
             elif isinstance(request, SubmitOrder) and request.client_order_id in self.unsent:
                 self.answer_unsent(replace(request, resend=False), self.unsent[request.client_order_id])
             elif not self._withdrawn(request):
-                waiting = self.lanes.put(request)
-                if waiting is not None:
-                    self.answer_unsent(waiting, "canceled before it was sent")
+                self._line_up(request)
+
+    def _line_up(self, request: SubmitOrder | CancelOrder | ModifyOrder) -> None:
+        waiting = self.lanes.put(request)
+        if waiting is not None:
+            self.answer_unsent(waiting, "canceled before it was sent")
 
     def _withdrawn(self, request: wire.Request) -> bool:
         """The cancel of an order that waits for a crossing one (E12) has nothing else to do."""
@@ -83,21 +86,33 @@ class OrderDoor:
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
             return False
+        now, left = now_ms(), 0
         for held in self.crossings.waiting():
-            self.submit(held)
-        released = self.lanes.take(now_ms())
-        for request in released:
-            if realm_of_order(request.client_order_id) not in (self.cells.realm, None):
-                self.refuse_misdirected(request)
-                continue
-            match request:
-                case SubmitOrder():
-                    self.submit(request)
-                case CancelOrder():
-                    self.adapter.cancel(request)
-                case ModifyOrder():
-                    self.modify(request)
-        return bool(released)
+            if not self.lanes.free(lane_of(held), now):
+                break
+            left += self._spends(self.submit(held), now)
+        while (request := self.lanes.next(now)) is not None:
+            left += self._spends(self.release(request), now)
+        return left > 0
+
+    def _spends(self, left: bool, now: int) -> bool:
+        """What has left had a token, and nothing else had (E7)."""
+        if left:
+            self.lanes.spend(now)
+        return left
+
+    def release(self, request: SubmitOrder | CancelOrder | ModifyOrder) -> bool:
+        """What a lane has let go; whether it left for the broker."""
+        if realm_of_order(request.client_order_id) not in (self.cells.realm, None):
+            self.refuse_misdirected(request)
+            return False
+        match request:
+            case SubmitOrder():
+                return self.submit(request)
+            case CancelOrder():
+                return self.cancel(request)
+            case ModifyOrder():
+                return self.modify(request)
 
     def refuse_misdirected(self, request: CancelOrder | ModifyOrder | SubmitOrder) -> None:
         """An order of the other realm: a paper order must never reach a broker, whatever goes wrong elsewhere."""
@@ -108,52 +123,68 @@ class OrderDoor:
         self.misdirected.append(text)
         self.answer_unsent(request, text)
 
-    def submit(self, order: SubmitOrder) -> None:
-        """Judge an order, and write it to the broker or answer it."""
+    def submit(self, order: SubmitOrder) -> bool:
+        """Judge an order, and write it to the broker, answer it or hold it back; whether it left."""
         now_ns = self.session.clock_ns
         judged = self.controls.judge(order, self.cells.quotes, self.ledger, now_ns=now_ns, killed=self.killed)
         if judged.duplicate:
-            return
-        if not judged.allowed:
-            self.refuse(order, judged.reason)
-            return
-        problem = self.account.forbids(order, now_ns)
+            return False
+        problem = self.account.forbids(order, now_ns) if judged.allowed else judged.reason
         if problem:
             self.refuse(order, problem)
-            return
+            return False
         if self.account.holds_back(order, now_ns):
-            return
+            return False
         self.measures.add("orders_sent_total", role=order.role.value)
         self.ledger.sent(order)
         self.adapter.submit(order)
         sent = OrderSent(client_order_id=order.client_order_id, ts_ns=now_ns, checks=judged.checks)
         self.cells.pass_on(order.client_order_id, sent)
+        return True
 
-    def stop_repeated(self) -> None:
-        """What the repeated-execution throttle has just disabled must not work on either (E8)."""
-        for working in self.account.newly_disabled():
-            self._cancel(working)
+    def cancel(self, request: CancelOrder) -> bool:
+        """Ask the broker; one of the gateway's own for an order that has ended by now has nothing to do."""
+        if is_own(request) and not self.ledger.may_trade(request.client_order_id):
+            return False
+        self.adapter.cancel(request)
+        return True
 
-    def _cancel(self, working: Working) -> None:
-        order_id, venue_order_id = working.client_order_id, working.venue_order_id
-        request_id = f"{order_id}/x{self.session.clock_ns}"
-        self.adapter.cancel(
-            CancelOrder(client_order_id=order_id, venue_order_id=venue_order_id, request_id=request_id, epoch=0)
+    def stop_repeated(self, *, again: bool = False) -> None:
+        """What the repeated-execution throttle has disabled must not work on either (E8); ``again``: look anew."""
+        if again or self.account.watch.disabled:
+            self.account.watch.disabled = False
+            for working in self.account.disabled_entries():
+                self.ask_cancel(working)
+
+    def ask_cancel(self, working: Working | OpenOrder) -> None:
+        """A control wants this order gone.  The cancel waits in its lane like any other (E7), once however often it is
+        asked for, and is lost with the link or this process: whoever wants it asks again as long as the reason stands.
+        """
+        order_id = working.client_order_id
+        self._line_up(
+            CancelOrder(
+                client_order_id=order_id,
+                venue_order_id=working.venue_order_id,
+                request_id=f"{order_id}/x{self.session.clock_ns}",
+                epoch=OWN_EPOCH,
+            )
         )
 
-    def modify(self, change: ModifyOrder) -> None:
-        """Judge a change in place like a new order with its terms, and ask the broker or answer it."""
+    def modify(self, change: ModifyOrder) -> bool:
+        """Judge a change in place like a new order with its terms, and ask the broker or answer it; whether it left."""
         judged = self.controls.judge_change(
             change, self.cells.quotes, self.ledger, now_ns=self.session.clock_ns, killed=self.killed
         )
-        if judged.allowed:
-            self.adapter.modify(change)
-        else:
+        if not judged.allowed:
             self.refuse(change, judged.reason)
+            return False
+        self.adapter.modify(change)
+        return True
 
     def refuse(self, request: SubmitOrder | ModifyOrder, reason: str) -> None:
         """A control does not let this leave: counted, journaled, answered.  ``reason`` begins with its name."""
         control = reason.partition(":")[0]
+        self.crossings.drop(lambda held: held is request)
         self.measures.add("orders_refused_total", control=control)
         self.log.warning("request refused", client_order_id=request.client_order_id, reason=reason)
         meant = request if isinstance(request, SubmitOrder) else self.ledger.payload(request.client_order_id)
@@ -174,22 +205,19 @@ class OrderDoor:
 
     def drop_older(self, cell: int, epoch: int) -> None:
         """Nothing of a cell's older incarnation leaves (I18)."""
-        older = lambda request: self.cells.home_of(request.client_order_id) == cell and request.epoch < epoch  # noqa: E731
-        self.lanes.drop(older)
-        self.crossings.drop(older)
+
+        def is_older(request: SubmitOrder | CancelOrder | ModifyOrder) -> bool:
+            home = self.cells.home_of(request.client_order_id)
+            return home == cell and request.epoch < epoch and not is_own(request)
+
+        self.lanes.drop(is_older)
+        self.crossings.drop(is_older)
 
     def cancel_entries(self) -> int:
-        """Ask the broker to cancel every working entry of ours; how many there are."""
+        """Have every working entry of ours canceled; how many there are."""
         entries = self.ledger.open_entries()
         for entry in entries:
-            self.adapter.cancel(
-                CancelOrder(
-                    client_order_id=entry.client_order_id,
-                    venue_order_id=entry.venue_order_id,
-                    request_id=f"{entry.client_order_id}/k{self.session.clock_ns}",
-                    epoch=0,
-                )
-            )
+            self.ask_cancel(entry)
         return len(entries)
 
     def forget(self, void: ForgetOrder) -> None:

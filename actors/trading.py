@@ -38,6 +38,7 @@ class Trading:
         self.kill_file, self.memory, self.door, self.session = kill_file, memory, door, session
         self.cells, self.log, self.wire_record = cells, log, wire_record
         self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: none seen yet
+        self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
         door.killed = kill_file.exists()
         self.review()
@@ -108,8 +109,14 @@ class Trading:
         count = self.door.cancel_entries()
         if count:
             self.record("canceled/entries", self.told.reason, ControlAction.CANCELED, quantity=count)
-        self.session.adapter.request_snapshot()  # its answer verifies that no entry works any more (R24)
+        self.unverified = self.session.is_up  # otherwise the next session begins with a snapshot
         return count
+
+    def verify(self) -> None:
+        """When the last cancel has left, only the broker can say that no entry works any more (R24)."""
+        if self.unverified and self.session.is_up and not self.door.lanes.own_cancels:
+            self.unverified = False
+            self.session.adapter.request_snapshot()
 
     def set_kill_switch(self, *, on: bool) -> int:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""

@@ -21,6 +21,24 @@ from brokers.port import BrokerAdapter, BrokerEvent, Capabilities, Heartbeat, Li
 from domain.execution import ExecutionReport
 from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
 
+MS = 1_000_000  # in ns
+TAIL_BYTES = 1 << 20  # of the record: some 2,000 lines
+LEAVING = frozenset({"submit", "cancel", "modify"})
+
+
+class _Left(msgspec.Struct, frozen=True):
+    """Of a line, what happened and when."""
+
+    kind: str
+    host_ns: int
+
+
+def _left(line: bytes) -> _Left | None:
+    try:
+        return msgspec.json.decode(line, type=_Left)
+    except msgspec.DecodeError:
+        return None  # the first line of a tail is half a line, and the last one of a killed process may be
+
 
 class WireRecord:
     """Appends to ``path``.
@@ -36,7 +54,7 @@ class WireRecord:
         pid: int,
     ) -> None:
         self.clock_ns = 0
-        self._monotonic_ns, self._pid = monotonic_ns, pid
+        self._path, self._monotonic_ns, self._pid = path, monotonic_ns, pid
         self._log, self._failed = log, False
         self._encoder = msgspec.json.Encoder()
         try:
@@ -56,6 +74,22 @@ class WireRecord:
             os.write(self._file, self._encoder.encode(line) + b"\n")
         except OSError as error:
             self._fail(error)
+
+    def left_ms(self, within_ms: int) -> list[int]:
+        """When something last left, by whatever process, oldest first: milliseconds of the machine's monotonic clock.
+
+        The broker counts on when a gateway is restarted (E7).  A record that cannot be read says that nothing left.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+                lines = file.read().splitlines()
+        except OSError as error:
+            self._fail(error)
+            return []
+        now_ms = self._monotonic_ns() // MS
+        found = sorted(left.host_ns // MS for left in map(_left, lines) if left is not None and left.kind in LEAVING)
+        return [at_ms for at_ms in found if now_ms - within_ms < at_ms <= now_ms]
 
     def _fail(self, error: OSError) -> None:
         if not self._failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from messages.records import EscalationRecord, Record
 from simulation.base import Died, SeededBase
 from simulation.faults import Faults
 from simulation.network import Network
+from simulation.schedule import MS
 from simulation.watch import Watch
 from storage.log import EMPTY
 from storage.memory import MemoryJournal
 from storage.port import CommitUnknown, Journal, JournalError, JournalUnavailable, Turn
-from venue.audit.wire import Line
+from venue.audit.wire import LEAVING, Line
 
 
 class DiskFollower:
@@ -99,9 +101,16 @@ class SimulatedJournal(MemoryJournal):
 class SimulatedWireRecord(WireRecord):
     """What leaves for the broker, shown to ``seen`` line by line."""
 
-    def __init__(self, seen: Callable[[Line], None], monotonic_ns: Callable[[], int], pid: int) -> None:
+    def __init__(
+        self, lines: list[Line], seen: Callable[[Line], None], monotonic_ns: Callable[[], int], pid: int
+    ) -> None:
         self.clock_ns = 0
-        self._seen, self._monotonic_ns, self._pid = seen, monotonic_ns, pid
+        self._lines, self._seen, self._monotonic_ns, self._pid = lines, seen, monotonic_ns, pid
+
+    def left_ms(self, within_ms: int) -> list[int]:
+        now_ms = self._monotonic_ns() // MS
+        recent = takewhile(lambda line: line.host_ns // MS > now_ms - within_ms, reversed(self._lines))
+        return [line.host_ns // MS for line in recent if line.kind in LEAVING][::-1]
 
     def write(self, line: dict[str, Any]) -> None:
         self._seen(msgspec.convert(line, Line))
@@ -203,7 +212,7 @@ class SimulatedMachine(Machine):
 
     def wire_record(self, config: Config, log: structlog.typing.FilteringBoundLogger) -> WireRecord:
         del config, log
-        return SimulatedWireRecord(self._note, self.monotonic_ns, self.pid())
+        return SimulatedWireRecord(self.wire, self._note, self.monotonic_ns, self.pid())
 
     def _note(self, line: Line) -> None:
         self.wire.append(line)

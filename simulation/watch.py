@@ -6,8 +6,9 @@ durable, and at the alert log; never at what an actor believes.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from decisions.effects import MS
 from decisions.groups.group_levels import naked_allowance
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from config.schema import Config
     from simulation.world import World
 
+SECOND_NS = 999 * MS  # tokens are kept in whole milliseconds
+ARRIVALS = {"order_received": "submit", "cancel_received": "cancel"}  # the exchange notes a change by its outcome only
 DELIVERY_NS = 10_000 * MS  # broker time within which an alert has arrived once all is well
 
 
@@ -40,6 +43,9 @@ class Watch:
         self.decided_ns: dict[tuple[str, str], int] = {}  # group and symbol -> when its last hedge was decided
         self.raised: set[str] = set()  # escalation ids
         self.numbers: dict[str, str] = {}  # client order id -> the exchange's number for it
+        self.limits: dict[str, Any] = {}  # of the gateway that started last
+        self.left: deque[int] = deque()  # when something left within the last second, whichever gateway sent it
+        self.asked: Counter[tuple[str, str]] = Counter()  # what left and has not arrived: kind and id
 
     # --- journals ---
 
@@ -80,8 +86,10 @@ class Watch:
         demand = self.oracles.demand
         if line.kind == "start":
             self.gateways.append(line.pid)
+            self.limits = line.controls
         if line.kind not in LEAVING:
             return
+        self._judge_pace(line)
         demand(
             line.pid == self.gateways[-1], "I17", f"{line.client_order_id} leaves gateway {line.pid} after a newer one"
         )
@@ -93,10 +101,25 @@ class Watch:
             line.epoch >= newest, "I18", f"{line.client_order_id} leaves with epoch {line.epoch}; {newest} is at work"
         )
 
+    def _judge_pace(self, line: Line) -> None:
+        """E7: the broker counts what leaves, whoever sent it and whichever gateway; new risk spares the reserve."""
+        self.left.append(line.host_ns)
+        while self.left[0] <= line.host_ns - SECOND_NS:
+            self.left.popleft()
+        most = self.limits["orders_per_second"] - (self.limits["reserved_tokens"] if line.new_risk else 0)
+        text = f"E7: {line.kind} {line.client_order_id} is request {len(self.left)} of a second; {most} may be"
+        self.oracles.demand(len(self.left) <= most, "I25", text)
+        self.asked[line.kind, line.request_id or line.client_order_id] += 1
+
     # --- the exchange ---
 
     def on_truth(self, event: TruthEvent) -> None:
         """Something happened at the exchange."""
+        if event.kind in ARRIVALS:
+            key = ARRIVALS[event.kind], event.request_id or event.client_order_id
+            self.asked[key] -= 1
+            text = f"E7: {event.kind} {key[1]} arrived more often than it left: it was never counted"
+            self.oracles.demand(self.asked[key] >= 0, "I25", text)
         if event.kind == "accepted":
             number = self.numbers.setdefault(event.client_order_id, event.venue_order_id)
             twice = f"{event.client_order_id} is at the exchange twice, as {number} and {event.venue_order_id}"

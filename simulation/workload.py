@@ -11,6 +11,7 @@ from config.schema import (
     AlertsConfig,
     BrokerConfig,
     Config,
+    ControlsConfig,
     HedgeConfig,
     MetricsConfig,
     OrdersConfig,
@@ -145,7 +146,9 @@ def _plan(tape: Tape, number: int) -> Plan:
 
 
 def _config(tape: Tape, *, rests: bool) -> Config:
+    rate, reserved = tape.corner("requests a second, and the reserve", ((200, 40), (5, 2), (3, 1)))
     return Config(
+        controls=ControlsConfig(orders_per_second=rate, reserved_tokens=reserved),
         system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", (1, 2))),
         broker=BrokerConfig(
             answer_timeout_ms=tape.corner("answer timeout, ms", (2_000, 500)),

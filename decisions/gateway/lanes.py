@@ -8,7 +8,7 @@ second after a pause, and a broker that counts per second would refuse the rest,
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -44,8 +44,14 @@ LANE_OF_ROLE: Final = {
     Role.RISK: Lane.RISK,
 }
 ENTRY_LANES: Final = frozenset({LANE_OF_ROLE[role] for role in ENTRY_ROLES})
+OWN_EPOCH: Final = 0  # of the gateway's own cancels; those of cells begin with 1
 _Key = tuple[str, ...]
 _SUBMIT: Final = "submit"
+
+
+def is_own(request: Request) -> bool:
+    """Whether it is a cancel that a control asks for (E8, E9, E12, E13): no cell's epoch stands behind it."""
+    return isinstance(request, CancelOrder) and request.epoch == OWN_EPOCH
 
 
 def lane_of(request: Request) -> Lane:
@@ -93,18 +99,32 @@ class Lanes:
             self._enqueue(request)
         return withdrawn
 
-    def take(self, now_ms: int) -> list[Request]:
-        """What may leave now, most urgent first; it counts as sent."""
-        self._recover(now_ms)
-        released: list[Request] = []
+    def next(self, now_ms: int) -> Request | None:
+        """The most urgent request that may leave now, out of its lane; if it does leave, :meth:`spend` its token."""
         for lane, waiting in self._waiting.items():
-            limit = self._limit(lane)
-            while waiting and len(self._spent) < limit:
+            if waiting and self.free(lane, now_ms):
                 key, request = waiting.popitem(last=False)
                 del self._lane_of[key]
-                self._spent.append(now_ms)
-                released.append(request)
-        return released
+                return request
+        return None
+
+    def free(self, lane: Lane, now_ms: int) -> bool:
+        """Whether there is a token for a request of this lane."""
+        self._recover(now_ms)
+        return len(self._spent) < self._limit(lane)
+
+    def spend(self, now_ms: int) -> None:
+        """A request leaves."""
+        self._spent.append(now_ms)
+
+    def remember(self, left_ms: Iterable[int]) -> None:
+        """An earlier gateway sent something at these times, oldest first: the broker still counts it."""
+        self._spent.extend(left_ms)
+
+    @property
+    def own_cancels(self) -> int:
+        """How many cancels wait that the gateway itself asks for."""
+        return sum(is_own(request) for request in self._waiting[Lane.CANCEL].values())
 
     def query(self, now_ms: int) -> bool:
         """Whether a query may leave now, which spends a token: not before what is more urgent.  Else ask again."""
@@ -170,7 +190,9 @@ class Lanes:
 
 
 def _key(request: Request) -> _Key:
-    """What makes two requests the same one."""
+    """What makes two requests the same one.  One cancel by the gateway itself is as good as two of the same order."""
+    if is_own(request):
+        return "cancel", request.client_order_id
     if isinstance(request, SubmitOrder):
         return _SUBMIT, request.client_order_id
     return "change", request.request_id
@@ -179,4 +201,6 @@ def _key(request: Request) -> _Key:
 def _same(one: Request, other: Request) -> bool:
     if isinstance(one, SubmitOrder) and isinstance(other, SubmitOrder):
         return same_payload(one, other)
+    if is_own(one):
+        return True
     return one == replace(other, epoch=one.epoch)

@@ -150,6 +150,10 @@ class Ledger:
         """Whether this id was sent, or seen at the broker."""
         return client_order_id in self._orders
 
+    def may_trade(self, client_order_id: str) -> bool:
+        """Whether this order may still become a fill."""
+        return client_order_id in self._live
+
     def payload(self, client_order_id: str) -> SubmitOrder | None:
         """The order as it was last sent; ``None`` when this incarnation did not send it."""
         known = self._orders.get(client_order_id)

@@ -38,6 +38,26 @@ MUTANTS: Final = (
     _without_control("E6", "children may exceed their parent"),
     off("E7", "no tokens are reserved", returns("decisions.gateway.lanes:Lanes._limit", "self._tokens")),
     off("E7 pace", "nothing is paced at all", returns("decisions.gateway.lanes:Lanes._limit", "10**9")),
+    off(
+        "E7 own",
+        "the cancels that controls make by themselves do not wait for a token",
+        edit("actors.order_door:OrderDoor.ask_cancel", ("self._line_up(", "self.adapter.cancel(")),
+    ),
+    off(
+        "E7 crossings",
+        "a repair that waited for a crossing leaves without a token",
+        edit("actors.order_door:OrderDoor.let_out", ("if not self.lanes.free(lane_of(held), now):", "if False:")),
+    ),
+    off(
+        "E7 restart",
+        "a gateway that is started again has all its tokens",
+        returns("brokers.wire_record:WireRecord.left_ms", "[]"),
+    ),
+    off(
+        "E8 working",
+        "what works of a disabled entry is canceled at most once",
+        edit("actors.order_door:OrderDoor.stop_repeated", ("again or ", "")),
+    ),
     _without_account_control("E8", "what repeats itself is not disabled"),
     off(
         "E8 memory",

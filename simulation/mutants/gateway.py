@@ -41,7 +41,19 @@ MUTANTS: Final = (
         "no-pace",
         "requests leave as fast as they come",
         ("I25",),
-        edit("decisions.gateway.lanes:Lanes.take", ("while waiting and len(self._spent) < limit:", "while waiting:")),
+        returns("decisions.gateway.lanes:Lanes.free", "True"),
+    ),
+    Mutant(
+        "tokenless-controls",
+        "the cancels that controls make by themselves do not wait for a token",
+        ("I25",),
+        edit("actors.order_door:OrderDoor.ask_cancel", ("self._line_up(", "self.adapter.cancel(")),
+    ),
+    Mutant(
+        "tokenless-crossings",
+        "a repair that waited for a crossing leaves without a token",
+        ("I25",),
+        edit("actors.order_door:OrderDoor.let_out", ("self._spends(self.submit(held), now)", "self.submit(held)")),
     ),
     Mutant(
         "kill-misses-what-waits",

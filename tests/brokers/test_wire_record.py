@@ -35,6 +35,22 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_e7_a_restarted_gateway_reads_what_left_within_the_last_second_and_skips_half_a_line(tmp_path: Path) -> None:
+    path, clock = tmp_path / "wire.jsonl", [0]
+    record = WireRecord(path, structlog.get_logger(), lambda: clock[0] * 1_000_000, 42)
+    for kind, at_ms in (("submit", 100), ("login", 300), ("cancel", 900), ("modify", 1_000)):
+        clock[0] = at_ms
+        record.note(kind)
+    with path.open("ab") as file:
+        file.write(b'{"kind": "subm')
+    clock[0] = 1_500
+    assert record.left_ms(1_000) == [900, 1_000]
+    clock[0] = 50
+    assert record.left_ms(1_000) == [], "the machine was started anew"
+    path.unlink()
+    assert record.left_ms(1_000) == []
+
+
 def test_orders_cancels_and_changes_are_noted_with_epoch_and_process_and_still_sent(tmp_path: Path) -> None:
     path = tmp_path / "wire.jsonl"
     adapter, record = opened(path)

@@ -136,3 +136,15 @@ def test_E7_more_requests_in_a_second_than_allowed_with_the_reserve_kept(story: 
         story.line("submit", client_order_id=order, role=role, epoch=1, resend=True, quantity=number)
     problems = [problem for problem in story.findings()["I25"].problems if "E7" in problem]
     assert problems == [f"{order}: E7: request {most + 1} of a second; expected {most}"]
+
+
+def test_E7_a_controls_own_cancels_count_and_so_does_what_left_before_a_restart(story: Story) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    for number in range(20):
+        story.now += SECOND // 100
+        if number == 10:
+            story.line("start", controls=story.wire[0]["controls"])
+        story.line("cancel", client_order_id=order, request_id=f"{order}/x{number}", epoch=0)
+    problems = [problem for problem in story.findings()["I25"].problems if "E7" in problem]
+    assert problems == [f"{order}: E7: request 21 of a second; expected 20"]

@@ -88,6 +88,14 @@ def test_I26_new_risk_that_leaves_while_killed(story: Story) -> None:
     assert "E9: an entry left while killed" in found["I25"].problems[0]
 
 
+def test_I26_a_gateway_that_has_heard_no_clock_yet_is_killed_at_the_latest_time_that_was_known(story: Story) -> None:
+    story.plan()
+    enter(story)
+    story.kill()
+    story.wire[-1]["ts_ns"] = 0
+    assert story.failed() == set()
+
+
 def test_I26_new_risk_that_arrives_long_after_the_kill(story: Story) -> None:
     story.plan()
     order = story.decide("E", "long", 10)

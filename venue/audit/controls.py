@@ -20,7 +20,7 @@ from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, Seen, wel
 from venue.audit.journal import Intent
 from venue.audit.orders import Order, State, moments
 from venue.audit.quantities import committed
-from venue.audit.wire import ENTRY_ROLES, Line
+from venue.audit.wire import ENTRY_ROLES, LEAVING, Line
 
 MILLISECOND_NS = SECOND_NS // 1_000
 PACE_NS = SECOND_NS * 9 // 10  # a request is noted a little after it was paced
@@ -175,9 +175,10 @@ def _pace(found: Finding, evidence: Evidence) -> int:
     for line in evidence.wire.lines:
         if line.kind == "start":
             pid, limits = line.pid, line.controls
-            recent.clear()
-        if line.kind not in ("submit", "cancel", "modify") or not line.epoch or line.pid != pid:
-            continue  # the kill switch's own cancels do not wait for a turn
+            if recent and line.host_ns < recent[-1]:
+                recent.clear()  # the machine was started anew
+        if line.kind not in LEAVING or line.pid != pid:
+            continue
         cases += 1
         recent.append(line.host_ns)
         while recent[0] <= line.host_ns - PACE_NS:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 NAME = "wire.jsonl"
 LEAVING = frozenset({"submit", "cancel", "modify"})
@@ -85,7 +86,10 @@ class Wire:
         """Each time in which the kill switch was on."""
         spans: list[Killed] = []
         current: Killed | None = None
-        for line in self.lines:
+        clock_ns = 0
+        for each in self.lines:
+            clock_ns = max(clock_ns, each.ts_ns)  # a gateway that has just started knows no broker time yet
+            line = replace(each, ts_ns=clock_ns)
             turned = line.kind == "kill" or (line.kind == "start" and line.killed)
             if current is None and turned and (line.on or line.killed):
                 current = Killed(line, None, [])

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from config.schema import ControlsConfig
 from decisions.effects import Request
-from decisions.gateway.lanes import ENTRY_LANES, LANE_OF_ROLE, Lane, Lanes, lane_of
+from decisions.gateway.lanes import ENTRY_LANES, LANE_OF_ROLE, OWN_EPOCH, Lane, Lanes, lane_of
 from domain.execution import OrdType
 from domain.groups import Role, parent_tag
 from messages.orders import SubmitOrder
@@ -20,6 +20,15 @@ from messages.orders import SubmitOrder
 
 def lanes_of(rate: int, reserved: int = 0) -> Lanes:
     return Lanes(ControlsConfig(orders_per_second=rate, reserved_tokens=reserved))
+
+
+def take(lanes: Lanes, now_ms: int) -> list[Request]:
+    """All that leaves at this time."""
+    left: list[Request] = []
+    while (request := lanes.next(now_ms)) is not None:
+        lanes.spend(now_ms)
+        left.append(request)
+    return left
 
 
 def submit(role: Role, number: int = 0) -> SubmitOrder:
@@ -65,30 +74,30 @@ def test_the_most_urgent_leaves_first_and_a_lane_is_first_in_first_out() -> None
     ]
     fill(lanes, *leaving[7:], *leaving[5:7], *leaving[3:5], *leaving[:3])
     assert len(lanes) == 10
-    assert lanes.take(0) == leaving
-    assert (len(lanes), lanes.take(0)) == (0, [])
+    assert take(lanes, 0) == leaving
+    assert (len(lanes), take(lanes, 0)) == (0, [])
 
 
 def test_a_seconds_worth_leaves_at_once_and_a_token_comes_back_after_exactly_a_second() -> None:
     lanes = lanes_of(3)
     hedges = [submit(Role.HEDGE, number) for number in range(8)]
     fill(lanes, *hedges)
-    assert lanes.take(500) == hedges[:3]
-    assert lanes.take(1_499) == []
-    assert lanes.take(1_500) == hedges[3:6]
-    assert lanes.take(9_000) == hedges[6:]
+    assert take(lanes, 500) == hedges[:3]
+    assert take(lanes, 1_499) == []
+    assert take(lanes, 1_500) == hedges[3:6]
+    assert take(lanes, 9_000) == hedges[6:]
 
 
 def test_new_risk_never_uses_the_reserved_tokens_and_repairs_do() -> None:
     lanes = lanes_of(5, reserved=2)
     entries = [submit(Role.RISK, number) for number in range(5)]
     fill(lanes, *entries)
-    assert lanes.take(0) == entries[:3]
+    assert take(lanes, 0) == entries[:3]
     repairs = [submit(Role.HEDGE, number) for number in range(3)]
     fill(lanes, *repairs)
-    assert lanes.take(1) == repairs[:2]
-    assert lanes.take(1_000) == [repairs[2]]  # three tokens are back: five held, of which two were spent at 1 ms
-    assert lanes.take(1_001) == entries[3:]
+    assert take(lanes, 1) == repairs[:2]
+    assert take(lanes, 1_000) == [repairs[2]]  # three tokens are back: five held, of which two were spent at 1 ms
+    assert take(lanes, 1_001) == entries[3:]
 
 
 @pytest.mark.parametrize("reserved", [4, 5])
@@ -102,24 +111,51 @@ def test_the_next_moment_is_told() -> None:
     assert lanes.next_ms(0) is None
     fill(lanes, submit(Role.RISK), submit(Role.RISK, 1))
     assert lanes.next_ms(10) == 10
-    assert lanes.take(10) == [submit(Role.RISK)]
+    assert take(lanes, 10) == [submit(Role.RISK)]
     assert lanes.next_ms(20) == 1_010
     fill(lanes, submit(Role.HEDGE), submit(Role.HEDGE, 1))
     assert lanes.next_ms(20) == 20
-    assert lanes.take(20) == [submit(Role.HEDGE)]
+    assert take(lanes, 20) == [submit(Role.HEDGE)]
     assert lanes.next_ms(30) == 1_010
-    assert lanes.take(1_010) == [submit(Role.HEDGE, 1)]
+    assert take(lanes, 1_010) == [submit(Role.HEDGE, 1)]
     assert lanes.next_ms(1_011) == 2_010  # the entry needs both tokens back: one is reserved
+
+
+def test_what_does_not_leave_after_all_costs_nobody_a_token() -> None:
+    lanes = lanes_of(1)
+    first, second = submit(Role.HEDGE), submit(Role.HEDGE, 1)
+    fill(lanes, first, second)
+    assert lanes.next(0) == first
+    assert take(lanes, 0) == [second]
+    assert take(lanes, 999) == []
+
+
+def test_what_an_earlier_gateway_sent_counts_on() -> None:
+    lanes = lanes_of(3)
+    lanes.remember([100, 600])
+    hedges = [submit(Role.HEDGE, number) for number in range(4)]
+    fill(lanes, *hedges)
+    assert take(lanes, 700) == hedges[:1]
+    assert take(lanes, 1_100) == hedges[1:2]
+    assert take(lanes, 1_600) == hedges[2:3]
+
+
+def test_the_gateways_own_cancel_of_an_order_waits_once_however_often_it_is_asked_for() -> None:
+    lanes = lanes_of(10)
+    own = replace(a_cancel(an_entry()), epoch=OWN_EPOCH)
+    fill(lanes, own, replace(own, request_id="later"), a_cancel(an_entry()))
+    assert lanes.own_cancels == 1
+    assert take(lanes, 0) == [own, a_cancel(an_entry())]
 
 
 def test_a_query_waits_for_what_is_more_urgent_and_spends_a_token() -> None:
     lanes = lanes_of(2, reserved=1)
     fill(lanes, submit(Role.RISK, 0))
     assert lanes.query(0)  # new risk is less urgent than a query
-    assert lanes.take(0) == []  # and the last token is not for it
+    assert take(lanes, 0) == []  # and the last token is not for it
     fill(lanes, a_cancel(an_order()))
     assert not lanes.query(0)
-    assert lanes.take(0) == [a_cancel(an_order())]
+    assert take(lanes, 0) == [a_cancel(an_order())]
     assert not lanes.query(999)
     assert lanes.query(1_000)
 
@@ -129,7 +165,7 @@ def test_the_cancel_of_a_waiting_submit_takes_it_out_and_does_not_leave_itself()
     waiting, other = an_entry(0), an_entry(1)
     fill(lanes, waiting, other)
     assert lanes.put(a_cancel(waiting)) == waiting
-    assert lanes.take(0) == [other]
+    assert take(lanes, 0) == [other]
 
 
 def test_the_cancel_of_a_waiting_resend_leaves_because_the_first_copy_may_be_at_the_broker() -> None:
@@ -137,15 +173,15 @@ def test_the_cancel_of_a_waiting_resend_leaves_because_the_first_copy_may_be_at_
     resend = an_entry(resend=True)
     fill(lanes, resend)
     assert lanes.put(a_cancel(resend)) == resend
-    assert lanes.take(0) == [a_cancel(resend)]
+    assert take(lanes, 0) == [a_cancel(resend)]
 
 
 def test_the_cancel_of_a_submit_that_has_left_leaves_too() -> None:
     lanes = lanes_of(10)
     fill(lanes, an_entry())
-    assert lanes.take(0) == [an_entry()]
+    assert take(lanes, 0) == [an_entry()]
     fill(lanes, a_cancel(an_entry()))
-    assert lanes.take(0) == [a_cancel(an_entry())]
+    assert take(lanes, 0) == [a_cancel(an_entry())]
 
 
 def test_the_same_request_again_waits_once_in_its_old_place_with_the_newest_epoch() -> None:
@@ -156,22 +192,22 @@ def test_the_same_request_again_waits_once_in_its_old_place_with_the_newest_epoc
         fill(lanes, replace(request, epoch=7))
     fill(lanes, replace(an_entry(1), epoch=3, resend=True))
     assert len(lanes) == 4
-    assert lanes.take(0) == [replace(requests[number], epoch=7) for number in (2, 3, 0, 1)]
+    assert take(lanes, 0) == [replace(requests[number], epoch=7) for number in (2, 3, 0, 1)]
 
 
 def test_another_order_under_an_id_that_waits_stays_in_line_so_that_it_can_be_refused_openly() -> None:
     lanes = lanes_of(10)
     impostor = an_entry(quantity=15)
     fill(lanes, an_entry(), impostor)
-    assert lanes.take(0) == [an_entry(), impostor]
+    assert take(lanes, 0) == [an_entry(), impostor]
 
 
 def test_a_request_may_wait_again_after_it_has_left() -> None:
     lanes = lanes_of(10)
     fill(lanes, an_entry())
-    lanes.take(0)
+    take(lanes, 0)
     fill(lanes, replace(an_entry(), resend=True))
-    assert lanes.take(0) == [replace(an_entry(), resend=True)]
+    assert take(lanes, 0) == [replace(an_entry(), resend=True)]
 
 
 def waiting_everywhere() -> tuple[Lanes, list[SubmitOrder], list[Request]]:
@@ -185,22 +221,22 @@ def waiting_everywhere() -> tuple[Lanes, list[SubmitOrder], list[Request]]:
 def test_the_kill_switch_gets_the_entries_and_everything_else_still_leaves() -> None:
     lanes, entries, others = waiting_everywhere()
     assert lanes.drop_entries() == entries
-    assert lanes.take(0) == others
+    assert take(lanes, 0) == others
 
 
 def test_everything_can_be_dropped_and_put_again() -> None:
     lanes, entries, others = waiting_everywhere()
     assert lanes.drop_all() == [*others, *entries]
-    assert (len(lanes), lanes.take(0)) == (0, [])
+    assert (len(lanes), take(lanes, 0)) == (0, [])
     fill(lanes, entries[0])
-    assert lanes.take(0) == [entries[0]]
+    assert take(lanes, 0) == [entries[0]]
 
 
 def test_requests_of_an_old_epoch_can_be_dropped() -> None:
     lanes = lanes_of(10)
     fill(lanes, an_entry(0, epoch=1), an_entry(1, epoch=2))
     assert lanes.drop(lambda request: request.epoch < 2) == [an_entry(0, epoch=1)]
-    assert lanes.take(0) == [an_entry(1, epoch=2)]
+    assert take(lanes, 0) == [an_entry(1, epoch=2)]
 
 
 STEPS = st.lists(
@@ -247,7 +283,7 @@ def test_the_rate_holds_over_any_second_entries_spare_the_reserve_and_nothing_is
         else:
             now_ms += number
             due = lanes.next_ms(now_ms)
-            released = lanes.take(now_ms)
+            released = take(lanes, now_ms)
             assert bool(released) == (due == now_ms)
             left.extend((now_ms, request) for request in released)
             came_out.extend(released)
@@ -256,7 +292,7 @@ def test_the_rate_holds_over_any_second_entries_spare_the_reserve_and_nothing_is
         assert due is not None
         assert due <= now_ms + 1_000
         now_ms = due
-        released = lanes.take(now_ms)
+        released = take(lanes, now_ms)
         assert released
         left.extend((now_ms, request) for request in released)
         came_out.extend(released)
