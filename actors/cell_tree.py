@@ -7,7 +7,7 @@ runs the tree until it is quiet, commits *one* transaction, and only then hands 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from actors.counting import count_turn
 from actors.desk import Desk
-from actors.desk_letters import ClockBehind, DeskPost, SnapshotTaken, StepEnded
+from actors.desk_letters import ClockBehind, DeskPost, Mail, SnapshotTaken, StepEnded
 from actors.inprocess import InProcessSystem
 from actors.machine import machine
 from actors.turn import SYSTEM, Turn
@@ -33,11 +33,13 @@ from messages import market
 from messages.group import Review
 from messages.identity import input_id
 from messages.market import gateway_of
-from messages.orders import InstrumentList, Snapshot
-from messages.records import EscalationRecord, ProcessedEventRecord, Record
+from messages.orders import InstrumentList, News, Snapshot
+from messages.records import EscalationRecord, Record
 from monitoring.measures import Measures
 from storage.port import Journal
 from storage.port import Turn as JournalTurn
+
+_NEWS = frozenset(News.__args__)
 
 
 class Released(msgspec.Struct, frozen=True):
@@ -107,8 +109,12 @@ class CellTree:
         """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""
         named = [(message, input_id(message)) for message in inputs]
         self._seen = self.journal.seen({cause for _, cause in named if cause})
-        for message, cause in named:
-            self._take(message, cause)
+        for news, some in groupby(named, lambda pair: type(pair[0]) in _NEWS):
+            if news:
+                self._take_news(list(some))
+            else:
+                for message, cause in some:
+                    self._take(message, cause)
         turn = self._turn
         records = tuple(record for _, record in turn.records)
         if records:
@@ -148,6 +154,26 @@ class CellTree:
             self.gate = gate.turn(self.gate, message)
             if self.gate != noted:
                 self._remember(f"reconciled/{self.journal.epoch}/{message.session}", message, [])
+        self._follow_up(before)
+
+    def _take_news(self, named: list[tuple[Any, str]]) -> None:
+        """One step for all news in a row: every order is joined before any level is worked out anew."""
+        fresh = []
+        for news, cause in named:
+            if cause in self._seen:
+                self._turn.safeguards["S9"] += 1
+                continue
+            self._seen.add(cause)
+            self._note_time(news)
+            fresh.append((cause, news))
+        if fresh:
+            before = self.gate
+            self._note_market()
+            self._step(Mail(tuple(fresh)), fresh[-1][0])
+            self._follow_up(before)
+
+    def _follow_up(self, before: Gate) -> None:
+        """What a step has changed for the gate; when that opens, everybody looks again."""
         behind_ms = self._behind_ns // 1_000_000
         behind = behind_ms > self.config.orders.quote_max_age_ms  # by then no quote counts as fresh
         levels = (self._turn.frozen, self.journal.storage_low, behind)
@@ -162,6 +188,14 @@ class CellTree:
             self._step(Review(), "gate opened")
 
     def _step(self, message: msgspec.Struct, cause: str) -> list[tuple[str, Record]]:
+        records = self._post(message, cause)
+        while self._turn.again:
+            again, self._turn.again = self._turn.again, []
+            for news in again:
+                records = [*records, *self._post(news, input_id(news))]
+        return records
+
+    def _post(self, message: msgspec.Struct, cause: str) -> list[tuple[str, Record]]:
         self._turn.moment = self._moment(cause)
         self.system.tell(self._desk, message)
         return self._close_step()
@@ -181,10 +215,7 @@ class CellTree:
     def _remember(self, event_id: str, message: msgspec.Struct, records: list[tuple[str, Record]]) -> None:
         owner = next((group_id for group_id, _ in records if group_id), SYSTEM)
         self._seen.add(event_id)
-        record = ProcessedEventRecord(
-            event_id=event_id, kind=type(message).__name__, group_id=owner, ts_ns=self.clock_ns
-        )
-        self._turn.records.append((SYSTEM, record))
+        self._turn.remember(event_id, type(message).__name__, owner)
 
     def _note_time(self, message: msgspec.Struct) -> None:
         match message:

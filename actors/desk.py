@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from thespian.actors import Actor, ActorAddress, ChildActorExited
 
 from actors.admission import Admission, Waiting
 from actors.alert_book import AlertBook
-from actors.desk_letters import ClockBehind, DeskPost, SnapshotTaken, StepEnded
+from actors.desk_letters import ClockBehind, DeskPost, Mail, SnapshotTaken, StepEnded
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
 from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
@@ -21,7 +22,7 @@ from decisions.effects import MS, Effects
 from decisions.gateway.session import halt_text, restricted_legs
 from decisions.groups.contracts import tell_changes
 from decisions.groups.validation import PlanRefused, validate
-from decisions.orders.news import News
+from decisions.orders.news import decisive
 from decisions.orders.snapshots import sort_out
 from decisions.positions import moves
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
@@ -30,6 +31,7 @@ from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
+from messages.identity import input_id
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.operator import (
     Acknowledge,
@@ -40,7 +42,7 @@ from messages.operator import (
     KillSwitch,
     SubmitGroup,
 )
-from messages.orders import InstrumentList, OrderAbsent, Snapshot
+from messages.orders import InstrumentList, News, OrderAbsent, Snapshot
 from messages.positions import PositionIssue, PositionsMoved
 from messages.records import EscalationRecord, GroupRecord, Record, Severity
 from messages.supervision import AlertDelivered
@@ -79,6 +81,7 @@ class Desk(Actor):  # type: ignore[misc]
             BrokerSilent: self.on_silence,
             MarketStatus: self.on_market_status,
             Review: self.on_gate_opened,
+            Mail: self.on_mail,
             StepEnded: self.on_step_ended,
             SnapshotTaken: self.on_snapshot_taken,
             ClockBehind: self.on_clock_behind,
@@ -176,6 +179,20 @@ class Desk(Actor):  # type: ignore[misc]
         elif isinstance(news, ExecutionReport):
             self.on_foreign(news)
 
+    def on_mail(self, mail: Mail) -> None:
+        """Give each group all that is new of its orders at once."""
+        found: dict[str, list[News]] = {}
+        for event_id, news in mail.items:
+            group_id = self.nursery.owner(news.client_order_id)
+            self.turn.remember(event_id, type(news).__name__, group_id or SYSTEM)
+            if group_id is not None:
+                found.setdefault(group_id, []).append(news)
+            elif isinstance(news, ExecutionReport):
+                self.on_foreign(news)
+        for group_id, about in found.items():
+            self.turn.moments[group_id] = replace(self.turn.moment, cause=input_id(decisive(about)))
+            self.nursery.tell(group_id, about)
+
     def on_foreign(self, report: ExecutionReport) -> None:
         """An order that no intent explains: recorded, alerted, never guessed at."""
         side = report.side.value if report.side else "?"
@@ -196,11 +213,15 @@ class Desk(Actor):  # type: ignore[misc]
         open_orders = [order_id for group_id in self.nursery for order_id in index.open_orders(group_id)]
         found = sort_out(snapshot, open_orders, lambda order_id: self.nursery.owner(order_id) is not None)
         self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
-        for report in found.reports:
-            self.on_news(report)
         self.absent = found.absent
-        for absent in found.absent:
-            self.on_news(absent)
+        told: dict[str, list[News]] = {}
+        told_of: list[News] = [*found.reports, *found.absent]
+        for news in told_of:
+            group_id = self.nursery.owner(news.client_order_id)
+            if group_id is not None:
+                told.setdefault(group_id, []).append(news)
+        for group_id, about in told.items():
+            self.nursery.tell(group_id, about)
         for report in found.foreign:
             self.on_foreign(report)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from actors.inprocess import InProcessSystem
 from actors.turn import Turn
+from messages.orders import News
 from messages.records import Record
 from storage.port import Journal
 
@@ -19,6 +20,12 @@ class DeskPost:
     turn: Turn
     journal: Journal
     system: InProcessSystem
+
+
+class Mail(msgspec.Struct, frozen=True, tag=True):
+    """What is new of orders, each with its id for the inbox (cell to Desk): one step for all of it."""
+
+    items: tuple[tuple[str, News], ...]
 
 
 class StepEnded(msgspec.Struct, frozen=True, tag=True):

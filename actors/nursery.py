@@ -1,8 +1,9 @@
 """The groups of a cell that are in memory: started, restored, stopped, and rebuilt after a crash.
 
 Strategy ``one_for_all`` within a group: its actors share one fate, because they share one set of rows.  The message
-that crashed a group is tried once more on the rebuilt one; failing again it is parked in ``rejected_events`` and the
-group is quarantined, which means reduce-only; failing even then, the group is given up to a person.
+that crashed a group is tried once more on the rebuilt one, a bulletin piece by piece; failing again it is parked in
+``rejected_events`` and the group is quarantined, which means reduce-only; failing even then, the group is given up to
+a person.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from actors.shell import Appointment
 from actors.turn import OrderIndex, Turn
 from decisions.effects import Effects
 from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
-from messages.group import CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
+from messages.group import Bulletin, CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
-from messages.orders import CancelOrder
+from messages.orders import CancelOrder, News
 from messages.records import GroupRecord, Record, RejectedEventRecord, Severity
 from storage.port import Journal
 
@@ -103,6 +104,14 @@ class Nursery:
         self._letters.setdefault(group_id, []).append(letter)
         self._send(self._addresses[group_id], letter)
 
+    def tell(self, group_id: str, news: Sequence[News]) -> None:
+        """Post what is new of a group's orders, all of it at once."""
+        if len(news) > 1 and group_id not in self.given_up:
+            self.give(group_id, Bulletin(tuple(news)))
+            return
+        for one in news:
+            self.give(group_id, one)
+
     def dismiss(self, group_id: str) -> None:
         """Stop a group's actors; the journal keeps what they knew."""
         address = self._addresses.pop(group_id, None)
@@ -122,14 +131,22 @@ class Nursery:
         if rows is None:
             self.turn.replies.append((f"submit:{group_id}", _internal_error(crash)))
             return
+        letters = self._letters[group_id] = self._singly(self._letters.get(group_id, []))
         limit = self.turn.moment.config.supervision.group_crashes
         record = replace(rows.record, crashes=rows.record.crashes + strikes, updated_ns=self.turn.moment.at_ns)
         if strikes <= RETRIES and record.crashes <= limit:
-            self._restart(replace(rows, record=record), self._letters.get(group_id, []))
+            self._restart(replace(rows, record=record), letters)
         elif strikes <= RETRIES + 1:
             self._quarantine(replace(rows, record=record), crash)
         else:
             self._give_up(replace(rows, record=record), crash)
+
+    def _singly(self, letters: list[msgspec.Struct]) -> list[msgspec.Struct]:
+        """The letters without bulletins: which piece the group choked on will show when each comes by itself."""
+        for letter in letters:
+            if type(letter) is Bulletin:
+                self.turn.again.extend(letter.news)
+        return [letter for letter in letters if type(letter) is not Bulletin]
 
     def _rows(self, group_id: str) -> RestoreGroup | None:
         return restore_message(self.journal.group(group_id), self.turn.uncommitted(group_id))

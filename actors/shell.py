@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited
 
 from actors.turn import Turn
-from decisions.effects import Effects, Moment
+from decisions.effects import SELF, Effects, Moment
 from messages.group import GroupCrashed
 
 
@@ -62,19 +62,24 @@ class GroupActor(Actor):  # type: ignore[misc]
         try:
             if kind is ChildActorExited:
                 self._lost(message.childAddress)
-            moment = post.turn.moment
+            moment = post.turn.moment_of(post.group_id)
             if self.state is None:
                 self.state, effects = self.core.start(message, moment)
             else:
                 self.state, effects = self.core.decide(self.state, message, moment)
             post.turn.collect(post.group_id, effects)
             for name, letter in effects.letters:
-                self.send(post.parent if name == "parent" else self._child(name, post), letter)
+                self.send(self._address(name, post), letter)
         except Exception as error:
             post.turn.void(post.group_id)
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
             self.send(post.desk, GroupCrashed(post.group_id, post.incarnation, type(self).__name__, text))
+
+    def _address(self, name: str, post: Appointment) -> ActorAddress:
+        if name == "parent":
+            return post.parent
+        return self.myAddress if name == SELF else self._child(name, post)
 
     def _child(self, name: str, post: Appointment) -> ActorAddress:
         """The address of a child; it is hired when there is none yet."""

@@ -14,7 +14,16 @@ import msgspec
 from decisions.effects import Effects, Moment, Outgoing
 from domain.execution import OrdStatus
 from domain.groups import GroupOutcome
-from messages.records import EscalationRecord, ExecutionStateRecord, GroupRecord, IntentRecord, IntentStatus, Record
+from messages.orders import News
+from messages.records import (
+    EscalationRecord,
+    ExecutionStateRecord,
+    GroupRecord,
+    IntentRecord,
+    IntentStatus,
+    ProcessedEventRecord,
+    Record,
+)
 
 SYSTEM = ""  # the group id of what belongs to no group
 
@@ -34,10 +43,21 @@ class Turn:
         self.divergences = 0  # orders that a snapshot of this turn showed otherwise than the journal had them
         self.frozen = False  # a CRITICAL alert has waited too long for a person
         self.wake: Callable[[str, int], None] = lambda _group_id, _at_ns: None
+        self.moments: dict[str, Moment] = {}  # of groups to which more than one input speaks in this step
+        self.again: list[News] = []  # what a group choked on together: each shall be told by itself
         self._step_records: list[tuple[str, Record]] = []
         self._step_requests: list[tuple[str, Outgoing]] = []
         self._step_safeguards: list[tuple[str, str]] = []
         self._incarnations: dict[str, int] = {}
+
+    def moment_of(self, group_id: str) -> Moment:
+        """What a group's actors may know of the world in this step."""
+        return self.moments.get(group_id, self.moment) if self.moments else self.moment
+
+    def remember(self, event_id: str, kind: str, group_id: str) -> None:
+        """Write down that an input was taken (S9); it stays so even when a group's part of the step is voided."""
+        record = ProcessedEventRecord(event_id=event_id, kind=kind, group_id=group_id, ts_ns=self.moment.at_ns)
+        self.records.append((SYSTEM, record))
 
     def collect(self, group_id: str, effects: Effects) -> None:
         """Take what an actor of ``group_id`` decided.  An alert that was raised before is not raised again."""
@@ -76,6 +96,7 @@ class Turn:
         for _, safeguard in self._step_safeguards:
             self.safeguards[safeguard] += 1
         self._step_records, self._step_requests, self._step_safeguards = [], [], []
+        self.moments.clear()
         return records
 
     def uncommitted(self, group_id: str) -> list[Record]:

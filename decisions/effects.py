@@ -21,6 +21,7 @@ from messages.orders import CancelOrder, ForgetOrder, ModifyOrder, SubmitOrder
 from messages.records import EscalationRecord, Record, Severity
 
 MS = 1_000_000  # nanoseconds in a millisecond
+SELF = "self"  # the recipient of a letter that an actor posts to itself
 
 Request = SubmitOrder | CancelOrder | ModifyOrder  # what the broker is asked
 Outgoing = Request | ForgetOrder  # what the gateway is told
@@ -110,7 +111,7 @@ class Effects(msgspec.Struct):
         self.wake_ns = at_ns if self.wake_ns is None else min(self.wake_ns, at_ns)
 
     def tell(self, recipient: str, letter: msgspec.Struct) -> None:
-        """Post ``letter`` to the actor with this name in the group's tree (``parent`` for the one above)."""
+        """Post ``letter`` to the actor of this name in the group's tree, ``parent`` for the one above, or to itself."""
         self.letters.append((recipient, letter))
 
     def alert(

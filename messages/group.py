@@ -10,6 +10,7 @@ import msgspec
 
 from domain.execution import Side
 from domain.groups import Group, Leg
+from messages.orders import News
 from messages.records import (
     EscalationRecord,
     ExecutionStateRecord,
@@ -46,6 +47,24 @@ class RestoreGroup(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 class Review(msgspec.Struct, frozen=True, tag=True):
     """Look again: a deadline is due, a quote is fresh, or a gate has opened (Desk to OrderGroup, and on down)."""
+
+
+class Bulletin(msgspec.Struct, frozen=True, tag=True):
+    """What is new of a group's orders, in the order in which it came (Desk to OrderGroup, and on down).
+
+    All of it is joined before anybody looks: levels are worked out once, however much there is to tell.
+    """
+
+    news: tuple[News, ...]
+
+
+class Settle(msgspec.Struct, frozen=True, tag=True):
+    """Look when the children have joined what a bulletin told them (OrderGroup to itself).
+
+    Mailboxes are first in, first out: a letter that goes round once more comes after what the children answer.
+    """
+
+    rounds: int
 
 
 class CloseGroup(msgspec.Struct, frozen=True, tag=True):

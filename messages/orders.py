@@ -119,6 +119,9 @@ class OrderAbsent(msgspec.Struct, frozen=True, array_like=True, tag=True):
     as_of_ns: int
 
 
+News = ExecutionReport | OrderSent | SubmitResult | CancelResult | ModifyResult | OrderAbsent  # about one order
+
+
 class Position(msgspec.Struct, frozen=True, array_like=True):
     """Net quantity held at the broker: long positive, short negative; average price in ten-thousandths."""
 

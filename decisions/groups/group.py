@@ -15,18 +15,18 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from decisions.effects import MS, Effects, Moment, UnknownMessage
+from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
 from decisions.gateway.session import Waiting, tell_waiting
 from decisions.groups import exposure, group_stop, hedge, stop_loss
 from decisions.groups.group_levels import Levels, Tally, levels, tally
 from decisions.groups.group_routes import child_of, hedge_name, leg_name, stop_name
 from decisions.groups.group_status import RANK, advance, outcome_of
-from decisions.orders.news import News
 from decisions.positions import moves
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
 from domain.money import to_decimal
 from messages.group import (
+    Bulletin,
     CloseGroup,
     Cover,
     GroupSettled,
@@ -36,12 +36,14 @@ from messages.group import (
     ProtectPosition,
     RestoreGroup,
     Review,
+    Settle,
     StartHedge,
     StartLeg,
     StartStop,
     StopProgressed,
     WorkLeg,
 )
+from messages.orders import News
 from messages.positions import PositionsMoved
 from messages.records import (
     ExposureRecord,
@@ -70,6 +72,7 @@ class GroupState(msgspec.Struct, frozen=True):
     exposure: ExposureRecord | None = None  # while a short is uncovered
     stop: GroupStopRecord | None = None  # of the whole group
     moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
+    settling: bool = False  # a bulletin is with the children: the look comes after their answers
 
     @property
     def group(self) -> Group:
@@ -136,7 +139,9 @@ def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
     return state, effects
 
 
-Message = LegProgressed | HedgeProgressed | StopProgressed | Review | CloseGroup | PositionsMoved | News
+Message = (
+    LegProgressed | HedgeProgressed | StopProgressed | Review | Settle | CloseGroup | PositionsMoved | Bulletin | News
+)
 
 
 def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupState, Effects]:
@@ -162,11 +167,29 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
             state = replace(state, moves=(*state.moves, *moved))
         case Review():
             _pass_on(state, message, effects)
+        case Bulletin():
+            return _announce(state, message, effects), effects
+        case Settle(rounds) if rounds > 0:
+            effects.tell(SELF, Settle(rounds - 1))
+        case Settle():
+            state = replace(state, settling=False)
         case _:
             raise UnknownMessage(f"group {state.record.group_id} has no rule for {message!r}")
-    if not state.awaited:
+    if not state.awaited and not state.settling:
         state = _look(state, moment, effects)
     return state, effects
+
+
+def _announce(state: GroupState, bulletin: Bulletin, effects: Effects) -> GroupState:
+    """Give each child what is about its orders, and look once all have answered."""
+    found: dict[str, list[News]] = {}
+    for news in bulletin.news:
+        found.setdefault(child_of(state.group, news.client_order_id), []).append(news)
+    for name, about in found.items():
+        effects.tell(name, Bulletin(tuple(about)) if len(about) > 1 else about[0])
+    if not state.settling:
+        effects.tell(SELF, Settle(1))
+    return replace(state, settling=True)
 
 
 def _heard(state: GroupState, name: str) -> GroupState:

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.orders.chasing import chase_terms
-from decisions.orders.news import News, hear
+from decisions.orders.news import hear, last_words
 from decisions.orders.prices import Pricing
 from decisions.orders.working import Parent, restore, work
 from domain.groups import Leg, Role, parent_of, parent_tag
-from messages.group import Cover, HedgeProgressed, Review, StartHedge
+from messages.group import Bulletin, Cover, HedgeProgressed, Review, StartHedge
+from messages.orders import News
 from messages.records import HedgeRecord, HedgeStatus, Severity
 
 CHILD = "child"
@@ -88,7 +89,7 @@ def start(message: StartHedge, moment: Moment) -> tuple[HedgeState, Effects]:
 
 
 def decide(
-    state: HedgeState, message: Cover | Review | HedgeProgressed | News, moment: Moment
+    state: HedgeState, message: Cover | Review | HedgeProgressed | Bulletin | News, moment: Moment
 ) -> tuple[HedgeState, Effects]:
     """Work this level; past its time hand the rest to a child; past the last level call a person."""
     effects = Effects()
@@ -101,13 +102,22 @@ def decide(
         case Review():
             if state.child is not None:
                 effects.tell(CHILD, message)
-        case _ if parent_of(message.client_order_id) == parent.parent_id:
-            parent = hear(parent, message, moment, effects)
-        case _ if state.child is not None:
-            effects.tell(CHILD, message)
+        case Bulletin():
+            for news in message.news:
+                parent = _hear(state, parent, news, moment, effects)
+            effects.records = last_words(effects.records)
         case _:
-            raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {message!r}")
+            parent = _hear(state, parent, message, moment, effects)
     return _advance(replace(state, parent=parent), moment, effects), effects
+
+
+def _hear(state: HedgeState, parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent:
+    if parent_of(news.client_order_id) == parent.parent_id:
+        return hear(parent, news, moment, effects)
+    if state.child is None:
+        raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {news!r}")
+    effects.tell(CHILD, news)
+    return parent
 
 
 def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from decisions.effects import Effects, Moment, UnknownMessage
 from decisions.orders.chasing import chase_terms
-from decisions.orders.news import News, hear
+from decisions.orders.news import hear, last_words
 from decisions.orders.prices import Pricing
 from decisions.orders.working import Parent, last_refusal, restore, work
 from domain.groups import Leg, Role, parent_of, parent_tag
-from messages.group import LegProgressed, Review, StartLeg, WorkLeg
+from messages.group import Bulletin, LegProgressed, Review, StartLeg, WorkLeg
+from messages.orders import News
 from messages.records import LegRecord
 
 
@@ -62,7 +63,7 @@ def start(message: StartLeg, moment: Moment) -> tuple[LegState, Effects]:
     return _report(state, effects), effects
 
 
-def decide(state: LegState, message: WorkLeg | Review | News, moment: Moment) -> tuple[LegState, Effects]:
+def decide(state: LegState, message: WorkLeg | Review | Bulletin | News, moment: Moment) -> tuple[LegState, Effects]:
     """Take the group's levels or news of an order, then work both parents towards their levels."""
     effects = Effects()
     entry, close = state.entry, state.close
@@ -72,16 +73,25 @@ def decide(state: LegState, message: WorkLeg | Review | News, moment: Moment) ->
             close = replace(close, authorized=message.close_qty, reason=message.reason)
         case Review():
             pass
-        case _ if parent_of(message.client_order_id) == entry.parent_id:
-            entry = hear(entry, message, moment, effects)
-        case _ if parent_of(message.client_order_id) == close.parent_id:
-            close = hear(close, message, moment, effects)
+        case Bulletin():
+            for news in message.news:
+                entry, close = _hear(entry, close, news, moment, effects)
+            effects.records = last_words(effects.records)
         case _:
-            raise UnknownMessage(f"leg {state.leg.leg_id} has no rule for {message!r}")
+            entry, close = _hear(entry, close, message, moment, effects)
     entry = work(entry, moment, effects)
     close = work(close, moment, effects)
     state = _record(replace(state, entry=entry, close=close), moment, effects)
     return _report(state, effects), effects
+
+
+def _hear(entry: Parent, close: Parent, news: News, moment: Moment, effects: Effects) -> tuple[Parent, Parent]:
+    parent_id = parent_of(news.client_order_id)
+    if parent_id == entry.parent_id:
+        return hear(entry, news, moment, effects), close
+    if parent_id == close.parent_id:
+        return entry, hear(close, news, moment, effects)
+    raise UnknownMessage(f"leg {entry.leg_id} has no rule for {news!r}")
 
 
 def _record(state: LegState, moment: Moment, effects: Effects) -> LegState:

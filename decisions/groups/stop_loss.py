@@ -20,7 +20,7 @@ from decisions.groups.stop_trigger import at_broker, look
 from decisions.groups.stop_window import measure
 from decisions.orders.chasing import chase, chase_terms, is_chased
 from decisions.orders.child_order import ChildOrder, Fate
-from decisions.orders.news import News, hear
+from decisions.orders.news import hear, last_words
 from decisions.orders.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.orders.prices import Pricing, concede, price
 from decisions.orders.read_back import STORED_OTHERWISE
@@ -28,7 +28,8 @@ from decisions.orders.working import BLIND, RETRY_MS, Parent, Slot, as_listed, p
 from domain.execution import OrdType, Side
 from domain.groups import Leg, Role, parent_of, parent_tag
 from domain.slices import slices
-from messages.group import ProtectPosition, Review, StartStop, StopProgressed
+from messages.group import Bulletin, ProtectPosition, Review, StartStop, StopProgressed
+from messages.orders import News
 from messages.records import IntentRecord, IntentStatus, ReplaceStatus, Severity, StopRecord, StopStatus
 
 TURNED_DOWN = frozenset({IntentStatus.REFUSED, IntentStatus.REJECTED, IntentStatus.VOID})
@@ -106,7 +107,9 @@ def start(message: StartStop, moment: Moment) -> tuple[StopState, Effects]:
     return _report(StopState(leg, record, limit, market), effects), effects
 
 
-def decide(state: StopState, message: ProtectPosition | Review | News, moment: Moment) -> tuple[StopState, Effects]:
+def decide(
+    state: StopState, message: ProtectPosition | Review | Bulletin | News, moment: Moment
+) -> tuple[StopState, Effects]:
     """Keep the working stop at its level; once triggered, see the exit through."""
     effects = Effects()
     match message:
@@ -117,12 +120,12 @@ def decide(state: StopState, message: ProtectPosition | Review | News, moment: M
                 state = replace(state, record=replace(state.record, quantity=message.exitable))
         case Review():
             pass
-        case _ if parent_of(message.client_order_id) == state.limit.parent_id:
-            state = replace(state, limit=hear(state.limit, message, moment, effects))
-        case _ if parent_of(message.client_order_id) == state.market.parent_id:
-            state = replace(state, market=hear(state.market, message, moment, effects))
+        case Bulletin():
+            for news in message.news:
+                state = _hear(state, news, moment, effects)
+            effects.records = last_words(effects.records)
         case _:
-            raise UnknownMessage(f"stop {state.record.stop_id} has no rule for {message!r}")
+            state = _hear(state, message, moment, effects)
     before = state.record
     state = replace(state, record=look(state.record, state.limit, moment, effects))
     if moment.may_send:
@@ -133,6 +136,15 @@ def decide(state: StopState, message: ProtectPosition | Review | News, moment: M
     if state.record != before or isinstance(message, ProtectPosition):
         effects.records.append(state.record)
     return _report(state, effects), effects
+
+
+def _hear(state: StopState, news: News, moment: Moment, effects: Effects) -> StopState:
+    parent_id = parent_of(news.client_order_id)
+    if parent_id == state.limit.parent_id:
+        return replace(state, limit=hear(state.limit, news, moment, effects))
+    if parent_id == state.market.parent_id:
+        return replace(state, market=hear(state.market, news, moment, effects))
+    raise UnknownMessage(f"stop {state.record.stop_id} has no rule for {news!r}")
 
 
 def _relevel(state: StopState, quantity: int, moment: Moment) -> StopState:

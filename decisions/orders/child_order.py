@@ -224,7 +224,7 @@ def _execution(order: ChildOrder, report: ExecutionReport) -> ExecutionRecord:
 
 def _rejected(order: ChildOrder, report: ExecutionReport, reason: str, moment: Moment) -> RejectedEventRecord:
     return RejectedEventRecord(
-        event_id=moment.cause,
+        event_id=event_id(report),
         group_id=order.intent.group_id,
         client_order_id=report.client_order_id,
         current=order.state.ord_status.value,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from decisions.effects import Effects, Moment, UnknownMessage
-from decisions.orders.child_order import on_absence, on_modify_result, on_report, on_sent, on_submit_result
+from decisions.orders.child_order import FILLS, on_absence, on_modify_result, on_report, on_sent, on_submit_result
 from decisions.orders.read_back import read_back
 from decisions.orders.working import Parent, with_order
 from domain.execution import ExecutionReport
-from messages.orders import CancelResult, ModifyResult, OrderAbsent, OrderSent, SubmitResult
-
-News = ExecutionReport | OrderSent | SubmitResult | CancelResult | ModifyResult | OrderAbsent
+from messages.orders import CancelResult, ModifyResult, News, OrderAbsent, OrderSent, SubmitResult
+from messages.records import ExecutionStateRecord, IntentRecord, Record
 
 
 def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent:
@@ -36,3 +37,24 @@ def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent
             return with_order(parent, on_modify_result(order, news, effects))
         case CancelResult():
             return parent
+
+
+def last_words(records: list[Record]) -> list[Record]:
+    """Without what a later record of the same order says again: what a bulletin has changed, it has changed once."""
+    told: set[tuple[type[Record], str]] = set()
+    kept: list[Record] = []
+    for record in reversed(records):
+        if type(record) is IntentRecord or type(record) is ExecutionStateRecord:
+            key = (type(record), record.client_order_id)
+            if key in told:
+                continue
+            told.add(key)
+        kept.append(record)
+    kept.reverse()
+    return kept
+
+
+def decisive(news: Sequence[News]) -> News:
+    """Which of them a decision is put down to: the last fill, because fills move levels, or the last of all."""
+    fills = (one for one in reversed(news) if isinstance(one, ExecutionReport) and one.exec_type in FILLS)
+    return next(fills, news[-1])

@@ -83,7 +83,7 @@ MUTANTS: Final = (
     Mutant(
         "pending-cancel-is-canceled",
         "CANCEL PENDING is taken for confirmed",
-        ("I3", "I9", "I14", "R2"),
+        ("I3", "I4", "I9", "I14", "R2"),
         edit(
             "domain.orders:_joined",
             (

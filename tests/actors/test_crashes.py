@@ -19,7 +19,7 @@ from decisions.groups import group as group_core
 from decisions.groups import leg as leg_core
 from domain.execution import ExecType, ExecutionReport
 from domain.groups import GroupOutcome, Mode, Plan, Role
-from messages.group import LegProgressed
+from messages.group import Bulletin, LegProgressed
 from messages.operator import CancelGroup, CommandRefused, SubmitGroup
 from messages.orders import SubmitOrder
 from storage.port import CommitUnknown, GroupRows
@@ -51,7 +51,8 @@ class Sabotage:
         decide = leg_core.decide
 
         def broken(state: Any, message: Any, moment: Any) -> Any:
-            trade = isinstance(message, ExecutionReport) and message.exec_type is ExecType.TRADE
+            told = message.news if isinstance(message, Bulletin) else (message,)
+            trade = any(isinstance(one, ExecutionReport) and one.exec_type is ExecType.TRADE for one in told)
             if trade and state.entry.group_id == group_id and when(self.raised):
                 self.raised += 1
                 decide(state, message, moment)  # it fails after it has decided, as a bug would
@@ -95,6 +96,31 @@ class TestAnActorThatRaises:
         assert not world.rejected()
         assert not world.alerts
 
+    def test_over_several_pieces_of_news_is_told_each_by_itself_and_only_the_poison_is_parked(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = two_groups()
+        world.sizes = dict.fromkeys(world.sizes, 4)
+        reports = [report for _ in range(2) for report in world._quote(world.prices)]
+        fills = [report for report in reports if report.exec_type is ExecType.TRADE and report.symbol == LONG]
+        assert [fill.last_qty for fill in fills] == [4, 4]
+        decide = leg_core.decide
+
+        def broken(state: Any, message: Any, moment: Any) -> Any:
+            told = message.news if isinstance(message, Bulletin) else (message,)
+            if fills[0] in told:
+                raise RuntimeError("a planted bug")
+            return decide(state, message, moment)
+
+        monkeypatch.setattr(leg_core, "decide", broken)
+        world.take(reports)
+        (parked,) = world.rejected()
+        assert (parked.incoming, parked.client_order_id) == ("ExecutionReport", fills[0].client_order_id)
+        (order,) = (rows for rows in world.group("bad").execution_states if rows.cum_qty)
+        assert order.cum_qty == 4, "what came after the poison was lost with it"
+        assert order.knowledge.missing_qty == 4
+        assert world.group("good").group.crashes == 0
+
     def test_what_other_actors_of_the_group_had_asked_for_in_that_step_is_not_released(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -104,14 +130,14 @@ class TestAnActorThatRaises:
 
         def broken(state: Any, message: Any, moment: Any) -> Any:
             short_is_out = isinstance(message, LegProgressed) and message.leg_id == "sellP95" and message.entry_live
-            if short_is_out and len(raised) < 2:
+            if short_is_out and len(raised) < 3:
                 raised.append(message)
                 raise RuntimeError("a planted bug")
             return decide(state, message, moment)
 
         monkeypatch.setattr(group_core, "decide", broken)
         world.submit(bull_put(quantity=10))
-        assert len(raised) == 2
+        assert len(raised) == 3, "once with all the news, twice with the piece that it was"
         assert world.group().group.quarantined
         assert not world.orders(Role.RISK), "an order of a step that was rolled back has left"
         assert not [intent for intent in world.group().intents if intent.role is Role.RISK]

@@ -24,7 +24,7 @@ QUICK = {
     "taken-twice": {"I23"},
     "turn-skipped": {"I19"},
     "no-cause": {"I29"},
-    "pending-cancel-is-canceled": {"I3", "I9", "I14", "R22"},
+    "pending-cancel-is-canceled": {"I3", "I4", "I9", "I14", "R22"},
 }
 
 

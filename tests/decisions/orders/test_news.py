@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from order_cases import NOW, a_parent, at, canceled, new, submits, trade
 
 from decisions.effects import MS, Effects, UnknownMessage
-from decisions.orders.news import News, hear
+from decisions.orders.news import hear
 from decisions.orders.working import Parent, work
-from messages.orders import CancelResult, ModifyResult, OrderAbsent, OrderSent, Outcome, SubmitResult
+from messages.orders import CancelResult, ModifyResult, News, OrderAbsent, OrderSent, Outcome, SubmitResult
 from messages.records import IntentRecord
 
 PARENT: Parent = work(a_parent(10), at(), Effects())
