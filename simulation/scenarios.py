@@ -77,7 +77,8 @@ class ScriptedMarket(Market):
 MID: Final = 20_250
 
 
-def _plan(group_id: str, shape: str, quantity: int, stop: int = 0) -> Plan:
+def a_plan(group_id: str, shape: str, quantity: int, stop: int = 0) -> Plan:
+    """A group of a shape of the workload; ``stop`` triggers a stop-loss of its first short."""
     legs = tuple(
         PlanLeg(
             leg_id=f"{side.value}{right.value}{strike}", symbol=option(strike, right).symbol, side=side, ratio=ratio
@@ -108,7 +109,7 @@ def _config(cells: int, rests: bool, hedge_ms: int) -> Config:
     )
 
 
-def _tale(
+def a_tale(
     about: str,
     *actions: Action,
     scenes: tuple[Scene, ...] = (),
@@ -118,6 +119,7 @@ def _tale(
     fire_ms: int = 2_000,
     hedge_ms: int = 400,
 ) -> Story:
+    """One story with short times."""
     rules = Rules(cash=DEEP_POCKETS, cancel_latency_ns=5 * MS, market_protection_pct=protection_pct)
     return Story(
         about=about,
@@ -132,56 +134,57 @@ def _tale(
     )
 
 
-def _submit(plan: Plan, at_ms: int = 300) -> Action:
+def submitted(plan: Plan, at_ms: int = 300) -> Action:
+    """The operator submits it."""
     return Action(at_ms * MS, "submit", plan)
 
 
-_PUTS = _plan("g0", "bull_put", 2)
-_CONDOR = _plan("g0", "iron_condor", 2)
+_PUTS = a_plan("g0", "bull_put", 2)
+_CONDOR = a_plan("g0", "iron_condor", 2)
 _DRY = Scene(0, "", MID, 0)
 
 STORIES: Final = {
-    "vertical_entry": _tale("a put spread is entered", _submit(_PUTS), fire_ms=1_000),
-    "no_promise": _tale(
-        "a put spread is entered at a broker that does not deduplicate ids", _submit(_PUTS),
+    "vertical_entry": a_tale("a put spread is entered", submitted(_PUTS), fire_ms=1_000),
+    "no_promise": a_tale(
+        "a put spread is entered at a broker that does not deduplicate ids", submitted(_PUTS),
         promises_ids=False, fire_ms=1_000,
     ),
-    "condor_in_parts": _tale(
-        "an iron condor fills unit by unit", _submit(_CONDOR), scenes=(Scene(0, "", MID, 1),),
+    "condor_in_parts": a_tale(
+        "an iron condor fills unit by unit", submitted(_CONDOR), scenes=(Scene(0, "", MID, 1),),
     ),
-    "bust_after_hedged": _tale(
-        "a trade of the protection is busted when all is hedged", _submit(_PUTS),
+    "bust_after_hedged": a_tale(
+        "a trade of the protection is busted when all is hedged", submitted(_PUTS),
         Action(900 * MS, "bust", symbol=_symbol("bull_put", 0)), fire_ms=1_500,
     ),
-    "shortfall_to_escalation": _tale(
-        "protection is busted, nobody offers any more, the hedges run out and a person is called", _submit(_PUTS),
+    "shortfall_to_escalation": a_tale(
+        "protection is busted, nobody offers any more, the hedges run out and a person is called", submitted(_PUTS),
         Action(900 * MS, "bust", symbol=_symbol("bull_put", 0)),
         scenes=(Scene(800, _symbol("bull_put", 0), MID, 0),), fire_ms=2_500,
     ),
-    "stop_fires": _tale(
-        "the price of the short reaches its stop-loss", _submit(_plan("g0", "bull_put", 2, stop=30_000)),
+    "stop_fires": a_tale(
+        "the price of the short reaches its stop-loss", submitted(a_plan("g0", "bull_put", 2, stop=30_000)),
         scenes=(Scene(900, _symbol("bull_put", 1), 30_250, 200),), fire_ms=1_600,
     ),
-    "stop_falls_back": _tale(
+    "stop_falls_back": a_tale(
         "the price jumps over the stop's limit, and a market order must follow",
-        _submit(_plan("g0", "bull_put", 2, stop=30_000)),
+        submitted(a_plan("g0", "bull_put", 2, stop=30_000)),
         scenes=(Scene(900, _symbol("bull_put", 1), 36_250, 200),), fire_ms=2_200,
     ),
-    "operator_cancels": _tale(
+    "operator_cancels": a_tale(
         "the operator cancels an iron condor that is half in",
-        _submit(_CONDOR), Action(900 * MS, "cancel", _CONDOR), scenes=(Scene(0, "", MID, 1),),
+        submitted(_CONDOR), Action(900 * MS, "cancel", _CONDOR), scenes=(Scene(0, "", MID, 1),),
     ),
-    "kill_switch": _tale(
-        "the kill switch goes on while a spread is entered, and off again", _submit(_plan("g0", "bull_put", 4)),
+    "kill_switch": a_tale(
+        "the kill switch goes on while a spread is entered, and off again", submitted(a_plan("g0", "bull_put", 4)),
         Action(600 * MS, "kill_switch", on=True), Action(1_400 * MS, "kill_switch"),
         scenes=(Scene(0, "", MID, 1),), fire_ms=1_800,
     ),
-    "two_cells": _tale(
-        "two groups in two cells", _submit(_plan("g0", "bull_put", 2)), _submit(_plan("g1", "bear_call", 2), 320),
+    "two_cells": a_tale(
+        "two groups in two cells", submitted(a_plan("g0", "bull_put", 2)), submitted(a_plan("g1", "bear_call", 2), 320),
         cells=2, fire_ms=1_000,
     ),
-    "market_order_rests": _tale(
-        "a hedge's market order becomes a limit at this house, and rests while the price runs away", _submit(_PUTS),
+    "market_order_rests": a_tale(
+        "a hedge's market order becomes a limit at this house, and rests while the price runs away", submitted(_PUTS),
         Action(900 * MS, "bust", symbol=_symbol("bull_put", 0)),
         scenes=(
             Scene(800, _symbol("bull_put", 0), MID, 0), Scene(2_300, _symbol("bull_put", 0), MID + 2_000, 1),

@@ -49,6 +49,8 @@ class Finding(NamedTuple):
 
 PASSED: Final = Finding(True)
 NO_REFERENCE: Final = Finding(True, "no reference")
+FAR: Final = 2  # times the mid: beyond it a price that does not even cost money is a slip
+REPAIRS: Final = Finding(True, "beyond the limit, to repair")
 
 
 class Case(NamedTuple):
@@ -247,14 +249,22 @@ def _wrong_prices(order: SubmitOrder) -> str:
 
 
 def _size(case: Case) -> Finding:
+    """A limit that was lowered must not keep back what covers or closes what came in under the old one.
+
+    So it is new risk that is refused, and any order at a price that nobody means.  What bounds a repair otherwise is
+    its parent (E6), the freeze quantity (E17) and the collar (E2).
+    """
     order, limits = case.order, case.limits
-    if order.quantity > limits.max_order_qty:
-        return Finding(False, f"{order.quantity} units are more than controls.max_order_qty = {limits.max_order_qty}")
     notional = (order.price or case.reference) * order.quantity * case.instrument.multiplier
-    if notional > limits.max_notional:
+    beyond = ""
+    if order.quantity > limits.max_order_qty:
+        beyond = f"{order.quantity} units are more than controls.max_order_qty = {limits.max_order_qty}"
+    elif notional > limits.max_notional:
         most = to_decimal(limits.max_notional)
-        return Finding(False, f"{to_decimal(notional):f} is more than controls.max_order_notional = {most:f}")
-    return PASSED if notional else NO_REFERENCE
+        beyond = f"{to_decimal(notional):f} is more than controls.max_order_notional = {most:f}"
+    if beyond and order.reduce_only and (case.reference == 0 or order.price <= FAR * case.reference):
+        return REPAIRS
+    return Finding(not beyond, beyond or ("" if notional else NO_REFERENCE.text))
 
 
 def _parent(case: Case) -> Finding:

@@ -22,6 +22,11 @@ def _without_account_control(name: str, about: str) -> Mutant:
 
 MUTANTS: Final = (
     _without_control("E1", "no limit on the quantity and the money of an order"),
+    off(
+        "E1 repairs",
+        "a limit that was lowered keeps repairs back",
+        edit("decisions.gateway.controls:_size", ("if beyond and order.reduce_only and", "if False and")),
+    ),
     _without_control("E2", "no price collar, no fresh reference"),
     off(
         "E3",

@@ -101,6 +101,8 @@ def _decided_by(intent: Intent | None, left: Line, limits: dict[str, Any]) -> in
 
 
 def _size(case: Case) -> str:
+    if case.left.role not in ENTRY_ROLES:
+        return ""  # a limit that was lowered does not keep a repair back
     most, quantity = case.limits["max_order_qty"], case.order.terms.quantity
     if quantity > most:
         return f"{quantity} units; expected at most {most}"
