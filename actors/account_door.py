@@ -14,6 +14,7 @@ from decisions.gateway.ledger import Ledger
 from decisions.gateway.repeats import subject_of
 from decisions.gateway.standing import SOFT
 from decisions.gateway.working_book import Working
+from domain.calendar import Calendar
 from domain.quotes import Quote
 from domain.trading import TradingState
 from messages.controls import TradingStateChanged
@@ -33,10 +34,11 @@ class AccountDoor:
         cells: FanOut,
         measures: Measures,
         crossings: Crossings,
+        calendar: Calendar,
     ) -> None:
         self.config, self.memory, self.ledger, self.cells = config, memory, ledger, cells
         self.measures, self.crossings = measures, crossings
-        self.watch = AccountWatch(config, memory, cells, measures)
+        self.watch = AccountWatch(config, memory, cells, measures, calendar)
         self.trading = TradingStateChanged(TradingState.ACTIVE, "")
 
     def forbids(self, order: SubmitOrder, now_ns: int) -> str:

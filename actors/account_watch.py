@@ -8,10 +8,11 @@ from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from config.schema import ControlsConfig
 from decisions.effects import MS
-from decisions.gateway.account import DAY_NS, Account, Fill
+from decisions.gateway.account import Account, Fill
 from decisions.gateway.loss import carried, result
 from decisions.gateway.repeats import Repeats
 from decisions.gateway.standing import LOSS
+from domain.calendar import Calendar, Day
 from domain.execution import ExecutionReport
 from domain.instruments import Instrument
 from domain.money import PRICE_SCALE, to_decimal
@@ -28,9 +29,11 @@ PATIENCE_NS = 5_000 * MS  # what is held and has no quote yet is not judged befo
 class AccountWatch:
     """What the account is, and what follows from it for new risk.  All of it is made anew from the broker's words."""
 
-    def __init__(self, config: ControlsConfig, memory: ControlLog, cells: FanOut, measures: Measures) -> None:
+    def __init__(
+        self, config: ControlsConfig, memory: ControlLog, cells: FanOut, measures: Measures, calendar: Calendar
+    ) -> None:
         self.config, self.memory, self.cells, self.measures = config, memory, cells, measures
-        self.account = Account()
+        self.account = Account(calendar)
         self.repeats = Repeats(config)
         self.disabled = False  # something was, since the gateway last looked: what works of it is to be canceled
         self._bare: dict[int, int] = {}  # uncovered units by cell
@@ -88,7 +91,7 @@ class AccountWatch:
         """Work out the day's result now and then; beyond the limit the system only reduces for the rest of the day."""
         if not self.account.known or now_ns - self._looked_ns < LOOK_NS:
             return
-        self._looked_ns, day = now_ns, now_ns // DAY_NS
+        self._looked_ns, day = now_ns, self.account.day(now_ns)
         marks = self._marks(day, now_ns)
         max_age_ns = self.config.reference_max_age_ms * MS
         found = result(self.account, self.cells.quotes, marks, day, now_ns, max_age_ns)
@@ -99,14 +102,14 @@ class AccountWatch:
         if limit and found.amount < -limit:
             self._stop(day, now_ns, found.amount, found.blind)
 
-    def _marks(self, day: int, now_ns: int) -> dict[str, int]:
+    def _marks(self, day: Day, now_ns: int) -> dict[str, int]:
         """The first price of the day of everything that was held when it began; journaled, so that it stays so."""
         marks = {}
         for symbol in carried(self.account, day):
             subject = f"mark/{symbol}"
             known = self.memory.standing.last(subject)
             quote = self.cells.quotes.get(symbol)
-            if known is not None and known.at_ns // DAY_NS == day:
+            if known is not None and known.at_ns in day:
                 marks[symbol] = known.amount
             elif quote is not None and quote.usable:
                 marks[symbol] = quote.mid
@@ -114,17 +117,16 @@ class AccountWatch:
                 self._remember(subject, "E11", ControlAction.MARKED, text, now_ns, symbol=symbol, amount=quote.mid)
         return marks
 
-    def _stop(self, day: int, now_ns: int, amount: int, blind: tuple[str, ...]) -> None:
+    def _stop(self, day: Day, now_ns: int, amount: int, blind: tuple[str, ...]) -> None:
         known = self.memory.standing.last(LOSS)
-        if known is not None and known.at_ns // DAY_NS == day:
+        if known is not None and known.at_ns in day:
             return
         text = f"E11: {to_decimal(-amount):.2f} were lost today: more than controls.max_loss = {self.config.max_loss}"
         if blind:
             text += f"; without a fresh quote, and taken at the worst: {', '.join(blind[:5])}"
-        until_ns = (day + 1) * DAY_NS
-        self._remember(LOSS, "E11", ControlAction.REDUCING, text, now_ns, amount=amount, until_ns=until_ns)
+        self._remember(LOSS, "E11", ControlAction.REDUCING, text, now_ns, amount=amount, until_ns=day.end_ns)
         self.measures.add("control_actions_total", control="E11")
-        self._alert(Severity.CRITICAL, "LOSS_LIMIT", text, str(day))
+        self._alert(Severity.CRITICAL, "LOSS_LIMIT", text, day.date.isoformat())
 
     # The naked window
 

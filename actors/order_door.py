@@ -51,7 +51,8 @@ class OrderDoor:
         self.ledger, self.lanes = Ledger(), Lanes(config)
         self.controls = Controls(config, session.config.broker.calendar)
         self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self.ask_cancel)
-        self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings)
+        dates = self.controls.hours.calendar
+        self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings, dates)
         self.controls.overridden = lambda name, order: self.account.overridden(name, order, session.clock_ns)
         self.killed = False
         self.misdirected: list[str] = []  # what was not let out because it was made for the other realm

@@ -122,13 +122,13 @@ class ControlsConfig(Section, frozen=True, kw_only=True):
     max_short_units: Positive = 500_000  # the same of the whole account
     max_working_notional: Positive = 500_000_000  # currency units, of all working entries together (E5)
     max_order_premium: Positive = 10_000_000  # currency units that one entry may pay (E20)
-    max_day_premium: Positive = 100_000_000  # and all entries of a day (UTC, broker time)
+    max_day_premium: Positive = 100_000_000  # and all entries of a day (the exchange's)
     max_margin_use_pct: Percent = 95.0  # of all funds, with what has left since the broker last counted (E20)
     naked_window_units: NotNegative = 100  # more uncovered units than this for longer than …
     naked_window_ms: Positive = 10_000  # … this (broker time) stop new risk until they are covered (E20)
     repeat_limit: Positive = 200  # parent orders of one symbol and side that may trade within … (E8)
     repeat_window_ms: Positive = 60_000  # … this (broker time); beyond it a person must say that it was meant
-    max_loss: NotNegative = 10_000_000  # currency units lost in a day that stop new risk (E11); 0: no limit
+    max_loss: NotNegative = 10_000_000  # currency units lost in a day of the exchange that stop new risk (E11); 0: none
     cross_wait_ms: Positive = 1_000  # a repair waits so long for our own crossing order to be gone (machine time; E12)
     authorized: Texts = ()  # who may override a soft limit (E10); nobody by default
     max_override_ms: Positive = 3_600_000  # the longest override (broker time)

@@ -181,6 +181,23 @@ def _date(year: int, month_day: str) -> date:
     return date.fromisoformat(f"{year}-{month_day}")
 
 
+class Day(msgspec.Struct, frozen=True):
+    """One day on the exchange's clocks, midnight to midnight: the supported markets' sessions do not cross it."""
+
+    date: date
+    start_ns: int
+    end_ns: int
+
+    def __contains__(self, at_ns: int) -> bool:
+        return self.start_ns <= at_ns < self.end_ns
+
+
+def day_at(calendar: Calendar, now_ns: int) -> Day:
+    """The exchange's day at this instant."""
+    day = calendar.day(now_ns)
+    return Day(day, calendar.instant(day, time()), calendar.instant(day + timedelta(days=1), time()))
+
+
 def death_ns(calendar: Calendar, expiry: date) -> int:
     """:meth:`Calendar.expiry_ns`; where the calendar cannot tell, the end of that day on the exchange's clocks."""
     try:

@@ -1,8 +1,7 @@
 """The account as the gateway knows it: what is held, and today's fills, from the broker's own words alone.
 
 A snapshot says what is held; fills that came after it are added, once each, whatever order they come in.  Amounts are
-ten-thousandths of the currency times multipliers, like everywhere.  A *day* is one of UTC by the broker's clock: the
-sessions of the supported markets do not cross its midnight.
+ten-thousandths of the currency times multipliers, like everywhere.  A *day* is the exchange's, by the broker's clock.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from domain.calendar import Calendar, Day, day_at
 from domain.execution import ExecType, ExecutionReport, Side
 from domain.groups import cell_of, tag_kind
 from domain.instruments import Instrument
 from messages.market import Funds
 from messages.orders import Snapshot
-
-DAY_NS = 86_400 * 10**9
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -45,7 +43,9 @@ class Fill(msgspec.Struct, frozen=True):
 class Account:
     """Positions, today's fills and funds; forgets fills of earlier days."""
 
-    def __init__(self) -> None:
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._day = day_at(calendar, 0)
         self.instruments: Mapping[str, Instrument] = {}
         self.positions: Counter[str] = Counter()
         self.average: dict[str, int] = {}  # price of what is held, by the broker
@@ -54,6 +54,12 @@ class Account:
         self.held_at_funds: Counter[str] = Counter()  # positions when the funds were told
         self._fills: dict[str, Fill] = {}  # by exec_id
         self._amended: set[str] = set()  # corrections and busts that have been taken
+
+    def day(self, now_ns: int) -> Day:
+        """The exchange's day."""
+        if now_ns not in self._day:
+            self._day = day_at(self._calendar, now_ns)
+        return self._day
 
     def learn(self, instruments: Iterable[Instrument]) -> None:
         """From now on these are all the instruments that there are."""
@@ -73,12 +79,12 @@ class Account:
 
     def load(self, snapshot: Snapshot, now_ns: int) -> list[Fill]:
         """Take the broker's positions; returns the fills that are new, oldest first."""
-        today = now_ns // DAY_NS
-        self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns // DAY_NS >= today}
+        today_ns = self.day(now_ns).start_ns
+        self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns >= today_ns}
         new = []
         for report in sorted(snapshot.executions, key=lambda report: report.ts_ns):
             known = (report.exec_ref_id or report.exec_id) in self._fills
-            fill = self._fold(report) if report.ts_ns // DAY_NS >= today else None
+            fill = self._fold(report) if report.ts_ns >= today_ns else None
             if fill is not None and not known:
                 new.append(fill)
         listed = {report.exec_id for report in snapshot.executions}
@@ -90,9 +96,9 @@ class Account:
         self.known = True
         return new
 
-    def fills(self, day: int) -> Iterator[Fill]:
-        """Today's fills as they stand."""
-        return (fill for fill in self._fills.values() if fill.ts_ns // DAY_NS == day)
+    def fills(self, day: Day) -> Iterator[Fill]:
+        """A day's fills as they stand."""
+        return (fill for fill in self._fills.values() if fill.ts_ns in day)
 
     def multiplier(self, symbol: str) -> int:
         """Of a contract; 1 for one that the broker does not list."""
@@ -104,8 +110,8 @@ class Account:
         instrument = self.instruments.get(symbol)
         return instrument.underlying if instrument and instrument.underlying else symbol
 
-    def premium_paid(self, day: int) -> int:
-        """What entries bought have cost today (an amount)."""
+    def premium_paid(self, day: Day) -> int:
+        """What entries bought have cost on a day (an amount)."""
         return sum(
             fill.quantity * fill.price * self.multiplier(fill.symbol)
             for fill in self.fills(day)

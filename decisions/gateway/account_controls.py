@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from config.schema import ControlsConfig
-from decisions.gateway.account import DAY_NS, Account
+from decisions.gateway.account import Account
 from decisions.gateway.account_margin import needed
 from decisions.gateway.repeats import subject_of
 from decisions.gateway.standing import Standing
@@ -114,7 +114,7 @@ def _premium(case: Accounted) -> str:
     if cost > case.config.max_order_premium * PRICE_SCALE:
         return f"a premium of {_money(cost)} is beyond controls.max_order_premium = {case.config.max_order_premium}"
     working = sum(book.entry_cost(symbol, Side.BUY) * account.multiplier(symbol) for symbol in book.symbols())
-    paid = account.premium_paid(case.now_ns // DAY_NS) + working
+    paid = account.premium_paid(account.day(case.now_ns)) + working
     if paid + cost <= case.config.max_day_premium * PRICE_SCALE:
         return ""
     return (

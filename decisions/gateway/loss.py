@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from decisions.gateway.account import Account
+from domain.calendar import Day
 from domain.quotes import Quote
 
 
@@ -24,7 +25,7 @@ class DayResult(msgspec.Struct, frozen=True):
 
 
 def result(
-    account: Account, quotes: Mapping[str, Quote], marks: Mapping[str, int], day: int, now_ns: int, max_age_ns: int
+    account: Account, quotes: Mapping[str, Quote], marks: Mapping[str, int], day: Day, now_ns: int, max_age_ns: int
 ) -> DayResult:
     """How the day stands.  ``marks``: price at the day's beginning of what was held then, by symbol."""
     traded: Counter[str] = Counter()
@@ -53,7 +54,7 @@ def worst_price(held: int, quote: Quote | None, average: int) -> int:
     return max(quote.ask if quote is not None else 0, average)
 
 
-def carried(account: Account, day: int) -> dict[str, int]:
+def carried(account: Account, day: Day) -> dict[str, int]:
     """What was held when the day began, by symbol."""
     start = Counter(account.positions)
     for fill in account.fills(day):

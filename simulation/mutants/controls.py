@@ -87,6 +87,11 @@ MUTANTS: Final = (
         edit("actors.operating:Operator._may_not_override", ("command.control not in SOFT", "False")),
     ),
     off("E11", "the day's loss stops nothing", returns("actors.account_watch:AccountWatch._stop", NOTHING)),
+    off(
+        "E11 day",
+        "a day is one of UTC, whatever the exchange's is",
+        edit("domain.calendar:day_at", ("day = calendar.day(", "calendar = AlwaysOpen(); day = calendar.day(")),
+    ),
     off("E12", "two own orders may trade with each other", returns("actors.crossings:Crossings.in_the_way", "[]")),
     off(
         "E13",

@@ -408,6 +408,31 @@ def test_e20_premium_is_capped_for_an_order_and_for_a_day(tmp_path: Path) -> Non
         refuses(gateway, order(put(80), Side.BUY, 4, attempt=3), "E20")
 
 
+HOUR_MS = 3_600_000
+
+
+def test_e20_the_premium_of_a_day_is_that_of_the_exchanges_day(tmp_path: Path) -> None:
+    late = NOW_NS - 11 * HOUR_MS * 10**6  # the same date in UTC, and 22:30 of the day before in New York
+    with door(tmp_path, calendar="us_options", max_day_premium=800) as gateway:
+        paid = report(BUY, ExecType.TRADE, 1, late, last_qty=1, last_px=5_0000)
+        gateway.snapshot(executions=(paid,))
+        lets_out(gateway, bought := order(LONG, Side.BUY, 5, attempt=2))
+        gateway.fills(bought)
+        refuses(gateway, order(put(85), Side.BUY, 4), "E20")
+
+
+def test_e11_the_day_whose_loss_stopped_new_risk_ends_at_midnight_on_the_exchanges_clocks(tmp_path: Path) -> None:
+    with door(tmp_path, calendar="us_options", max_loss=80) as gateway:
+        bought = report(BUY, ExecType.TRADE, 1, NOW_NS, last_qty=1, last_px=BUY.price)
+        gateway.quotes(bid=500, ask=1_500)
+        gateway.snapshot(executions=(bought,), positions=(Position(LONG.symbol, 1, 1_0000),))
+        gateway.passes(1_000)
+        gateway.passes(10 * HOUR_MS)  # 00:30 UTC, 19:30 in New York
+        assert gateway.states[-1].state is TradingState.REDUCING
+        gateway.passes(5 * HOUR_MS)
+        assert [told.state for told in gateway.states[-2:]] == [TradingState.REDUCING, TradingState.ACTIVE]
+
+
 def test_e20_uncovered_units_of_all_cells_together_stop_new_risk_after_a_while(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=10, naked_window_ms=1_000) as gateway:
         gateway.on_exposed(Exposed(0, 6), "cell")

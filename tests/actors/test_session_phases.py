@@ -61,12 +61,12 @@ def test_e4_nothing_leaves_while_the_exchange_has_halted_trading(tmp_path: Path)
 
 
 def test_e4_on_a_day_that_no_table_covers_repairs_leave_and_every_other_control_still_holds(tmp_path: Path) -> None:
-    gateway = Door(tmp_path, ControlsConfig(max_order_qty=10), NEW_YORK)
+    gateway = Door(tmp_path, ControlsConfig(), NEW_YORK)
     gateway.now_ns = at("2014-06-02T15:00")
     try:
         gateway.go_live()
-        large = order(LONG, Side.BUY, 11, role=Role.HEDGE, ordinal=3)
-        assert [reason.partition(":")[0] for reason in gateway.refusals(ABSURD, large)] == ["E2", "E1"]
+        large = order(LONG, Side.BUY, 1_001, role=Role.HEDGE, ordinal=3)
+        assert [reason.partition(":")[0] for reason in gateway.refusals(ABSURD, large)] == ["E2", "E17"]
         assert gateway.refusals(ENTRY)[0].startswith("E4: the us_options calendar covers 2015 to 2027")
         assert gateway.refusals(REPAIR) == []
         assert gateway.sent == [REPAIR]
@@ -78,7 +78,7 @@ def test_e4_on_a_day_that_no_table_covers_repairs_leave_and_every_other_control_
 def test_e4_the_controls_are_the_same_at_the_opening_at_noon_and_before_the_close(tmp_path: Path, when: str) -> None:
     with door(tmp_path, calendar=NEW_YORK, max_order_qty=10) as gateway:
         go_to(gateway, when)
-        large = order(LONG, Side.BUY, 11, role=Role.HEDGE, ordinal=3)
+        large = order(LONG, Side.BUY, 11, ordinal=3)
         assert [reason.partition(":")[0] for reason in gateway.refusals(ABSURD, large)] == ["E2", "E1"]
         assert gateway.refusals(REPAIR) == []
         assert gateway.sent == [REPAIR]
