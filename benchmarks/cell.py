@@ -52,15 +52,23 @@ class Cell:
 
     def feed(self, batches: Iterable[list[ExecutionReport]]) -> tuple[float, list[Order]]:
         """Take batches as :class:`actors.cell.Cell` does; the seconds that took, and the orders that were released."""
-        seconds, orders = 0.0, []
+        seconds, orders = 0.0, list[Order]()
         for batch in batches:
             data = wire.pack(batch)
             began = perf_counter()
-            released = self.tree.run(wire.events(data))
-            wire.pack(released.requests)
+            released = self._turn(data)
             seconds += perf_counter() - began
             orders += submitted(released.requests)
         return seconds, orders
+
+    def take(self, data: bytes) -> list[Order]:
+        """One batch as it comes from the gateway; the orders that were released."""
+        return submitted(self._turn(data).requests)
+
+    def _turn(self, data: bytes) -> Released:
+        released = self.tree.run(wire.events(data))
+        wire.pack(released.requests)
+        return released
 
     def close(self) -> None:
         """Give the journal up."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RIVALS_PYTHON = ROOT / ".venv/bench/bin/python"  # where `make bench` puts the rivals' libraries
 RIVAL_TIMEOUT_S = 300.0
 
+R = TypeVar("R")
 Run = Callable[[Path], float | Mapping[str, float]]
 
 
@@ -139,7 +140,7 @@ def judged(figure: Figure, results: Mapping[str, list[dict[str, float]]], missin
     return rows
 
 
-def in_a_process_of_its_own(what: Callable[..., float], path: Path, *arguments: int) -> float:
+def in_a_process_of_its_own(what: Callable[..., R], path: Path, *arguments: int) -> R:
     """The same in a new process, whose memory nothing else has grown."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(what, (path, *arguments))

@@ -1,0 +1,100 @@
+"""Figures of the whole: real processes, the real exchange at the other end of a socket, orders on its own clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from math import ceil
+from pathlib import Path
+
+from benchmarks.stage import PROBE, Stage, condor, stage
+from venue.truth import TruthEvent
+
+REST_S = 0.01  # between two samples: one at a time
+SETTLE_S = 3.0
+POLL_S = 12.0  # the reconciliation poll, so that each has its share of an idle system
+LONG_PUT, SHORT_PUT = 0, 1  # legs of the condor
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value that this share of all does not exceed."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)]
+
+
+def fill_to_order(path: Path, idle: int, samples: int) -> dict[str, float]:
+    """B1: from the fill of a long to the arrival of the order for its short, both at the exchange, in milliseconds."""
+    with stage(path) as on:
+        on.fill_with(idle)
+        plan = condor("probe", PROBE, samples, on.quotes)
+        on.submit(plan)
+        on.orders_of("probe", each=2)
+        time.sleep(SETTLE_S)
+        took = [_one_fill(on, plan.legs[LONG_PUT].symbol, plan.legs[SHORT_PUT].symbol) for _ in range(samples)]
+        return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}
+
+
+def _one_fill(on: Stage, long: str, short: str) -> float:
+    """Let one unit of a long fill; the milliseconds until the order for one unit of its short is there."""
+    time.sleep(REST_S)
+    on.truth.look()
+    before = len(on.truth.events)
+    on.let_fill(long, 1)
+
+    def both() -> tuple[TruthEvent, TruthEvent] | None:
+        on.truth.look()
+        new = on.truth.events[before:]
+        fills = [event for event in new if event.kind == "fill" and event.symbol == long]
+        orders = [event for event in new if event.kind == "order_received" and event.symbol == short]
+        return (fills[0], orders[0]) if fills and orders else None
+
+    fill, order = on.until(both, "the order that a fill lets out") or (None, None)
+    assert fill is not None and order is not None
+    return (order.ts_ns - fill.ts_ns) / 1e6
+
+
+def submit_to_order(path: Path, idle: int, samples: int) -> dict[str, float]:
+    """B8: from a plan in the control socket to the arrival of its first protection order, in milliseconds."""
+    with stage(path) as on:
+        on.fill_with(idle)
+        time.sleep(SETTLE_S)
+        exchange_ns, took = on.clock(), []
+        for number in range(samples):
+            time.sleep(REST_S)
+            plan = condor(f"probe-{number}", PROBE, 10, on.quotes)
+            began = exchange_ns(time.monotonic_ns())
+            on.submit(plan)
+            first = on.orders_of(plan.group_id)[plan.group_id][0]
+            took.append((first.ts_ns - began) / 1e6)
+        return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}
+
+
+def killed_cell(path: Path, groups: int) -> dict[str, float]:
+    """B7: from SIGKILL of a cell to each of its groups at work again, in milliseconds.
+
+    One unit of each group's long fills while nobody is there; a group works again when the order for its short is at
+    the exchange, which takes a restart, a recovery, a snapshot, a comparison and a commit.
+    """
+    names = [f"probe-{number}" for number in range(groups)]
+    with stage(path) as on:
+        for name in names:
+            on.submit(condor(name, PROBE, 1, on.quotes))
+        on.orders_of(*names, each=2)
+        time.sleep(SETTLE_S)
+        exchange_ns, pid = on.clock(), int(on.processes()["cell-0"]["pid"])
+        killed = exchange_ns(time.monotonic_ns())
+        os.kill(pid, signal.SIGKILL)
+        on.let_fill(condor("any", PROBE, 1).legs[LONG_PUT].symbol, groups)
+        orders = on.orders_of(*names, each=3)
+        took = [(events[2].ts_ns - killed) / 1e6 for events in orders.values()]
+        return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}
+
+
+def idle_cpu(path: Path, groups: int, polls: int) -> float:
+    """B11: what all processes of a system use that has open groups and nothing to do, in per cent of one core."""
+    with stage(path) as on:
+        on.fill_with(groups)
+        time.sleep(SETTLE_S)
+        began, before = time.monotonic(), on.cpu_seconds()
+        time.sleep(polls * POLL_S)
+        return (on.cpu_seconds() - before) / (time.monotonic() - began) * 100
