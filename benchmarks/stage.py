@@ -84,10 +84,11 @@ class Stage:
         )
         for leg in condor("any", PROBE, 1).legs + condor("any", IDLE, 1).legs:
             self.rest(leg.symbol)
-        self.system = subprocess.Popen(
-            [sys.executable, str(ROOT / "run_system.py"), "start", "--config", str(self._config)],
-            stdout=subprocess.DEVNULL, stderr=(place / "system.err").open("w"), start_new_session=True,
-        )  # fmt: skip
+        with (place / "system.err").open("w") as words:
+            self.system = subprocess.Popen(
+                [sys.executable, str(ROOT / "run_system.py"), "start", "--config", str(self._config)],
+                stdout=subprocess.DEVNULL, stderr=words, start_new_session=True,
+            )  # fmt: skip
         self.until(lambda: control_path(self.journal_dir).exists(), "the system to take commands")
         names = [f"cell-{number}" for number in range(cells)]
         self.until(lambda: all(self.processes()[name]["state"] == "open" for name in names), "every gate to be open")

@@ -76,11 +76,22 @@ class Broker:
         self.sent = 0  # reports, repetitions included
 
     def wave(self, orders: Sequence[Order], size: int) -> Iterator[list[ExecutionReport]]:
-        """All reports about these orders, in batches of ``size``."""
-        turns = [number for number in range(len(orders)) for _ in range(3)]
+        """All reports about these orders, in batches of ``size``; the second half of a long never beside its first.
+
+        A program may take a batch as one piece of news, and let out for the whole of a long what another lets out for
+        each half.  Kept apart, both halves make an order of their own with everybody, and all are told the same.
+        """
+        halves = [[0, 1, 2] if order.side is Side.SELL else [0, 1] for order in orders]
+        for half in (halves, [[] if order.side is Side.SELL else [2] for order in orders]):
+            turns = [number for number, reports in enumerate(half) for _ in reports]
+            if turns:
+                yield from self._told(turns, [iter(reports) for reports in half], orders, size)
+
+    def _told(
+        self, turns: list[int], ahead: list[Iterator[int]], orders: Sequence[Order], size: int
+    ) -> Iterator[list[ExecutionReport]]:
         self._random.shuffle(turns)
-        ahead = [self._reports(order) for order in orders]
-        mixed = [next(ahead[number]) for number in turns]
+        mixed = [self._nth(orders[number], next(ahead[number])) for number in turns]
         for at in range(len(mixed) - 1):
             if self._random.random() < SWAPS:
                 mixed[at], mixed[at + 1] = mixed[at + 1], mixed[at]
@@ -95,13 +106,17 @@ class Broker:
 
     def accepted(self, order: Order) -> ExecutionReport:
         """The first report about an order."""
-        return next(self._reports(order))
+        return self._nth(order, 0)
 
-    def _reports(self, order: Order) -> Iterator[ExecutionReport]:
+    def _nth(self, order: Order, number: int) -> ExecutionReport:
         half = order.quantity // 2
-        yield self._report(order, ExecType.NEW, OrdStatus.NEW, 0, 0)
-        yield self._report(order, ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, half, half)
-        yield self._report(order, ExecType.TRADE, OrdStatus.FILLED, order.quantity - half, order.quantity)
+        match number:
+            case 0:
+                return self._report(order, ExecType.NEW, OrdStatus.NEW, 0, 0)
+            case 1:
+                return self._report(order, ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, half, half)
+            case _:
+                return self._report(order, ExecType.TRADE, OrdStatus.FILLED, order.quantity - half, order.quantity)
 
     def _report(self, order: Order, kind: ExecType, status: OrdStatus, last: int, filled: int) -> ExecutionReport:
         self.now_ns += 1_000
