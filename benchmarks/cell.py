@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -20,13 +20,15 @@ from storage.sqlite import open_journal
 
 BATCH = 1_000  # what a window puts into one batch under load (actors/window.py)
 OPENING = 100  # plans submitted in one turn
+Clock = Callable[[], float]  # seconds: time.perf_counter, or time.process_time for what others do not disturb
 CONFIG = Config(margin=MarginConfig(price_shocks_pct=(), iv_shocks_pct=(), spread_shocks=()))
 
 
 class Cell:
     """A cell of four-leg groups.  ``path`` is its journal; what is there already is recovered."""
 
-    def __init__(self, path: Path, config: Config = CONFIG) -> None:
+    def __init__(self, path: Path, config: Config = CONFIG, clock: Clock = perf_counter) -> None:
+        self._clock = clock
         self.journal = open_journal(path)
         self.tree = CellTree(0, config, self.journal, deduplicates=True)
         self.now_ns = max(START_NS, self.tree.clock_ns)
@@ -55,9 +57,9 @@ class Cell:
         seconds, orders = 0.0, list[Order]()
         for batch in batches:
             data = wire.pack(batch)
-            began = perf_counter()
+            began = self._clock()
             released = self._turn(data)
-            seconds += perf_counter() - began
+            seconds += self._clock() - began
             orders += submitted(released.requests)
         return seconds, orders
 
@@ -93,14 +95,14 @@ def work(cell: Cell, orders: list[Order], broker: Broker, size: int = BATCH) -> 
     return seconds
 
 
-def reports_per_second(path: Path, groups: int, idle: int = 0) -> float:
+def reports_per_second(path: Path, groups: int, idle: int = 0, size: int = BATCH, clock: Clock = perf_counter) -> float:
     """B2: from the first report about ``groups`` new groups to their last, beside ``idle`` groups that work on."""
-    cell = Cell(path)
+    cell = Cell(path, clock=clock)
     try:
         cell.link_up()
         cell.open(groups, idle)
         orders = cell.open(0, groups)
         broker = Broker()
-        return broker.sent_per(work(cell, orders, broker))
+        return broker.sent_per(work(cell, orders, broker, size))
     finally:
         cell.close()

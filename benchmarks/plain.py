@@ -14,6 +14,7 @@ from time import perf_counter
 import aiosqlite
 
 from benchmarks.book import SCHEMA, Book, Rows, told
+from benchmarks.cell import Clock
 from benchmarks.workload import Broker, Order
 from domain.execution import ExecutionReport
 from messages import wire
@@ -46,7 +47,7 @@ class PlainWay:
             self.released += ready
 
 
-async def _run(path: Path, groups: int, most: int, size: int) -> tuple[int, list[float]]:
+async def _run(path: Path, groups: int, most: int, size: int, clock: Clock) -> tuple[int, list[float]]:
     """How many reports there were, and the seconds that each batch of ``size`` took."""
     async with aiosqlite.connect(path, isolation_level="IMMEDIATE") as db:
         await db.executescript(SCHEMA)
@@ -55,21 +56,21 @@ async def _run(path: Path, groups: int, most: int, size: int) -> tuple[int, list
         while orders:
             for batch in broker.wave(orders, size):
                 data = wire.pack(batch)
-                began = perf_counter()
+                began = clock()
                 await program.take([event for event in wire.events(data) if isinstance(event, ExecutionReport)])
-                times.append(perf_counter() - began)
+                times.append(clock() - began)
             orders = told(program.released)
             program.released.clear()
         return broker.sent, times
 
 
-def reports_per_second(path: Path, groups: int, most: int, size: int = 1_000) -> float:
+def reports_per_second(path: Path, groups: int, most: int, size: int = 1_000, clock: Clock = perf_counter) -> float:
     """B2's rival: reports a second, with up to ``most`` of them in one commit."""
-    sent, times = asyncio.run(_run(path, groups, most, size))
+    sent, times = asyncio.run(_run(path, groups, most, size, clock))
     return sent / sum(times)
 
 
 def one_at_a_time(path: Path, reports: int) -> float:
     """B1b's rival: the median time that one report takes, in microseconds."""
-    _, times = asyncio.run(_run(path, reports // 18 + 1, 1, 1))
+    _, times = asyncio.run(_run(path, reports // 18 + 1, 1, 1, perf_counter))
     return median(times) * 1e6
