@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from actors.account_watch import AccountWatch
 from actors.control_log import ControlLog
 from actors.crossings import Crossings
 from actors.fan_out import FanOut
 from config.schema import ControlsConfig
 from decisions.gateway.account_controls import Accounted, halted, refusal
-from decisions.gateway.ledger import Ledger
+from decisions.gateway.controls import changed
+from decisions.gateway.ledger import Ledger, terms_of
 from decisions.gateway.repeats import subject_of
 from decisions.gateway.standing import SOFT
 from decisions.gateway.working_book import Working
@@ -18,7 +21,7 @@ from domain.calendar import Calendar
 from domain.quotes import Quote
 from domain.trading import TradingState
 from messages.controls import TradingStateChanged
-from messages.orders import SubmitOrder
+from messages.orders import ModifyOrder, SubmitOrder
 from messages.records import ControlAction, ControlRecord
 from monitoring.measures import Measures
 
@@ -59,6 +62,25 @@ class AccountDoor:
         price = order.price or _ask(self.cells.quotes, order.symbol)
         case = Accounted(order, price, account, book, self.memory.standing, self.config, now_ns)
         return refusal(case, lambda control: self.overridden(control, order, now_ns))
+
+    def forbids_change(self, change: ModifyOrder, now_ns: int) -> str:
+        """What they say against a change in place: what a new order with its terms would hear; "" for nothing.
+
+        Only less of the same is never refused.  A repair whose new terms could meet an order of ours is sent back, to
+        be canceled and placed again, because an order waits at this door for a crossing, and a change does not.
+        """
+        order_id, payload = change.client_order_id, self.ledger.payload(change.client_order_id)
+        stands = self.ledger.as_it_stands(order_id)
+        if payload is None or (stands and terms_of(stands) == terms_of(change) and change.quantity <= stands.quantity):
+            return ""
+        left = change.quantity - self.ledger.filled(order_id)
+        order = replace(changed(payload, change), quantity=left, resend=False)
+        with self.ledger.book.without(order_id):
+            problem = self.forbids(order, now_ns)
+            crossing = self.crossings.in_the_way(order) if order.reduce_only and not problem else []
+        if crossing:
+            return f"E12: it could trade with our own working order {crossing[0].client_order_id}"
+        return problem
 
     def holds_back(self, order: SubmitOrder, now_ns: int) -> bool:
         """Whether a repair waits until our own order on the other side is gone (E12)."""

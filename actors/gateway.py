@@ -189,7 +189,10 @@ class BrokerGateway(ProcessActor):
             case SubmitResult():
                 self.door.ledger.answered(event)
                 self.cells.pass_on(event.client_order_id, event)
-            case CancelResult() | ModifyResult():
+            case CancelResult():
+                self.cells.pass_on(event.client_order_id, event)
+            case ModifyResult():
+                self.door.ledger.changed(event)
                 self.cells.pass_on(event.client_order_id, event)
             case Snapshot():
                 self.door.ledger.load(event)

@@ -176,9 +176,12 @@ class OrderDoor:
         judged = self.controls.judge_change(
             change, self.cells.quotes, self.ledger, now_ns=self.session.clock_ns, killed=self.killed
         )
-        if not judged.allowed:
-            self.refuse(change, judged.reason)
+        now_ns = self.session.clock_ns
+        problem = self.account.forbids_change(change, now_ns) if judged.allowed else judged.reason
+        if problem:
+            self.refuse(change, problem)
             return False
+        self.ledger.changing(change)
         self.adapter.modify(change)
         return True
 

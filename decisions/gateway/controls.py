@@ -53,6 +53,17 @@ FAR: Final = 2  # times the mid: beyond it a price that does not even cost money
 REPAIRS: Final = Finding(True, "beyond the limit, to repair")
 
 
+def changed(order: SubmitOrder, change: ModifyOrder) -> SubmitOrder:
+    """The order as a change in place would make it."""
+    return replace(
+        order,
+        order_type=change.order_type,
+        quantity=change.quantity,
+        price=change.price,
+        trigger_price=change.trigger_price,
+    )
+
+
 class Case(NamedTuple):
     """One order and everything that it is judged by."""
 
@@ -120,14 +131,7 @@ class Controls:
         order = ledger.payload(change.client_order_id)
         if order is None:
             return Judgement(False, f"E3: {change.client_order_id} was not sent by this gateway; cancel it instead")
-        order = replace(
-            order,
-            order_type=change.order_type,
-            quantity=change.quantity,
-            price=change.price,
-            trigger_price=change.trigger_price,
-        )
-        return self._walk(order, [PACED, "E3"], quotes, ledger, now_ns=now_ns, killed=killed)
+        return self._walk(changed(order, change), [PACED, "E3"], quotes, ledger, now_ns=now_ns, killed=killed)
 
     def _walk(
         self,
@@ -277,7 +281,8 @@ def _parent(case: Case) -> Finding:
 
 
 def _working(case: Case) -> Finding:
-    working, most = case.ledger.live_orders, case.limits.max_open_orders
+    others = case.ledger.live_orders - case.ledger.may_trade(case.order.client_order_id)  # a change adds none
+    working, most = others, case.limits.max_open_orders
     return PASSED if working < most else Finding(False, f"{working} orders are open; controls.max_open_orders = {most}")
 
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from decisions.gateway.working_book import Working, WorkingBook
-from domain.execution import ExecutionReport, OrdType, Side
+from domain.execution import ExecType, ExecutionReport, OrdType, Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
 from domain.orders import OrderState, merge
-from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult
+from messages.orders import ModifyOrder, ModifyResult, Outcome, Snapshot, SubmitOrder, SubmitResult
 
 KEPT_ORDERS = 100_000
+# reports that say how the order stands; a reject's terms may be those of a copy, a pending one's are to come
+_DESCRIBES: Final = frozenset(
+    {ExecType.NEW, ExecType.TRIGGERED, ExecType.TRADE, ExecType.REPLACED, ExecType.RESTATED, ExecType.ORDER_STATUS}
+)
 
 
 class OpenOrder(msgspec.Struct, frozen=True):
@@ -45,13 +50,33 @@ def same_payload(one: SubmitOrder, other: SubmitOrder) -> bool:
     return one == replace(other, epoch=one.epoch, resend=one.resend)
 
 
+class Terms(NamedTuple):
+    """What a change in place may change, apart from the quantity."""
+
+    order_type: OrdType
+    price: int
+    trigger_price: int
+
+
+def terms_of(order: SubmitOrder | ModifyOrder) -> Terms:
+    """The terms of a request."""
+    return Terms(order.order_type, order.price, order.trigger_price)
+
+
 @dataclass(slots=True)
 class _Known:
-    """One order; ``counted`` and ``live`` are what its parent's sums hold of it."""
+    """One order; ``counted`` and ``live`` are what its parent's sums hold of it.
+
+    ``terms``: as the broker has them, as far as known.  ``asked``: a change on its way; until the broker has told what
+    became of it, both are possible.
+    """
 
     state: OrderState
     parent_id: str
     order: SubmitOrder | None = None
+    terms: Terms | None = None
+    terms_ns: int = 0  # when the broker told them
+    asked: ModifyOrder | None = None
     symbol: str = ""
     side: Side | None = None
     venue_order_id: str = ""
@@ -59,6 +84,12 @@ class _Known:
     refused: bool = False
     counted: int = 0
     live: bool = False
+
+    @property
+    def live_qty(self) -> int:
+        """Units that may still trade, with what a change on its way would add."""
+        live = self.state.live_qty
+        return live + max(0, self.asked.quantity - self.state.order_qty) if live and self.asked else live
 
     @property
     def is_refused(self) -> bool:
@@ -104,6 +135,7 @@ class Ledger:
             known.parent_id = order.parent_id
             self._add(known)
         known.order, known.symbol, known.side, known.refused = order, order.symbol, order.side, False
+        known.terms = known.terms or terms_of(order)
         self._recount(known)
 
     def follow(self, report: ExecutionReport) -> None:
@@ -120,6 +152,7 @@ class Ledger:
             parent_id = parent_of(report.client_order_id) if ours else report.client_order_id
             known = self._add(_Known(OrderState.new(report.client_order_id, 0), parent_id))
         known.state = merge(known.state, report).state
+        _follow_terms(known, report)
         known.symbol = known.symbol or report.symbol
         known.side = known.side or report.side
         self._recount(known)
@@ -133,6 +166,20 @@ class Ledger:
         known.accepted = known.accepted or result.outcome is Outcome.ACCEPTED
         known.refused = known.refused or result.outcome is Outcome.REFUSED
         self._recount(known)
+
+    def changing(self, change: ModifyOrder) -> None:
+        """This change is being written to the broker: from now on the order may have either terms."""
+        known = self._orders[change.client_order_id]
+        known.asked = change
+        self._recount(known)
+
+    def changed(self, result: ModifyResult) -> None:
+        """How the broker answered a change.  Only a refusal settles it: a report tells the terms of what was taken."""
+        known = self._orders.get(result.client_order_id)
+        asked = known.asked if known else None
+        if known and asked and asked.request_id == result.request_id and result.outcome is Outcome.REFUSED:
+            known.asked = None
+            self._recount(known)
 
     def load(self, snapshot: Snapshot) -> None:
         """Join everything that the broker lists, after a restart or at the poll.  Absence from it changes nothing.
@@ -158,6 +205,18 @@ class Ledger:
         """The order as it was last sent; ``None`` when this incarnation did not send it."""
         known = self._orders.get(client_order_id)
         return known.order if known else None
+
+    def as_it_stands(self, client_order_id: str) -> SubmitOrder | None:
+        """The order with the quantity and the terms that it has by now; ``None`` where they are not known for sure."""
+        known = self._orders.get(client_order_id)
+        if known is None or known.order is None or known.terms is None or known.asked is not None:
+            return None
+        return replace(known.order, quantity=known.state.order_qty, **known.terms._asdict())
+
+    def filled(self, client_order_id: str) -> int:
+        """Units of this order that have traded."""
+        known = self._orders.get(client_order_id)
+        return known.state.cum_qty if known else 0
 
     def contradiction(self, order: SubmitOrder) -> str:
         """How ``order`` differs from what is known under its id; "" when it does not, or the id is not known.
@@ -233,7 +292,7 @@ class Ledger:
 
     def _recount(self, known: _Known) -> None:
         """Bring the sums up to date with one order that has changed."""
-        live_qty = 0 if known.is_refused else known.state.live_qty
+        live_qty = 0 if known.is_refused else known.live_qty
         counted, live = known.state.cum_qty + live_qty, live_qty > 0
         parent = self._parents[known.parent_id]
         parent.committed += counted - known.counted
@@ -258,7 +317,9 @@ class Ledger:
         ours = cell_of(order_id) is not None
         if known.side is None or not known.symbol or not ours:
             return
-        stop = order.order_type is OrdType.STOP_LIMIT if order else tag_kind(order_id) == "S"
+        possible = [] if known.terms is None else [known.terms, *([terms_of(known.asked)] if known.asked else [])]
+        types = {terms.order_type for terms in possible}
+        stop = types == {OrdType.STOP_LIMIT} if possible else tag_kind(order_id) == "S"
         self.book.put(
             Working(
                 client_order_id=order_id,
@@ -266,13 +327,24 @@ class Ledger:
                 symbol=known.symbol,
                 side=known.side,
                 is_entry=order.role in ENTRY_ROLES if order else tag_kind(order_id) == "E",
-                order_type=order.order_type if order else None,
-                price=order.price if order else 0,
+                order_type=known.terms.order_type if known.terms and len(types) == 1 else None,
+                prices=tuple(sorted({terms.price for terms in possible})),
                 dormant=stop and not known.state.triggered,
-                live_qty=known.state.live_qty,
+                live_qty=known.live_qty,
             )
         )
 
     def _forget(self, parent_id: str) -> None:
         for client_order_id in self._parents.pop(parent_id).orders:
             del self._orders[client_order_id]
+
+
+def _follow_terms(known: _Known, report: ExecutionReport) -> None:
+    """Take the terms that a report tells, and see what became of a change."""
+    asked = known.asked
+    if asked is not None and report.exec_type is ExecType.REPLACED and report.request_id == asked.request_id:
+        known.terms, known.terms_ns, known.asked = terms_of(asked), report.ts_ns, None
+    elif report.order_type is not None and report.exec_type in _DESCRIBES and report.ts_ns >= known.terms_ns:
+        told = Terms(report.order_type, report.price, report.trigger_price)
+        if asked is None or told == terms_of(asked):
+            known.terms, known.terms_ns, known.asked = told, report.ts_ns, None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -11,7 +12,10 @@ from domain.execution import OrdType, Side
 
 
 class Working(msgspec.Struct, frozen=True):
-    """One order.  ``order_type`` None: sent by an earlier gateway, so that its price is not known."""
+    """One order.  ``order_type`` None: not known, because an earlier gateway sent it or because it is being changed.
+
+    ``prices``: those that it may have, ascending; none where none is known.
+    """
 
     client_order_id: str
     venue_order_id: str
@@ -19,7 +23,7 @@ class Working(msgspec.Struct, frozen=True):
     side: Side
     is_entry: bool
     order_type: OrdType | None
-    price: int
+    prices: tuple[int, ...]
     dormant: bool  # a stop that has not been triggered: it is in no book
     live_qty: int
 
@@ -29,7 +33,7 @@ class Working(msgspec.Struct, frozen=True):
             return False
         if OrdType.MARKET in (order_type, self.order_type) or self.order_type is None:
             return True
-        bid, ask = (price, self.price) if side is Side.BUY else (self.price, price)
+        bid, ask = (price, self.prices[0]) if side is Side.BUY else (self.prices[-1], price)
         return bid >= ask
 
 
@@ -60,6 +64,17 @@ class WorkingBook:
             del self._of_symbol[known.symbol]
         self._count(known, -1)
 
+    @contextmanager
+    def without(self, client_order_id: str) -> Iterator[None]:
+        """As if this order were not there: whoever changes it puts another in its place."""
+        known = self._orders.get(client_order_id)
+        self.drop(client_order_id)
+        try:
+            yield
+        finally:
+            if known is not None:
+                self.put(known)
+
     def of(self, symbol: str) -> Iterable[Working]:
         """Those of one symbol."""
         return list(self._of_symbol.get(symbol, {}).values())
@@ -80,7 +95,7 @@ class WorkingBook:
         if order.is_entry:
             key = (order.symbol, order.side)
             self._entries[key] += sign * order.live_qty
-            self._cost[key] += sign * order.live_qty * order.price
+            self._cost[key] += sign * order.live_qty * max(order.prices, default=0)
             if not self._entries[key]:
                 del self._entries[key]
                 del self._cost[key]

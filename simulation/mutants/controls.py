@@ -40,6 +40,21 @@ MUTANTS: Final = (
     _without_control("E4", "orders leave whatever the session's phase is"),
     _without_control("E5", "no limit on the number of open orders"),
     _without_account_control("E5 account", "no limit on what is short and on the money of working entries"),
+    off(
+        "E5 changes",
+        "a change in place is judged by the order alone",
+        returns("actors.account_door:AccountDoor.forbids_change", "''"),
+    ),
+    off(
+        "E12 terms",
+        "an order counts with its first terms for ever",
+        edit("decisions.gateway.ledger:_follow_terms", ("terms_of(asked), report.ts_ns, None", "known.terms, 0, None")),
+    ),
+    off(
+        "E5 asked",
+        "what a change on its way may add does not count",
+        edit("decisions.gateway.ledger:Ledger.changing", ("known.asked = change", "pass")),
+    ),
     _without_control("E6", "children may exceed their parent"),
     off("E7", "no tokens are reserved", returns("decisions.gateway.lanes:Lanes._limit", "self._tokens")),
     off("E7 pace", "nothing is paced at all", returns("decisions.gateway.lanes:Lanes._limit", "10**9")),
