@@ -31,7 +31,7 @@ from messages import wire
 from messages.market import BrokerUp, Funds, MarketStatus
 from messages.operator import KillSwitch
 from messages.orders import CancelResult, InstrumentList, ModifyResult, Snapshot, SubmitResult
-from messages.positions import Attend, Findings, Probe
+from messages.positions import Attend, Compared, Findings, Probe
 from messages.records import Severity
 from messages.supervision import (
     PROTOCOL,
@@ -80,6 +80,7 @@ class BrokerGateway(ProcessActor):
             Operate: self.on_operate,
             Attend: self.on_attend,
             Probe: lambda _message, _sender: self.session.probe(),
+            Compared: self.on_compared,
             Findings: self.reconciler.pass_on,
         }
 
@@ -121,7 +122,9 @@ class BrokerGateway(ProcessActor):
         return (self.is_open and self.trading.told.reason) or self.where
 
     def state(self) -> str:
-        return self.trading.state() or ("running" if self.session.is_running else "silent")
+        if not self.session.is_running and not self.trading.stops_entries:
+            return "silent"
+        return self.trading.state() or "running"
 
     def measure(self) -> None:
         self.measures.set("broker_link_up", self.session.is_running)
@@ -201,7 +204,8 @@ class BrokerGateway(ProcessActor):
                 self.trading.on_snapshot()
                 self.door.stop_repeated(again=True)
                 self.session.on_snapshot(event)
-                self.reconciler.show(event, self.session.number, self.session.adapter.capabilities.snapshot_lag_ms)
+                lag_ms = self.session.adapter.capabilities.snapshot_lag_ms
+                self.reconciler.show(event, self.session.number, lag_ms, self.trading.start)
             case InstrumentList():
                 self.session.on_instruments(event)
                 self.door.controls.learn(self.session.instruments.instruments)
@@ -289,6 +293,11 @@ class BrokerGateway(ProcessActor):
         self.reconciler.attend(attend, sender)
         self.session.subscribe()
         self.session.probe()
+
+    def on_compared(self, message: Compared, sender: ActorAddress) -> None:
+        """After a start, new risk waits for this; it comes before the findings of the same comparison."""
+        self.trading.start.take(message, sender)
+        self.pump()
 
     # From the operator
 

@@ -10,7 +10,14 @@ from config.schema import ControlsConfig
 from decisions.effects import MS
 from decisions.gateway.standing import EVERY_SYMBOL, SOFT
 from domain.trading import TradingState
-from messages.controls import AskControls, ControlsInForce, EnableControl, OverrideControl, SetTradingState
+from messages.controls import (
+    AcceptDifferences,
+    AskControls,
+    ControlsInForce,
+    EnableControl,
+    OverrideControl,
+    SetTradingState,
+)
 from messages.operator import CommandDone, CommandRefused, KillSwitch
 from messages.records import ControlAction, ControlRecord
 
@@ -32,6 +39,8 @@ class Operator:
                 return self._enable(command)
             case OverrideControl():
                 return self._override(command)
+            case AcceptDifferences():
+                return self._accept(command)
             case AskControls():
                 return self._in_force()
         return CommandRefused((f"the gateway does not know the command {type(command).__name__}",))
@@ -103,6 +112,29 @@ class Operator:
         if not self.trading.session.clock_ns:
             return "the broker's clock is not known yet, so that nothing could end the override; try again when it is"
         return ""
+
+    def _accept(self, command: AcceptDifferences) -> CommandDone | CommandRefused:
+        """What a start found is as it should be; from then on it is part of what is expected."""
+        start = self.trading.start
+        held, chosen = start.held(), start.choose(command)
+        if not held:
+            waits = start.reason()
+            return CommandRefused((waits,)) if waits else CommandDone("no difference holds new risk back")
+        if not chosen:
+            return CommandRefused((f"{command.what!r} is not held back; 'differences show' lists what is",))
+        if not all(one.checked for one in chosen):
+            return CommandRefused(("the broker is still being asked about it; try again in a few seconds",))
+        *first, last = [start.accepted(one, command, self.trading.now_ns()) for one in chosen]
+        for record in first if not self.memory.problem else ():
+            self.memory.record(record)
+        answer = self._durably(last, f"accepted: {', '.join(one.key for one in chosen)}")
+        if isinstance(answer, CommandRefused):
+            return answer
+        start.look()
+        self.trading.review()
+        self.trading.session.probe()  # the reconciler's report is to say so too
+        self.trading.door.measures.add("control_actions_total", len(chosen), control="E14")
+        return CommandDone(f"{answer.text}; {start.reason() or 'no difference holds new risk back any more'}")
 
     def _durably(self, record: ControlRecord, text: str) -> CommandDone | CommandRefused:
         """What loosens something counts only once it is written."""

@@ -12,21 +12,23 @@ from typing import Any, ClassVar
 import msgspec
 from thespian.actors import ActorAddress
 
-from actors.machine import Follower, machine
+from actors.machine import Follower, machine, now_ms
 from actors.process import ProcessActor
 from config.paths import day_report_path, positions_path
 from decisions.positions.books import Books, Library
 from decisions.positions.position_report import PositionReport, day_to_close, end_of_day, report
 from decisions.positions.reconciler import Look, Reconciler
+from decisions.positions.start_check import StartCheck
 from domain.calendar import calendar
 from domain.rollout import FIRST_CELL
 from messages import wire
-from messages.positions import Attend, BrokerSeen, Finding, Findings, Probe
+from messages.positions import Attend, BrokerSeen, Compared, Finding, Findings, Probe, Verdict
 from monitoring.catalogue import DIFFERENCES
 from storage.follower import JournalReplaced
 from storage.port import JournalError
 
 ASK_MS = 500  # while something is suspected, the broker is asked again so often
+ATTEND_AGAIN_MS = 15_000  # a gateway that shows nothing for so long may never have heard of us
 
 
 class PositionReconciler(ProcessActor):
@@ -42,9 +44,10 @@ class PositionReconciler(ProcessActor):
         self.last: PositionReport | None = None
         self.problem = "no snapshot yet"
         self.asking = False
+        self.shown_ms = 0  # when the gateway last showed a snapshot, by the machine's clock
 
     def on_start(self) -> str:
-        self.reconciler = Reconciler(self.config)
+        self.reconciler, self.start = Reconciler(self.config), StartCheck()
         self.measures.begin("positions_compared_total", "position_differences", "position_changes_total")
         self.on_peers()
         self.wakeup(ASK_MS, "ask")
@@ -73,12 +76,16 @@ class PositionReconciler(ProcessActor):
     def on_wakeup(self, payload: Any) -> None:
         del payload
         self.wakeup(ASK_MS, "ask")
-        if self.asking and "gateway" in self.peers:
+        if now_ms() - self.shown_ms > ATTEND_AGAIN_MS:
+            self.shown_ms = now_ms()
+            self.on_peers()
+        elif self.asking and "gateway" in self.peers:
             self.send(self.peers["gateway"], Probe())
 
     def on_seen(self, message: BrokerSeen, sender: ActorAddress) -> None:
         """A snapshot: read the journals after it, so that what it shows of ours has been written by then (I1)."""
         del sender
+        self.shown_ms = now_ms()
         view = wire.view(message.view)
         try:
             library = self.read_journals()
@@ -88,7 +95,10 @@ class PositionReconciler(ProcessActor):
         look = self.reconciler.look(view, library)
         if look is not None:
             self.problem = ""
-            self.conclude(look, library)
+            verdict = self.start.judge(look, library, view)
+            self.send(self.peers["gateway"], Compared(wire.pack(verdict)))  # before the findings: see start_check.py
+            self.conclude(look, library, verdict)
+            self.asking |= not view.opened  # until the gateway has heard of a comparison that holds nothing back
 
     def read_journals(self) -> Library:
         """All journals as of now.  Raises ``JournalError`` when one cannot be read: then nothing is compared."""
@@ -107,9 +117,9 @@ class PositionReconciler(ProcessActor):
                 books.follow(record)
         return Library(books for _, books in self.followers.values())
 
-    def conclude(self, look: Look, library: Library) -> None:
+    def conclude(self, look: Look, library: Library, verdict: Verdict) -> None:
         """Tell the cells, write down what was seen, and ask again while something is open."""
-        self.last = report(look, library)
+        self.last = report(look, library, verdict.held)
         self.asking = bool(look.suspected or look.moved)
         self.measures.add("positions_compared_total")
         for kind in DIFFERENCES:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
 from actors.fan_out import FanOut
+from actors.start_check import StartCheck
 from decisions.effects import MS
 from messages import wire
 from messages.orders import Snapshot
@@ -26,13 +27,13 @@ class ReconcilerLine:
         self._address = sender
         self._cells.watched = attend.symbols
 
-    def show(self, snapshot: Snapshot, session: int, lag_ms: int) -> None:
-        """Pass a snapshot on, with the last quotes of what the reconciler watches."""
+    def show(self, snapshot: Snapshot, session: int, lag_ms: int, start: StartCheck) -> None:
+        """Pass a snapshot on, with the last quotes of what the reconciler watches, and what a start has settled."""
         if self._address is None:
             return
         known = self._cells.quotes
         quotes = tuple(known[symbol] for symbol in sorted(self._cells.watched) if symbol in known)
-        view = BrokerView(replace(snapshot, session=session), quotes, lag_ms * MS)
+        view = BrokerView(replace(snapshot, session=session), quotes, lag_ms * MS, start.settled(), start.opened)
         self._send(self._address, BrokerSeen(wire.pack(view)))
 
     def pass_on(self, message: Findings, sender: ActorAddress) -> None:

@@ -9,6 +9,7 @@ from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from actors.machine import Mark
 from actors.order_door import OrderDoor
+from actors.start_check import StartCheck
 from brokers.wire_record import WireRecord
 from decisions.gateway.standing import ACTION_OF, OPERATOR
 from domain.trading import TradingState
@@ -17,6 +18,7 @@ from messages.operator import KillSwitch
 from messages.records import ControlAction, ControlRecord
 
 FOREIGN_SHOWN = 5
+ONLY_NEW = ("E14", "E15")  # a start that is not explained yet, a disk that fails: what works goes on working
 
 
 class Trading:
@@ -39,6 +41,7 @@ class Trading:
         self.cells, self.log, self.wire_record = cells, log, wire_record
         self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: none seen yet
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
+        self.start = StartCheck(memory, session, cells, log)
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
         door.killed = kill_file.exists()
         self.review()
@@ -55,6 +58,8 @@ class Trading:
             state, reason = TradingState.REDUCING, "E9: the kill switch is on"
         if state is TradingState.ACTIVE and self.memory.problem:
             state, reason = TradingState.REDUCING, f"E15: the gateway's journal: {self.memory.problem}"
+        if state is TradingState.ACTIVE and self.start.reason():
+            state, reason = TradingState.REDUCING, self.start.reason()
         return TradingStateChanged(state, reason)
 
     def now_ns(self) -> int:
@@ -63,8 +68,8 @@ class Trading:
 
     @property
     def stops_entries(self) -> bool:
-        """Whether working entries are to go too.  A disk that fails only keeps new ones from leaving."""
-        return self.told.state is not TradingState.ACTIVE and not self.told.reason.startswith("E15")
+        """Whether working entries are to go too.  Some reasons only keep new ones from leaving."""
+        return self.told.state is not TradingState.ACTIVE and not self.told.reason.startswith(ONLY_NEW)
 
     def state(self) -> str:
         """For the status page; "" while there is nothing to say."""
@@ -94,11 +99,11 @@ class Trading:
         asked = self.asked()
         if asked == self.told:
             return 0
-        stricter, self.told = asked.state is not self.told.state, asked
+        before, stopped, self.told = self.told.state, self.stops_entries, asked
         self.door.account.trading = asked
         self.cells.tell_all(asked)
         self.log.warning("trading state", state=asked.state.value, reason=asked.reason)
-        if not stricter or not self.stops_entries:
+        if not self.stops_entries or (stopped and asked.state is before):
             return 0
         return self.stop_entries()
 
@@ -131,9 +136,9 @@ class Trading:
         except OSError as error:
             self.log.error("the kill switch could not be written to disk", error=str(error))
         self.cells.tell_all(KillSwitch(on))
-        was_active = self.told.state is TradingState.ACTIVE
+        stopped = self.stops_entries
         count = self.review()
-        if on and not was_active:  # stopped before for another reason: still, nothing may be left
+        if on and stopped:  # stopped before for another reason: still, nothing may be left
             count = self.stop_entries()
         text = f"the kill switch was turned {'on' if on else 'off'}"
         self.record("kill-switch", text, ControlAction.REDUCING if on else ControlAction.ACTIVE, control="E9")

@@ -9,7 +9,19 @@ from types import ModuleType
 
 import typer
 
-from cli import controls, groups, journal, plans, reconciliation, rollout, settings, start, strategies, venue
+from cli import (
+    controls,
+    differences,
+    groups,
+    journal,
+    plans,
+    reconciliation,
+    rollout,
+    settings,
+    start,
+    strategies,
+    venue,
+)
 from cli.demo import command as demo
 from cli.problems import BAD_INPUT, FAILED, exit_status
 
@@ -19,6 +31,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     venue,
     plans,
     controls,
+    differences,
     groups,
     strategies,
     reconciliation,

@@ -89,6 +89,11 @@ def enable(subject: str, reason: str, by: str) -> Request:
     return {"command": "enable", "subject": subject, "reason": reason, "by": by}
 
 
+def accept(what: str, reason: str, by: str) -> Request:
+    """What a start found is as it should be; "" means all of it."""
+    return {"command": "accept", "what": what, "reason": reason, "by": by}
+
+
 def override(name: str, symbol: str, reason: str, by: str, for_ms: int) -> Request:
     """Let a soft control pass for a while."""
     fields = {"control": name, "symbol": symbol, "reason": reason, "by": by, "for_ms": for_ms}

@@ -52,7 +52,7 @@ def trading_state(
     if state is None:
         show(realm, config, as_json_document)
         return
-    _named(reason, by)
+    named_by(reason, by)
     answer = control.ask(journal_dir, control.at(realm, control.trading_state(state, reason.strip(), by.strip())))
     _done(answer, as_json_document)
 
@@ -86,7 +86,7 @@ def enable(
     Example:
       python run_system.py controls enable "repeat/LEGK  260220P00485000/sell" --reason "meant it" --by maria
     """
-    _named(reason, by)
+    named_by(reason, by)
     request = control.at(realm, control.enable(subject, reason.strip(), by.strip()))
     _done(control.ask(configuration(config).system.journal_dir, request), as_json_document)
 
@@ -109,13 +109,14 @@ def override(
     Example:
       python run_system.py controls override E2 --for 10m --reason "wide market" --by maria
     """
-    _named(reason, by)
+    named_by(reason, by)
     asked = control.override(name.upper(), symbol, reason.strip(), by.strip(), _milliseconds(duration))
     request = control.at(realm, asked)
     _done(control.ask(configuration(config).system.journal_dir, request), as_json_document)
 
 
-def _named(reason: str, by: str) -> None:
+def named_by(reason: str, by: str) -> None:
+    """Raises ``BadInput`` unless somebody says why."""
     if not reason.strip() or not by.strip():
         raise BadInput("--reason and --by are needed: the gateway's journal keeps who asked, and why")
 

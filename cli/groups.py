@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import control, journals
+from cli import control, differences, journals
 from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.reconciliation import last_differences
@@ -55,11 +55,12 @@ def status(config: ConfigFile = None, as_json_document: AsJson = False) -> None:
         for path, problem in journals.missing(settings)
     ]
     if as_json_document:
-        seen = {"positions": last_differences(settings)}
+        seen = {"positions": last_differences(settings), "held": differences.held(settings)}
         print_json({"running": system is not None, "system": system, "remark": remark, "journals": cells} | seen)
     else:
         _show_status(system, remark, cells)
         print_lines(last_differences(settings))
+        differences.tell(differences.held(settings))
     unreadable = [str(cell["problem"]) for cell in cells if cell["problem"]]
     if unreadable:
         raise CommandFailed("; ".join(unreadable))

@@ -9,7 +9,7 @@ import msgspec
 from domain.groups import Plan
 from domain.plans import shape_problems
 from domain.trading import TradingState
-from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
+from messages.controls import AcceptDifferences, AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
     Acknowledge,
     AskStatus,
@@ -91,6 +91,13 @@ class _Enable(_Request, frozen=True, tag="enable"):
     realm: OneRealm = ""
 
 
+class _Accept(_Request, frozen=True, tag="accept"):
+    what: Annotated[str, msgspec.Meta(max_length=200)]
+    reason: Name
+    by: Name
+    realm: OneRealm = ""
+
+
 class _Override(_Request, frozen=True, tag="override"):
     control: Name
     symbol: Annotated[str, msgspec.Meta(max_length=200)]
@@ -100,7 +107,7 @@ class _Override(_Request, frozen=True, tag="override"):
     realm: OneRealm = ""
 
 
-_ToGateway = _KillSwitch | _TradingState | _Controls | _Enable | _Override
+_ToGateway = _KillSwitch | _TradingState | _Controls | _Enable | _Accept | _Override
 _AnyRequest = _Submit | _Cancel | _Acknowledge | _Status | _Strategies | _Strategy | _Rollout | _ToGateway
 _DECODER: msgspec.json.Decoder[_AnyRequest] = msgspec.json.Decoder(_AnyRequest)
 
@@ -140,6 +147,8 @@ def _to_gateway(request: _ToGateway) -> GatewayCommand:
             return AskControls()
         case _Enable():
             return EnableControl(request.subject, request.reason, request.by)
+        case _Accept():
+            return AcceptDifferences(request.what, request.reason, request.by)
         case _Override():
             return OverrideControl(request.control, request.symbol, request.reason, request.by, request.for_ms)
 

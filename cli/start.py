@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from cli import requests
+from cli.differences import LOOK_S, Teller
 from cli.door import Door
 from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
@@ -100,16 +101,23 @@ def serve(system: RunningSystem, door: Door, stopped: socket.socket) -> None:
 
     Raises ``SystemLost`` when the tree ends without one.
     """
+    teller = Teller(system.config)
     with selectors.DefaultSelector() as selector:
         for source in (door, stopped, system):
             selector.register(source, selectors.EVENT_READ)
         while True:
-            ready = {key.fileobj for key, _ in selector.select(door.patience_s)}
+            ready = {key.fileobj for key, _ in selector.select(_soon(door.patience_s))}
             if stopped in ready and _stop_asked(stopped):
                 return
             system.check()
+            teller.look()
             for caller in door.callers():
                 caller.answer(msgspec.json.encode(_refused(caller.problem) or answer(system, bytes(caller.line))))
+
+
+def _soon(patience_s: float | None) -> float:
+    """How long to wait for somebody: something is looked at besides."""
+    return LOOK_S if patience_s is None else min(patience_s, LOOK_S)
 
 
 def _stop_asked(stopped: socket.socket) -> bool:

@@ -46,7 +46,7 @@ class Gate(msgspec.Struct, frozen=True):
             (self.killed, "the kill switch is on; 'kill-switch off' ends that"),
             (
                 self.trading is not TradingState.ACTIVE,
-                f"the trading state is {self.trading.value} ({self.trading_reason}); 'trading-state active' ends that",
+                _state_text(self.trading, self.trading_reason),
             ),
             (self.frozen, "a CRITICAL alert has waited too long for a person; 'alerts' lists it, and 'ack' ends that"),
             (self.storage_low, "the disk is full, or was; make room and start the system again"),
@@ -55,6 +55,13 @@ class Gate(msgspec.Struct, frozen=True):
             (bool(self.market), self.market),
         )
         return next((text for shut, text in reasons if shut), "")
+
+
+def _state_text(state: TradingState, reason: str) -> str:
+    """The reason; where it does not say itself what ends it, that too."""
+    if reason.startswith("E14"):
+        return reason
+    return f"the trading state is {state.value} ({reason}); 'trading-state active' ends that"
 
 
 def turn(gate: Gate, message: object) -> Gate:

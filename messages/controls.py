@@ -56,6 +56,14 @@ class OverrideControl(msgspec.Struct, frozen=True, array_like=True, tag=True):
     for_ms: int  # broker time
 
 
+class AcceptDifferences(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Operator: what the start check found is as it should be.  ``what``: a symbol or an order's id; "" means all."""
+
+    what: str
+    reason: str
+    by: str
+
+
 class AskControls(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Operator: what is in force?"""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from domain.groups import Plan
-from messages.controls import AskControls, ControlsInForce, EnableControl, OverrideControl, SetTradingState
+from messages.controls import (
+    AcceptDifferences,
+    AskControls,
+    ControlsInForce,
+    EnableControl,
+    OverrideControl,
+    SetTradingState,
+)
 from messages.strategy import Mark
 from messages.strategy_records import StrategyRecord, VerticalRecord
 
@@ -118,7 +125,7 @@ class StrategyList(msgspec.Struct, frozen=True, array_like=True, tag=True):
     strategies: tuple[StrategyRow, ...]
 
 
-GatewayCommand = KillSwitch | SetTradingState | EnableControl | OverrideControl | AskControls
+GatewayCommand = KillSwitch | SetTradingState | EnableControl | OverrideControl | AcceptDifferences | AskControls
 
 
 class AtGateway(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -39,15 +39,51 @@ class Findings:
     findings: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The reconciler to the gateway, after every comparison: a :class:`Verdict`, MessagePack."""
+
+    verdict: bytes
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing on which broker and journals differ since a start, for a person; ``quantity`` in signed units.
+
+    ``key``: ``position/`` and the symbol, or ``order/`` and its id.  ``checked``: it has persisted, and no news that is
+    still on its way can explain it.
+    """
+
+    key: str
+    symbol: str
+    journal: str
+    broker: str
+    quantity: int
+    cause: str
+    advice: str
+    checked: bool
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What holds new risk back after a start, and every sure level by its key, for a later start to compare with."""
+
+    session: int
+    held: tuple[Difference, ...]
+    levels: dict[str, int]
+
+
 class BrokerView(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A whole snapshot, of all cells and of strangers, and the last quotes of what the reconciler asked for.
 
-    ``lag_ns``: by how much a snapshot's content may be older than it says (the broker's declared capability).
+    ``settled``: of what differed at a start, what a person accepted or a running system told, by key; ``opened``: it
+    does not hold new risk back any more.  ``lag_ns``: by how much a snapshot's content may be older than it says (the
+    broker's declared capability).
     """
 
     snapshot: Snapshot
     quotes: tuple[Quote, ...] = ()
     lag_ns: int = 0
+    settled: tuple[tuple[str, int], ...] = ()
+    opened: bool = True
 
 
 class PositionChange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

@@ -26,7 +26,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(2)
+PROTOCOL = Version(3)
 
 
 @dataclass(frozen=True, slots=True)

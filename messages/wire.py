@@ -22,7 +22,7 @@ from messages.orders import (
     SubmitOrder,
     SubmitResult,
 )
-from messages.positions import BrokerView, Finding, PositionIssue, PositionsMoved
+from messages.positions import BrokerView, Finding, PositionIssue, PositionsMoved, Verdict
 from messages.records import EscalationRecord
 from messages.supervision import AlertDelivered
 from messages.telemetry import Report
@@ -56,6 +56,7 @@ _ANSWER: msgspec.msgpack.Decoder[OperatorAnswer] = msgspec.msgpack.Decoder(Opera
 _ALERTS: msgspec.msgpack.Decoder[tuple[EscalationRecord, ...]] = msgspec.msgpack.Decoder(tuple[EscalationRecord, ...])
 _DELIVERED: msgspec.msgpack.Decoder[tuple[AlertDelivered, ...]] = msgspec.msgpack.Decoder(tuple[AlertDelivered, ...])
 _VIEW: msgspec.msgpack.Decoder[BrokerView] = msgspec.msgpack.Decoder(BrokerView)
+_VERDICT: msgspec.msgpack.Decoder[Verdict] = msgspec.msgpack.Decoder(Verdict)
 _FINDINGS: msgspec.msgpack.Decoder[tuple[Finding, ...]] = msgspec.msgpack.Decoder(tuple[Finding, ...])
 
 _REPORT: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
@@ -104,6 +105,11 @@ def view(data: bytes) -> BrokerView:
 def findings(data: bytes) -> tuple[Finding, ...]:
     """What the reconciler found."""
     return _FINDINGS.decode(data)
+
+
+def verdict(data: bytes) -> Verdict:
+    """What a comparison holds back."""
+    return _VERDICT.decode(data)
 
 
 def report(data: bytes) -> Report:

@@ -21,7 +21,7 @@ from config.realms import view
 from config.schema import Config
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
 from messages import wire
-from messages.controls import AskControls, EnableControl, OverrideControl, SetTradingState
+from messages.controls import AcceptDifferences, AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
     Acknowledge,
     AskStatus,
@@ -118,7 +118,10 @@ class RunningSystem:
                     return self._ask_cells(cells, f"acknowledge:{command.escalation_id}", command, deadline)
                 case AtGateway():
                     return self._ask_gateways(command.command, command.realm, timeout_s)
-                case KillSwitch() | SetTradingState() | EnableControl() | OverrideControl() | AskControls():
+                case (
+                    KillSwitch() | SetTradingState() | EnableControl() | OverrideControl() | AcceptDifferences()
+                    | AskControls()
+                ):  # fmt: skip
                     return self._ask_gateways(command, "", timeout_s)
                 case SetRollout():
                     return self._set_rollout(command)

@@ -14,6 +14,7 @@ from messages.records import ControlAction, ControlRecord
 OF_ORDERS: Final = ("order/", "held/", "use/")  # subjects that are about a single order
 OPERATOR: Final = "trading/operator"
 LOSS: Final = "trading/E11"
+DIFFERENCE: Final = "difference/"  # … and what differs: how much of it has been settled
 STATE_OF: Final = {
     ControlAction.ACTIVE: TradingState.ACTIVE,
     ControlAction.REDUCING: TradingState.REDUCING,
@@ -72,6 +73,14 @@ class Standing:
         """When a person enabled it last; what was executed before does not count again."""
         record = self._last.get(subject)
         return record.at_ns if record is not None and record.action is ControlAction.ENABLED else 0
+
+    def settled(self) -> dict[str, int]:
+        """Of what differs from the journals, what a person accepted or a running system told; by what it is (E14)."""
+        return {
+            subject.removeprefix(DIFFERENCE): record.quantity
+            for subject, record in self._last.items()
+            if subject.startswith(DIFFERENCE) and record.quantity
+        }
 
     def all_disabled(self) -> list[ControlRecord]:
         """Everything that waits for a person."""

@@ -12,7 +12,7 @@ from decisions.positions.position_checks import GroupCheck
 from decisions.positions.positions import OrderDifference
 from decisions.positions.reconciler import Look
 from domain.calendar import Calendar, CalendarUnknown, MarketCalendar
-from messages.positions import PositionIssue
+from messages.positions import Difference, PositionIssue
 from messages.records import PositionEventRecord, Severity
 
 
@@ -40,6 +40,7 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderDifference, ...]
     expiries: tuple[ExpiryNotice, ...]
     changes: tuple[PositionEventRecord, ...]
+    held: tuple[Difference, ...] = ()  # what keeps new risk from being taken since the start
 
     @property
     def differences(self) -> list[str]:
@@ -57,7 +58,7 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
         return lines + [check.text for check in self.groups if check.severity]
 
 
-def report(look: Look, library: Library) -> PositionReport:
+def report(look: Look, library: Library, held: tuple[Difference, ...] = ()) -> PositionReport:
     """The document of one look."""
     foreign: dict[str, int] = {}
     for event in library.events():
@@ -85,6 +86,7 @@ def report(look: Look, library: Library) -> PositionReport:
         orders=look.comparison.orders,
         expiries=look.expiries,
         changes=tuple(library.events()),
+        held=held,
     )
 
 

@@ -45,6 +45,7 @@ class OrderDifference(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     journal: str
     broker: str
+    leaves: int = 0  # units that work at the broker, and in no journal
 
     @property
     def key(self) -> str:
@@ -140,15 +141,21 @@ def _order_differences(order: KnownOrder, reports: list[ExecutionReport]) -> lis
         said = f"{order.knowledge.cum_qty} filled"
         found.append(_difference("fill", order, said, f"{len(unknown)} more trades, {units} units"))
     if told and told[-1].leaves_qty > 0 and not order.live:
-        found.append(_difference("order", order, order.status.value, f"works {told[-1].leaves_qty}"))
+        works = told[-1].leaves_qty
+        found.append(_difference("order", order, order.status.value, f"works {works}", works))
     if not reports and order.live and order.knowledge.acknowledged:
         found.append(_difference("order", order, f"works {order.live}", "does not list it"))
     return found
 
 
-def _difference(kind: str, order: KnownOrder, journal: str, broker: str) -> OrderDifference:
+def _difference(kind: str, order: KnownOrder, journal: str, broker: str, leaves: int = 0) -> OrderDifference:
     return OrderDifference(
-        kind=kind, client_order_id=order.client_order_id, symbol=order.symbol, journal=journal, broker=broker
+        kind=kind,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        journal=journal,
+        broker=broker,
+        leaves=leaves,
     )
 
 
@@ -161,6 +168,7 @@ def _foreign(reports: list[ExecutionReport]) -> OrderDifference:
         symbol=last.symbol,
         journal="knows no such order",
         broker=f"{side} {last.order_qty}, {last.ord_status.value}, {last.cum_qty} filled",
+        leaves=last.leaves_qty,
     )
 
 

@@ -122,6 +122,11 @@ MUTANTS: Final = (
         ),
     ),
     off(
+        "E14 start",
+        "what changed while nobody looked holds nothing back",
+        returns("actors.start_check:StartCheck.reason", "''"),
+    ),
+    off(
         "E15",
         "the gateway remembers nothing of what it decided",
         returns("actors.control_log:ControlLog.record", NOTHING),

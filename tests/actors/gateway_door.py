@@ -30,6 +30,7 @@ from messages.orders import (
     SubmitOrder,
     SubmitResult,
 )
+from messages.positions import Compared, Difference, Verdict
 from messages.supervision import EventBatch, EventBatchTaken, Hello, Operate, Operated, OrderBatch, Trouble
 from storage.reader import JournalReader
 
@@ -182,12 +183,22 @@ class Door(BrokerGateway):
         self.now_ns = NOW_NS
         self.open(self.broker)  # type: ignore[arg-type]  # the part of an adapter that these tests need
 
-    def go_live(self, **snapshot: Any) -> None:
+    def go_live(self) -> None:
+        """The session begins, and what the broker holds is compared with the journals."""
+        self.log_in()
+        self.compared()
+
+    def log_in(self) -> None:
         """Log in, with instruments, deep pockets, quotes of everything at 1.00, and a first snapshot."""
         self.on_hello(Hello(0, 1, frozenset(i.symbol for i in CHAIN)), "cell")
         self.hears(LinkUp(1, self.now_ns), InstrumentList(CHAIN), Funds(DEEP_POCKETS, 0, self.now_ns))
         self.quotes()
-        self.snapshot(**snapshot)
+        self.snapshot()
+
+    def compared(self, *held: Difference, levels: dict[str, int] | None = None) -> None:
+        """The reconciler says what differs: nothing, unless told otherwise."""
+        self.on_compared(Compared(wire.pack(Verdict(self.session.number, held, levels or {}))), "reconciler")
+        self.heard()
 
     def quotes(self, bid: int = 9_900, ask: int = 10_100) -> None:
         """Fresh quotes of the whole chain."""
@@ -305,6 +316,17 @@ def door(journal_dir: Path, calendar: str = "always", **controls: Any) -> Iterat
     made = Door(journal_dir, ControlsConfig(**controls), calendar)
     try:
         made.go_live()
+        yield made
+    finally:
+        made.on_exit()
+
+
+@contextmanager
+def just_started(journal_dir: Path) -> Iterator[Door]:
+    """The same, before any reconciler has compared anything."""
+    made = Door(journal_dir, ControlsConfig())
+    try:
+        made.log_in()
         yield made
     finally:
         made.on_exit()

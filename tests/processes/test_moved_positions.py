@@ -8,14 +8,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from system import ROOT, Bench, System, bench, id_in_cell, plan, wait_for
 
+from cli import control
+from cli.problems import CommandFailed
 from config.paths import positions_path
 from domain.groups import GroupOutcome
 from messages.orders import ActivityKind
 from messages.records import PositionEventRecord, PositionKind
 
 SHORT, WING, STOCK = "LEGK  260220P00485000", "LEGK  260220P00470000", "LEGK"
+OTHER = "LEGK  260220C00515000"
 
 
 def changes(made: Bench) -> dict[str, PositionEventRecord]:
@@ -113,6 +117,37 @@ def test_r23_the_difference_is_readable_while_the_system_is_down_and_is_resolved
         assert (found[SHORT].quantity, found[SHORT].kind) == (7, PositionKind.LIQUIDATION)
         wait_for(lambda: "liquidation" in run(made, "positions").stdout, "the command to show it")
         again.stop()
+
+
+def test_e14_what_changed_while_nobody_looked_holds_new_risk_back_until_a_person_accepts_it(tmp_path: Path) -> None:
+    word = ("my own", "maria")
+    with bench(tmp_path) as made:
+        system, _ = hedged(made)
+        system.stop()
+        with made.steering() as hand:
+            hand.intervene(ActivityKind.MANUAL, OTHER, 5)  # what belongs to no group
+            hand.intervene(ActivityKind.MANUAL, WING, -10)  # protection of a group
+        again = made.start()
+        wait_for(lambda: position(made, WING) == 30, "the repair, which does not wait")
+        wait_for(lambda: "START_DIFFERENCE" in made.alert_kinds(), "the alert")
+        again.wait_for_state("cell-0", "reduce-only")
+        with pytest.raises(CommandFailed, match=r"differ on .*'differences accept' ends that"):
+            again.submit(plan(id_in_cell(0, "refused")))
+        rows = {one["symbol"]: (one["journal"], one["broker"], one["quantity"]) for one in seen(made)["held"]}
+        assert rows[OTHER] == ("+0", "+5", 5)
+        assert rows[WING][2] == -10
+        assert "the broker and the journals differ" in run(made, "status").stdout
+        one = control.ask(made.journal_dir, control.accept(OTHER, *word))
+        assert WING in one["text"], "one of two is not enough"
+        assert run(made, "differences", "accept", "--all", "--reason", word[0], "--by", word[1]).returncode == 0
+        again.wait_until_open()
+        wait_for(lambda: not seen(made)["held"], "the report to say so")
+        again.stop()
+        assert OTHER in again.process.communicate()[0]
+        third = made.start()
+        third.wait_until_open()
+        third.stop()
+        assert "differ" not in third.process.communicate()[0]
 
 
 def test_e19_the_day_ends_with_a_report_and_an_alert(tmp_path: Path) -> None:
