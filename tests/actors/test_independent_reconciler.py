@@ -11,8 +11,8 @@ from second_look import hedged_world
 from world import LONG, SHORT, UNDERLYING, World
 
 from actors.reconciler import PositionReconciler
-from config.paths import journal_path, positions_path
-from config.schema import Config, SystemConfig
+from config.paths import day_report_path, journal_path, positions_path
+from config.schema import Config, ReconciliationConfig, SystemConfig
 from domain.quotes import Quote
 from messages import wire
 from messages.orders import ActivityKind
@@ -34,10 +34,13 @@ def write_down(world: World, directory: Path) -> None:
 class Reconciler(PositionReconciler):
     """The actor with its post and its timer in the test's hands."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, end_of_day: str = "") -> None:
         super().__init__()
         self.posted: list[tuple[Any, Any]] = []
-        self.config = Config(system=SystemConfig(journal_dir=str(directory), cells=1))
+        self.config = Config(
+            system=SystemConfig(journal_dir=str(directory), cells=1),
+            reconciliation=ReconciliationConfig(end_of_day=end_of_day),
+        )
         self.peers = {"gateway": "the gateway"}
         self.on_start()
 
@@ -106,3 +109,36 @@ def test_e14_a_journal_that_cannot_be_read_is_told_and_nothing_is_concluded(tmp_
     assert eyes.detail().startswith("no comparison: ")
     journal.write_bytes(whole)
     assert eyes.sees(world) != []
+
+
+def day_end(found: list[Finding]) -> list[PositionIssue]:
+    """What was told of the day's end."""
+    return [one for one in found if isinstance(one, PositionIssue) and one.kind == "END_OF_DAY"]
+
+
+def test_e19_a_day_ends_critical_when_the_two_sides_differ_then_and_not_before_that_is_sure(
+    tmp_path: Path, world: World
+) -> None:
+    world.exchange.intervene(ActivityKind.MANUAL, SHORT, 3, 0, world.now_ns)
+    eyes = Reconciler(tmp_path, end_of_day="14:30")
+    assert day_end(eyes.sees(world, 1)) == [], "a difference that was seen once may be news that is on its way"
+    found = day_end(eyes.sees(world, 2))
+    assert {issue.severity for issue in found} == {Severity.CRITICAL}
+    assert "does not balance" in found[0].text
+    assert f"{SHORT.strip()}: the journals say -10, the broker says -7" in found[0].text
+    kept = msgspec.json.decode(day_report_path(tmp_path, "2021-01-04").read_bytes())
+    assert (kept["balanced"], kept["confirmed"]) == (False, ["group/bp", f"position/{SHORT}"])
+    assert f"{day_report_path(tmp_path, '2021-01-04')}" in found[0].text
+
+
+def test_e19_a_day_that_balances_ends_so_and_its_alert_in_the_journal_ends_the_telling(
+    tmp_path: Path, world: World
+) -> None:
+    eyes = Reconciler(tmp_path, end_of_day="14:30")
+    (told,) = day_end(eyes.sees(world, 1))
+    assert told.severity is Severity.INFO
+    world.take([told])
+    later = tmp_path / "later"
+    later.mkdir()
+    write_down(world, later)
+    assert day_end(Reconciler(later, end_of_day="14:30").sees(world, 2)) == []

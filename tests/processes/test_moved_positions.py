@@ -119,7 +119,7 @@ def test_r23_the_difference_is_readable_while_the_system_is_down_and_is_resolved
         again.stop()
 
 
-def test_e14_what_changed_while_nobody_looked_holds_new_risk_back_until_a_person_accepts_it(tmp_path: Path) -> None:
+def test_what_changed_while_nobody_looked_holds_new_risk_back_until_a_person_accepts_it(tmp_path: Path) -> None:
     word = ("my own", "maria")
     with bench(tmp_path) as made:
         system, _ = hedged(made)
