@@ -10,6 +10,7 @@ from actors.account_watch import AccountWatch
 from actors.control_log import ControlLog
 from actors.crossings import Crossings
 from actors.fan_out import FanOut
+from actors.strategy_throttle import StrategyThrottle
 from config.schema import ControlsConfig
 from decisions.gateway.account_controls import Accounted, halted, refusal
 from decisions.gateway.controls import changed
@@ -18,6 +19,7 @@ from decisions.gateway.repeats import subject_of
 from decisions.gateway.standing import SOFT
 from decisions.gateway.working_book import Working
 from domain.calendar import Calendar
+from domain.groups import group_part
 from domain.quotes import Quote
 from domain.trading import TradingState
 from messages.controls import TradingStateChanged
@@ -38,10 +40,12 @@ class AccountDoor:
         measures: Measures,
         crossings: Crossings,
         calendar: Calendar,
+        strategies: frozenset[str],
     ) -> None:
         self.config, self.memory, self.ledger, self.cells = config, memory, ledger, cells
         self.measures, self.crossings = measures, crossings
         self.watch = AccountWatch(config, memory, cells, measures, calendar)
+        self.throttle = StrategyThrottle(config, strategies, memory, cells, measures)
         self.trading = TradingStateChanged(TradingState.ACTIVE, "")
 
     def forbids(self, order: SubmitOrder, now_ns: int) -> str:
@@ -59,6 +63,9 @@ class AccountDoor:
         crossing = self.crossings.in_the_way(order)
         if crossing and not self.overridden("E12", order, now_ns):
             return f"E12: it could trade with our own working order {crossing[0].client_order_id}"
+        throttled = self.throttle.forbids(order, now_ns)
+        if throttled:
+            return throttled
         price = order.price or _ask(self.cells.quotes, order.symbol)
         case = Accounted(order, price, account, book, self.memory.standing, self.config, now_ns)
         return refusal(case, lambda control: self.overridden(control, order, now_ns))
@@ -106,13 +113,23 @@ class AccountDoor:
 
     def disabled_entries(self) -> list[Working]:
         """Entries that work although the repeated-execution throttle has disabled them (E8)."""
-        standing = self.memory.standing
+        standing, tags = self.memory.standing, self.throttle.disabled_tags()
+        if not standing.all_disabled():
+            return []
         return [
             working
-            for symbol in {record.symbol for record in standing.all_disabled()}
+            for symbol in self.ledger.book.symbols()
             for working in self.ledger.book.of(symbol)
-            if working.is_entry and standing.disabled(subject_of(symbol, working.side))
+            if working.is_entry
+            and (standing.disabled(subject_of(symbol, working.side)) or group_part(working.client_order_id) in tags)
         ]
+
+    @property
+    def newly_disabled(self) -> bool:
+        """Whether something was, since this was last asked."""
+        found = self.watch.disabled or self.throttle.disabled
+        self.watch.disabled = self.throttle.disabled = False
+        return found
 
     def remember(
         self,

@@ -51,8 +51,9 @@ class OrderDoor:
         self.ledger, self.lanes = Ledger(), Lanes(config)
         self.controls = Controls(config, session.config.broker.calendar)
         self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self.ask_cancel)
+        names = frozenset(rules.name for rules in session.config.strategy)
         dates = self.controls.hours.calendar
-        self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings, dates)
+        self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings, dates, names)
         self.controls.overridden = lambda name, order: self.account.overridden(name, order, session.clock_ns)
         self.killed = False
         self.misdirected: list[str] = []  # what was not let out because it was made for the other realm
@@ -138,6 +139,7 @@ class OrderDoor:
             return False
         self.measures.add("orders_sent_total", role=order.role.value)
         self.ledger.sent(order)
+        self.account.throttle.left(order, now_ns)
         self.adapter.submit(order)
         sent = OrderSent(client_order_id=order.client_order_id, ts_ns=now_ns, checks=judged.checks)
         self.cells.pass_on(order.client_order_id, sent)
@@ -152,8 +154,7 @@ class OrderDoor:
 
     def stop_repeated(self, *, again: bool = False) -> None:
         """What the repeated-execution throttle has disabled must not work on either (E8); ``again``: look anew."""
-        if again or self.account.watch.disabled:
-            self.account.watch.disabled = False
+        if self.account.newly_disabled or again:
             for working in self.account.disabled_entries():
                 self.ask_cancel(working)
 

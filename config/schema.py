@@ -127,6 +127,7 @@ class ControlsConfig(Section, frozen=True, kw_only=True):
     naked_window_units: NotNegative = 100  # more uncovered units than this for longer than …
     naked_window_ms: Positive = 10_000  # … this (broker time) stop new risk until they are covered (E20)
     repeat_limit: Positive = 200  # parent orders of one symbol and side that may trade within … (E8)
+    strategy_limit: Positive = 10  # groups that one [[strategy]] may open within the same time (E8)
     repeat_window_ms: Positive = 60_000  # … this (broker time); beyond it a person must say that it was meant
     max_loss: NotNegative = 10_000_000  # currency units lost in a day of the exchange that stop new risk (E11); 0: none
     cross_wait_ms: Positive = 1_000  # a repair waits so long for our own crossing order to be gone (machine time; E12)

@@ -84,6 +84,15 @@ class Exit(Enum):
     EXPIRED = "expired"
 
 
+_OF_STRATEGY = re.compile(rf"({STRATEGY_NAME.pattern})\.p?\d+(\.\d+)?")
+
+
+def strategy_of(group_id: str) -> str:
+    """The name of the strategy that a group's id was made for by :func:`strategy_group_id`; "" for any other id."""
+    found = _OF_STRATEGY.fullmatch(group_id)
+    return found.group(1) if found else ""
+
+
 def strategy_group_id(name: str, number: int, realm: Realm, cells: int) -> str:
     """The id of a strategy's group: made of the strategy's name and the group's number, and the same every time.
 

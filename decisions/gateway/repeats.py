@@ -1,7 +1,9 @@
 """E8: who executes the same thing again and again is stopped until a person says that it was meant.
 
 Counted are *parent* orders of one symbol and side that traded within the window, so that the slices of a large order
-are one; and new risk apart from repairs, which are never stopped: a person is told.
+are one; and new risk apart from repairs, which are never stopped: a person is told.  Strategies are counted besides, by
+the groups that they open, because one that goes round in circles need not trade the same contract twice (EU 2017/589,
+article 15, counts how often a strategy has been applied).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from decisions.gateway.account import Fill
 from decisions.gateway.standing import Standing
 from domain.execution import Side
 from domain.groups import parent_of
+from messages.records import ControlRecord
 
 
 class Repeated(NamedTuple):
@@ -30,6 +33,22 @@ class Repeated(NamedTuple):
 def subject_of(symbol: str, side: Side) -> str:
     """What is disabled, and how an operator names it."""
     return f"repeat/{symbol}/{side.value}"
+
+
+def strategy_subject(name: str) -> str:
+    """The same of a strategy."""
+    return f"repeat/strategy/{name}"
+
+
+def applications(standing: Standing, name: str) -> list[ControlRecord]:
+    """Every application of a strategy that is remembered, a record for each group."""
+    return standing.beginning(f"applied/{name}/")
+
+
+def recent_applications(standing: Standing, name: str, config: ControlsConfig, now_ns: int) -> list[ControlRecord]:
+    """Those within the window, and since a person enabled the strategy last."""
+    since_ns = max(now_ns - config.repeat_window_ms * MS, standing.enabled_ns(strategy_subject(name)))
+    return [record for record in applications(standing, name) if record.at_ns > since_ns]
 
 
 class Repeats:

@@ -42,6 +42,10 @@ class Standing:
         """The last decision about this subject."""
         return self._last.get(subject)
 
+    def beginning(self, prefix: str) -> list[ControlRecord]:
+        """The last decisions about all subjects that begin so."""
+        return [record for subject, record in self._last.items() if subject.startswith(prefix)]
+
     def trading(self, now_ns: int) -> tuple[TradingState, str]:
         """The strictest state that anybody asks for, and why.  A loss limit that is overridden asks for nothing."""
         state, reason = TradingState.ACTIVE, ""

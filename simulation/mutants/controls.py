@@ -74,9 +74,19 @@ MUTANTS: Final = (
         returns("brokers.wire_record:WireRecord.left_ms", "[]"),
     ),
     off(
+        "E8 strategy",
+        "a strategy may be applied as often as it likes",
+        returns("actors.strategy_throttle:StrategyThrottle.forbids", "''"),
+    ),
+    off(
+        "E8 applications",
+        "how often a strategy was applied is forgotten by a restart",
+        edit("decisions.gateway.standing:Standing.beginning", ("self._last.items()", "().__iter__()")),
+    ),
+    off(
         "E8 working",
         "what works of a disabled entry is canceled at most once",
-        edit("actors.order_door:OrderDoor.stop_repeated", ("again or ", "")),
+        edit("actors.order_door:OrderDoor.stop_repeated", (" or again", "")),
     ),
     _without_account_control("E8", "what repeats itself is not disabled"),
     off(

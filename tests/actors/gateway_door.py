@@ -16,6 +16,7 @@ from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import Role, client_order_id, parent_tag
 from domain.instruments import Instrument, Right, osi_symbol
 from domain.quotes import Quote
+from domain.strategies import StrategyRules
 from messages import wire
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import Funds
@@ -165,7 +166,13 @@ class Broker:
 class Door(BrokerGateway):
     """A gateway with one cell, its post and its timer in the test's hands."""
 
-    def __init__(self, journal_dir: Path, controls: ControlsConfig, calendar: str = "always") -> None:
+    def __init__(
+        self,
+        journal_dir: Path,
+        controls: ControlsConfig,
+        calendar: str = "always",
+        strategies: tuple[StrategyRules, ...] = (),
+    ) -> None:
         super().__init__()
         self.timers: list[int] = []  # in how many ms it wanted to look again, each time
         self.posted: list[Any] = []
@@ -177,6 +184,7 @@ class Door(BrokerGateway):
             system=SystemConfig(journal_dir=str(journal_dir)),
             controls=controls,
             broker=BrokerConfig(calendar=calendar),
+            strategy=strategies,
         )
         self.broker = Broker()
         self.batches = 0
@@ -311,9 +319,11 @@ class Door(BrokerGateway):
 
 
 @contextmanager
-def door(journal_dir: Path, calendar: str = "always", **controls: Any) -> Iterator[Door]:
+def door(
+    journal_dir: Path, calendar: str = "always", strategies: tuple[StrategyRules, ...] = (), **controls: Any
+) -> Iterator[Door]:
     """A gateway that is live, with these controls; the next one on the same directory is its next incarnation."""
-    made = Door(journal_dir, ControlsConfig(**controls), calendar)
+    made = Door(journal_dir, ControlsConfig(**controls), calendar, strategies)
     try:
         made.go_live()
         yield made

@@ -9,12 +9,15 @@ import pytest
 from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, Door, door, order, put, report
 from msgspec.structs import replace
 
-from decisions.gateway.repeats import subject_of
+from decisions.gateway.repeats import strategy_subject, subject_of
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from domain.instruments import Instrument
 from domain.quotes import Quote
+from domain.rollout import Realm
+from domain.strategies import StrategyRules, strategy_group_id
 from domain.trading import TradingState
+from domain.verticals import VerticalKind
 from messages.controls import EnableControl, OverrideControl, SetTradingState
 from messages.market import Funds
 from messages.operator import CommandDone, CommandRefused, KillSwitch
@@ -186,6 +189,57 @@ def test_e8_repairs_are_alerted_and_never_disabled(tmp_path: Path) -> None:
         trade(gateway, 5, role=Role.HEDGE)
         assert [a.kind for a in gateway.alerts] == ["REPEATED_EXECUTION"]
         lets_out(gateway, BUY)
+
+
+WEEKLY = StrategyRules(name="weekly", kind=VerticalKind.BULL_PUT, underlying="XYZ", quantity=1)
+MONTHLY = replace(WEEKLY, name="monthly")
+
+
+def opened(number: int, name: str = "weekly", **changes: Any) -> SubmitOrder:
+    """An entry of a strategy's group; each is of another contract."""
+    group_id = strategy_group_id(name, number, Realm.LIVE, 1)
+    return order(put(80 + 5 * (number % 8)), Side.BUY, group_id=group_id, **changes)
+
+
+def test_e8_a_strategy_that_is_applied_again_and_again_is_disabled_until_a_person_enables_it(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"strategies": (WEEKLY, MONTHLY), "strategy_limit": 3}
+    with door(tmp_path, **settings) as gateway:
+        for number in range(3):
+            lets_out(gateway, opened(number))
+            gateway.works(opened(number))
+        lets_out(gateway, opened(0, slice_no=1))
+        assert gateway.canceled == []
+        said = refuses(gateway, opened(3), "E8")
+        assert "strategy weekly was applied 3 times within 60 s (controls.strategy_limit = 3)" in said
+        gateway.passes(20)
+        assert set(gateway.canceled) == {opened(n).client_order_id for n in range(3)} | {
+            opened(0, slice_no=1).client_order_id
+        }, "what works of it is canceled"
+        assert [(a.kind, a.severity) for a in gateway.alerts] == [("REPEATED_EXECUTION", Severity.CRITICAL)]
+        lets_out(gateway, opened(1, role=Role.HEDGE))
+        lets_out(gateway, opened(4, "monthly"))
+        lets_out(gateway, order(put(115), Side.BUY, group_id="weekly"))
+    with door(tmp_path, **settings) as gateway:
+        gateway.snapshot(orders=(report(opened(2), ExecType.ORDER_STATUS, 0, NOW_NS),))
+        assert gateway.canceled == [opened(2).client_order_id], "and again by the next gateway"
+        refuses(gateway, opened(5), "E8")
+        gateway.passes(1_000)
+        assert isinstance(gateway.told(EnableControl(strategy_subject("weekly"), "meant it", "maria")), CommandDone)
+        lets_out(gateway, opened(6))
+
+
+def test_e8_applications_are_counted_over_a_restart_and_forgotten_after_the_window(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"strategies": (WEEKLY,), "strategy_limit": 2, "repeat_window_ms": 1_000}
+    with door(tmp_path, **settings) as gateway:
+        lets_out(gateway, opened(0))
+    with door(tmp_path, **settings) as gateway:
+        gateway.passes(600)
+        lets_out(gateway, opened(1))
+        gateway.passes(600)
+        lets_out(gateway, opened(2))
+        refuses(gateway, opened(3), "E8")
+        kept = {r.subject for r in gateway.journaled() if r.subject.startswith("applied/")}
+        assert len(kept) == 2, "no more than a window may hold"
 
 
 def test_e9_the_kill_switch_cancels_entries_and_stops_new_ones_with_every_disk_and_the_link_down(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.plans import GROUP_ID, home_cell
 from domain.rollout import Realm
-from domain.strategies import STRATEGY_NAME, strategy_group_id
+from domain.strategies import STRATEGY_NAME, strategy_group_id, strategy_of
 
 names = st.from_regex(STRATEGY_NAME, fullmatch=True)
 
@@ -18,6 +18,13 @@ def test_a_strategy_and_its_groups_have_one_home(name: str, number: int, realm: 
     assert home_cell(group_id, cells) == home_cell(name, cells)
     assert GROUP_ID.fullmatch(group_id)
     assert group_id == strategy_group_id(name, number, realm, cells)
+    assert strategy_of(group_id) == name
+
+
+def test_other_groups_are_of_no_strategy() -> None:
+    assert [strategy_of(group_id) for group_id in ("weekly", "weekly.", "weekly.x1", "a.b.1", "weekly.1.2.3")] == [
+        ""
+    ] * 5
 
 
 @given(names, st.sets(st.tuples(st.integers(1, 500), st.sampled_from(Realm)), min_size=2, max_size=20))
