@@ -272,7 +272,7 @@ class Desk(Actor):  # type: ignore[misc]
         plan = command.plan
         since_ns = self.admission.waiting.pop(plan.group_id, Waiting(command, self.turn.moment.at_ns)).since_ns
         reply_to = f"submit:{plan.group_id}"
-        tag_owner = self.nursery.find(group_tag(plan.group_id))
+        tag_owner = self.nursery.taken(group_tag(plan.group_id))
         if tag_owner is not None:
             same = tag_owner == plan.group_id
             if same and command.again:

@@ -93,8 +93,12 @@ class Nursery:
 
     def find(self, tag: str) -> str | None:
         """The group with this tag, loaded; ``None`` when there is none."""
-        group_id = self._tags.get(tag) or self.journal.group_by_tag(tag)
+        group_id = self.taken(tag)
         return group_id if group_id is not None and self.load(group_id) else None
+
+    def taken(self, tag: str) -> str | None:
+        """The group that has this tag, be it in an archive."""
+        return self._tags.get(tag) or self.journal.group_by_tag(tag)
 
     def give(self, group_id: str, letter: msgspec.Struct) -> None:
         """Post a letter to a group in memory, and remember it until the step ends."""

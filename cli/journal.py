@@ -1,8 +1,9 @@
-"""``journal verify|explain|export``: what the journals prove, tell, and hand over."""
+"""``journal verify|explain|export|archive``: what the journals prove, tell, hand over, and leave behind."""
 
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from io import TextIOBase
 from pathlib import Path
 from typing import Annotated, TextIO, cast
@@ -14,20 +15,25 @@ from cli import journals
 from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.render import print_json, print_lines
-from config.paths import gateway_journal_path
+from config.paths import ARCHIVE_DIR, gateway_journal_path
 from storage import explain as story
+from storage.archive import Archived
+from storage.archive import archive as write_archive
 from storage.export import export as write_lines
 from storage.port import JournalError
 from storage.verify import Report
 from storage.verify import verify as check
 
+DAY_NS = 86_400 * 10**9
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    family = typer.Typer(help="Check, explain and export the journals.")
+    family = typer.Typer(help="Check, explain, export and archive the journals.")
     family.command("verify")(verify)
     family.command("explain")(explain)
     family.command("export")(export)
+    family.command("archive")(archive)
     app.add_typer(family, name="journal", rich_help_panel=None)
 
 
@@ -149,3 +155,46 @@ class _Named(TextIOBase):
         """Close the array."""
         if self._as_array:
             self._stream.write("[]\n" if self._before == "[\n" else "\n]\n")
+
+
+def archive(
+    config: ConfigFile = None,
+    keep_days: Annotated[
+        int | None, typer.Option(min=1, metavar="DAYS", help="Instead of retention.keep_days (broker time).")
+    ] = None,
+    as_json_document: AsJson = False,
+) -> None:
+    """Move what is long over out of the journals, while the system is stopped.
+
+    Each journal is verified and copied whole to archive/ in the journal directory; then groups that have ended, hold
+    nothing and were not changed for so long leave it.  Their ids stay taken.  Stop the system first; a good time is
+    after the close, once a week.
+
+    \b
+    Example:
+      python run_system.py journal archive --keep-days 30
+    """
+    settings = configuration(config)
+    keep_ns = (keep_days or settings.retention.keep_days) * DAY_NS
+    place = Path(settings.system.journal_dir) / ARCHIVE_DIR / datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    done: list[Archived] = []
+    for path in journals.audited(settings):
+        try:
+            found = write_archive(path, place / journals.name_of(settings, path), keep_ns)
+        except JournalError as error:
+            raise CommandFailed(str(error)) from None
+        done += [found] if found else []
+    if as_json_document:
+        print_json([msgspec.structs.asdict(one) for one in done])
+        return
+    print_lines(
+        f"{one.path}: {one.groups} groups and {one.turns} turns are in {one.file}; {_mb(one.bytes_before)} became "
+        f"{_mb(one.bytes_after)}"
+        for one in done
+    )
+    if not done:
+        print_lines(["nothing is over for so long; the journals stay as they are"])
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -10,6 +10,7 @@ from pathlib import Path
 from cli.problems import BadInput, CommandFailed
 from config.paths import all_gateway_journals, all_journal_paths, all_vanished_journals
 from config.schema import Config
+from domain.groups import group_tag
 from messages.records import GroupRecord
 from storage.reader import JournalReader
 
@@ -69,6 +70,12 @@ def holding(config: Config, group_id: str) -> Iterator[JournalReader]:
             if reader.group(group_id) is not None:
                 yield reader
                 return
+            archived = reader.archived_in(group_tag(group_id))
+        if archived is not None:
+            raise BadInput(
+                f"the group {group_id!r} was archived to {archived}; ask there: set LEGKEEPER_SYSTEM_JOURNAL_DIR to "
+                f"{Path(archived).parent}"
+            )
     known = [group.group_id for group in groups(config)]
     near = get_close_matches(group_id, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "'groups' lists those that there are"

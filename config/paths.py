@@ -13,6 +13,7 @@ from domain.rollout import Realm, realm_of_cell
 SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path is 104 bytes on BSD and macOS (108 on Linux), with a closing NUL
 TRUTH = "truth.jsonl"  # in the paper directory: what really happened at the paper exchange, written by itself
 EXCHANGE_LOG = "exchange.log"  # beside it: what the paper exchange has to say
+ARCHIVE_DIR = "archive"  # beside the journals: whole copies of them, a directory for each archiving
 _JOURNAL = re.compile(r"cell-(\d+)\.db")
 
 

@@ -169,6 +169,12 @@ class ReconciliationConfig(Section, frozen=True, kw_only=True):
     end_of_day: Time = "close"  # the final comparison of a day: at the market's close, or at this UTC time (E19)
 
 
+class RetentionConfig(Section, frozen=True, kw_only=True):
+    """``[retention]``: what ``journal archive`` leaves in the journals."""
+
+    keep_days: Positive = 7  # what is over stays for so long (broker time); what is open or holds a position, always
+
+
 class SupervisionConfig(Section, frozen=True, kw_only=True):
     """``[supervision]``: restart budgets in OTP's words."""
 
@@ -218,6 +224,7 @@ class Config(Section, frozen=True, kw_only=True):
     controls: ControlsConfig = ControlsConfig()
     margin: MarginConfig = MarginConfig()
     reconciliation: ReconciliationConfig = ReconciliationConfig()
+    retention: RetentionConfig = RetentionConfig()
     supervision: SupervisionConfig = SupervisionConfig()
     alerts: AlertsConfig = AlertsConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -30,7 +30,9 @@ class LogFollower:
         found: list[Record] = []
         head = self._head
         with JournalReader(self.path, snapshot=True) as reader:
-            if head.turn and getattr(next(reader.turns(head.turn - 1), None), "head", EMPTY) != head:
+            if head == EMPTY:
+                head = reader.base()
+            elif getattr(next(reader.turns(head.turn - 1), None), "head", EMPTY) != head:
                 raise JournalReplaced(f"{self.path} is not the log that was read before")
             for turn in reader.turns(head.turn):
                 if not turn.continues(head):

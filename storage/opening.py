@@ -161,16 +161,24 @@ def roll_back(conn: sqlite3.Connection) -> None:
 
 
 def _verify_tail(conn: sqlite3.Connection, path: Path) -> Head:
+    base = log_base(conn)
     count, first, last = conn.execute(queries()["turn_bounds"]).fetchone()
-    if count != last or first != min(1, last):
+    if (count, first) != ((last - base.turn, base.turn + 1) if last else (0, base.turn)):
         raise damaged(path, f"the log has {count} turns numbered {first} to {last}: turns are missing")
-    start = max(0, last - TAIL_TURNS)
-    head = Head(start, conn.execute(queries()["turn_hash"], (start,)).fetchone()[0]) if start else EMPTY
+    start = max(base.turn, last - TAIL_TURNS)
+    known = conn.execute(queries()["turn_hash"], (start,)).fetchone() if start > base.turn else None
+    head = Head(start, known[0]) if known else base
     for row in map(StoredTurn._make, conn.execute(queries()["turns_after"], (start,))):
         if not row.continues(head):
             raise damaged(path, f"the hash chain is broken at turn {row.turn}")
         head = row.head
     return head
+
+
+def log_base(conn: sqlite3.Connection) -> Head:
+    """What the log is bound to: nothing, or the last turn that was archived."""
+    row = conn.execute(queries()["log_base"]).fetchone()
+    return Head(*row) if row else EMPTY
 
 
 def begin_epoch(conn: sqlite3.Connection, head: Head, last_epoch: int, pid: int) -> int:

@@ -27,13 +27,30 @@ SELECT turn, epoch, at_ns, payload, prev_hash, hash FROM turns WHERE turn > ? OR
 -- name: turns_containing
 SELECT turn, epoch, at_ns, payload, prev_hash, hash FROM turns WHERE instr(payload, ?) > 0 ORDER BY turn;
 
+-- name: log_base
+SELECT through_turn, hash FROM archives ORDER BY through_turn DESC LIMIT 1;
+
+-- name: archived_in
+SELECT a.file FROM archived_groups AS g JOIN archives AS a USING (through_turn) WHERE g.tag = ?;
+
+-- name: insert_archive
+INSERT INTO archives (through_turn, hash, file, made_host_ns) VALUES (?, ?, ?, ?);
+
+-- name: insert_archived_group
+INSERT INTO archived_groups (tag, group_id, through_turn) VALUES (?, ?, ?);
+
+-- name: delete_archived_turns
+DELETE FROM turns WHERE turn <= ?;
+
 -- What the owner asks
 
 -- name: last_at_ns
 SELECT at_ns FROM turns ORDER BY turn DESC LIMIT 1;
 
 -- name: group_by_tag
-SELECT group_id FROM order_groups WHERE tag = ?;
+SELECT group_id FROM order_groups WHERE tag = ?1
+UNION ALL
+SELECT group_id FROM archived_groups WHERE tag = ?1;
 
 -- name: open_groups
 SELECT group_id FROM order_groups

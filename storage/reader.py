@@ -21,8 +21,8 @@ from messages.records import (
     StopRecord,
 )
 from messages.strategy_records import StrategyRecord, VerticalRecord
-from storage.log import StoredTurn
-from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, quick_check
+from storage.log import Head, StoredTurn
+from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, log_base, quick_check
 from storage.port import GroupRows, JournalError
 from storage.rows import all_of, group_rows, of_group
 from storage.sql import queries, schema_version
@@ -186,6 +186,14 @@ class JournalReader:
     def epochs(self) -> list[Epoch]:
         """Every opening by an owner, oldest first."""
         return [Epoch(*row) for row in self._conn.execute(queries()["select_epochs"])]
+
+    def base(self) -> Head:
+        """What the log is bound to: nothing, or the last turn that was archived."""
+        return log_base(self._conn)
+
+    def archived_in(self, tag: str) -> str | None:
+        """The file in which the archived group with this tag is."""
+        return next((row[0] for row in self._conn.execute(queries()["archived_in"], (tag,))), None)
 
     def turns(self, after: int = 0) -> Iterator[StoredTurn]:
         """The log from turn ``after + 1`` on, not yet decoded (:meth:`StoredTurn.records`)."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from storage.log import EMPTY
 from storage.port import JournalCorrupt, JournalError
 from storage.reader import JournalReader
 from storage.tables import TABLE_OF, TABLES, Row, Table
@@ -88,7 +87,7 @@ def verify(path: Path) -> Report:
 
 def _read_log(reader: JournalReader, log: _Log) -> None:
     """Fold every turn that can be decoded; blame the first one that breaks the chain and every one that is missing."""
-    head, last_epoch, unbroken = EMPTY, 0, True
+    head, last_epoch, unbroken = reader.base(), 0, True
     for row in reader.turns():
         if row.turn != head.turn + 1:
             log.blame(head.turn + 1, f"missing (the next one is {row.turn})")

@@ -84,3 +84,14 @@ def test_an_export_never_overwrites_a_file(command: Command, told: Path, tmp_pat
     assert "exists and is left alone; name another file" in result.err
     assert output.read_text() == "precious"
     assert "cannot be written" in command("journal", "export", "-o", tmp_path / "no" / "file").err
+
+
+def test_what_is_over_is_archived_and_said_to_be_there(command: Command, told: Path) -> None:
+    assert command("journal", "archive").out == "nothing is over for so long; the journals stay as they are\n"
+    told_journal.pass_time(told, days=30)
+    (done,) = command("journal", "archive", "--json").json
+    assert (done["groups"], Path(done["file"]).name) == (1, "cell-0.db")
+    assert command("journal", "verify").status == 0
+    gone = command("journal", "explain", told_journal.OVER)
+    assert gone.status != 0 and f"was archived to {done['file']}" in gone.err
+    assert told_journal.OVER not in command("groups").out

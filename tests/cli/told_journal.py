@@ -33,6 +33,7 @@ from storage.sqlite import open_journal
 from venue.chain import seeded_chain
 
 PLANS = Path(__file__).resolve().parents[2] / "docs" / "plans"
+OVER = "over-1"
 T0 = 1_767_623_400 * 10**9  # 2026-01-05 14:30:00 UTC
 INSTRUMENTS = {instrument.symbol: instrument for instrument in seeded_chain(0).instruments}
 
@@ -174,6 +175,16 @@ def alert(group_id: str, severity: Severity, acknowledged_by: str = "") -> Escal
         acknowledged_ns=T0 + 8 if acknowledged_by else 0,
         acknowledged_by=acknowledged_by,
     )
+
+
+def pass_time(journal_dir: Path, days: int) -> None:
+    """``over-1`` ended flat in cell 0 at once; the last turn is so many days later."""
+    journal = open_journal(journal_path(journal_dir, 0))
+    try:
+        over = group_record(OVER, 0, GroupOutcome.FLAT)
+        journal.commit(Turn(epoch=journal.epoch, at_ns=T0 + days * 86_400 * 10**9, records=(over,)))
+    finally:
+        journal.close()
 
 
 def write(journal_dir: Path) -> None:

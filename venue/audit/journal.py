@@ -27,6 +27,8 @@ PAYLOAD_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 GATEWAY, GATEWAY_FILE = -1, "gateway.db"  # the gateway's own journal, beside those of the cells
 
+NOTHING = (0, bytes(32))  # what the first turn of all is bound to
+
 Row = dict[str, Any]
 
 
@@ -210,7 +212,15 @@ def _read_cell(journal: Journal, cell: int, path: Path, conn: sqlite3.Connection
     for row in _rows(conn, "SELECT epoch, after_turn, pid, opened_host_ns FROM epochs ORDER BY epoch"):
         journal.epochs.append(Epoch(cell, **row))
     turns = _rows(conn, "SELECT turn, epoch, at_ns, payload, prev_hash, hash FROM turns ORDER BY turn")
-    fold_log(journal, cell, path, turns)
+    fold_log(journal, cell, path, turns, _base(conn))
+
+
+def _base(conn: sqlite3.Connection) -> tuple[int, bytes]:
+    """The last turn that was archived, which the log goes on from, and its hash."""
+    if not conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'archives'").fetchone():
+        return NOTHING
+    row = conn.execute("SELECT through_turn, hash FROM archives ORDER BY through_turn DESC LIMIT 1").fetchone()
+    return (row["through_turn"], row["hash"]) if row else NOTHING
 
 
 def fold_groups(journal: Journal, cell: int, path: Path, rows: Iterable[Row]) -> None:
@@ -242,9 +252,9 @@ def _rows(conn: sqlite3.Connection, query: str) -> Iterable[Row]:
     return [dict(row) for row in conn.execute(query)]
 
 
-def fold_log(journal: Journal, cell: int, path: Path, turns: Iterable[Row]) -> None:
-    """Fold what the checks need out of the rows of table ``turns``, and follow their hash chain (I19)."""
-    last, prev_hash, epoch = 0, bytes(32), 0
+def fold_log(journal: Journal, cell: int, path: Path, turns: Iterable[Row], base: tuple[int, bytes] = NOTHING) -> None:
+    """Fold what the checks need out of the rows of table ``turns``, and follow their hash chain from ``base`` (I19)."""
+    (last, prev_hash), epoch = base, 0
     for row in turns:
         where = f"{path.name}, turn {row['turn']}"
         if row["turn"] != last + 1:
