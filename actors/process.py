@@ -141,6 +141,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
             self.config = msgspec.msgpack.decode(message.config, type=Config)
             self.log = machine().open_log(self.config, self.name)
             detail = self.on_start()
+            machine().collect_seldom()
         except NotNow as refusal:
             self.log.error("cannot start yet", reason=str(refusal))
             if self.delayed is None:

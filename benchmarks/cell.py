@@ -9,6 +9,7 @@ from time import perf_counter
 import msgspec
 
 from actors.cell_tree import CellTree, Released
+from actors.machine import machine
 from benchmarks.workload import LEGS, START_NS, Broker, Order, condor, in_batches, quotes
 from config.schema import Config, MarginConfig
 from domain.execution import ExecutionReport
@@ -29,6 +30,7 @@ class Cell:
 
     def __init__(self, path: Path, config: Config = CONFIG, clock: Clock = perf_counter) -> None:
         self._clock = clock
+        machine().collect_seldom()
         self.journal = open_journal(path)
         self.tree = CellTree(0, config, self.journal, deduplicates=True)
         self.now_ns = max(START_NS, self.tree.clock_ns)

@@ -153,6 +153,9 @@ class SimulatedMachine(Machine):
     def monotonic_ns(self) -> int:
         return self.base.schedule.now_ns
 
+    def collect_seldom(self) -> None:
+        """Not here: a simulation throws whole worlds away."""
+
     def pid(self) -> int:
         assert self.base.running is not None
         return self.base.running.pid

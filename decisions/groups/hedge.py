@@ -5,15 +5,17 @@ The last level is a market order.  What even that cannot obtain goes to a person
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment, UnknownMessage
 from decisions.orders.chasing import chase_terms
-from decisions.orders.news import hear, last_words
+from decisions.orders.news import by_parent, hear
 from decisions.orders.prices import Pricing
 from decisions.orders.working import Parent, restore, work
-from domain.groups import Leg, Role, parent_of, parent_tag
+from domain.groups import Leg, Role, parent_tag
 from messages.group import Bulletin, Cover, HedgeProgressed, Review, StartHedge
 from messages.orders import News
 from messages.records import HedgeRecord, HedgeStatus, Severity
@@ -103,20 +105,21 @@ def decide(
             if state.child is not None:
                 effects.tell(CHILD, message)
         case Bulletin():
-            for news in message.news:
-                parent = _hear(state, parent, news, moment, effects)
-            effects.records = last_words(effects.records)
+            parent = _hear(state, parent, message.news, moment, effects)
         case _:
-            parent = _hear(state, parent, message, moment, effects)
+            parent = _hear(state, parent, (message,), moment, effects)
     return _advance(replace(state, parent=parent), moment, effects), effects
 
 
-def _hear(state: HedgeState, parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent:
-    if parent_of(news.client_order_id) == parent.parent_id:
-        return hear(parent, news, moment, effects)
-    if state.child is None:
-        raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {news!r}")
-    effects.tell(CHILD, news)
+def _hear(state: HedgeState, parent: Parent, bulletin: Sequence[News], moment: Moment, effects: Effects) -> Parent:
+    """Join what is about this level's orders; the rest is for the levels below."""
+    told = by_parent(bulletin)
+    parent = hear(parent, told.pop(parent.parent_id, ()), moment, effects)
+    if told and state.child is None:
+        raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {told!r}")
+    below = tuple(news for about in told.values() for news in about)
+    if below:
+        effects.tell(CHILD, Bulletin(below) if len(below) > 1 else below[0])
     return parent
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,10 +10,10 @@ from msgspec.structs import replace
 
 from decisions.effects import Effects, Moment, UnknownMessage
 from decisions.orders.chasing import chase_terms
-from decisions.orders.news import hear, last_words
+from decisions.orders.news import by_parent, hear
 from decisions.orders.prices import Pricing
 from decisions.orders.working import Parent, last_refusal, restore, work
-from domain.groups import Leg, Role, parent_of, parent_tag
+from domain.groups import Leg, Role, parent_tag
 from messages.group import Bulletin, LegProgressed, Review, StartLeg, WorkLeg
 from messages.orders import News
 from messages.records import LegRecord
@@ -74,24 +75,24 @@ def decide(state: LegState, message: WorkLeg | Review | Bulletin | News, moment:
         case Review():
             pass
         case Bulletin():
-            for news in message.news:
-                entry, close = _hear(entry, close, news, moment, effects)
-            effects.records = last_words(effects.records)
+            entry, close = _hear(entry, close, message.news, moment, effects)
         case _:
-            entry, close = _hear(entry, close, message, moment, effects)
+            entry, close = _hear(entry, close, (message,), moment, effects)
     entry = work(entry, moment, effects)
     close = work(close, moment, effects)
     state = _record(replace(state, entry=entry, close=close), moment, effects)
     return _report(state, effects), effects
 
 
-def _hear(entry: Parent, close: Parent, news: News, moment: Moment, effects: Effects) -> tuple[Parent, Parent]:
-    parent_id = parent_of(news.client_order_id)
-    if parent_id == entry.parent_id:
-        return hear(entry, news, moment, effects), close
-    if parent_id == close.parent_id:
-        return entry, hear(close, news, moment, effects)
-    raise UnknownMessage(f"leg {entry.leg_id} has no rule for {news!r}")
+def _hear(
+    entry: Parent, close: Parent, bulletin: Sequence[News], moment: Moment, effects: Effects
+) -> tuple[Parent, Parent]:
+    told = by_parent(bulletin)
+    entry = hear(entry, told.pop(entry.parent_id, ()), moment, effects)
+    close = hear(close, told.pop(close.parent_id, ()), moment, effects)
+    if told:
+        raise UnknownMessage(f"leg {entry.leg_id} has no rule for {told!r}")
+    return entry, close
 
 
 def _record(state: LegState, moment: Moment, effects: Effects) -> LegState:

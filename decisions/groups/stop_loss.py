@@ -10,6 +10,7 @@ decisions/groups/stop_window.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 
 import msgspec
@@ -20,13 +21,13 @@ from decisions.groups.stop_trigger import at_broker, look
 from decisions.groups.stop_window import measure
 from decisions.orders.chasing import chase, chase_terms, is_chased
 from decisions.orders.child_order import ChildOrder, Fate
-from decisions.orders.news import hear, last_words
+from decisions.orders.news import by_parent, hear
 from decisions.orders.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.orders.prices import Pricing, concede, price
 from decisions.orders.read_back import STORED_OTHERWISE
 from decisions.orders.working import BLIND, RETRY_MS, Parent, Slot, as_listed, place, restore, slots, with_order, work
 from domain.execution import OrdType, Side
-from domain.groups import Leg, Role, parent_of, parent_tag
+from domain.groups import Leg, Role, parent_tag
 from domain.slices import slices
 from messages.group import Bulletin, ProtectPosition, Review, StartStop, StopProgressed
 from messages.orders import News
@@ -121,11 +122,9 @@ def decide(
         case Review():
             pass
         case Bulletin():
-            for news in message.news:
-                state = _hear(state, news, moment, effects)
-            effects.records = last_words(effects.records)
+            state = _hear(state, message.news, moment, effects)
         case _:
-            state = _hear(state, message, moment, effects)
+            state = _hear(state, (message,), moment, effects)
     before = state.record
     state = replace(state, record=look(state.record, state.limit, moment, effects))
     if moment.may_send:
@@ -138,13 +137,13 @@ def decide(
     return _report(state, effects), effects
 
 
-def _hear(state: StopState, news: News, moment: Moment, effects: Effects) -> StopState:
-    parent_id = parent_of(news.client_order_id)
-    if parent_id == state.limit.parent_id:
-        return replace(state, limit=hear(state.limit, news, moment, effects))
-    if parent_id == state.market.parent_id:
-        return replace(state, market=hear(state.market, news, moment, effects))
-    raise UnknownMessage(f"stop {state.record.stop_id} has no rule for {news!r}")
+def _hear(state: StopState, bulletin: Sequence[News], moment: Moment, effects: Effects) -> StopState:
+    told = by_parent(bulletin)
+    limit = hear(state.limit, told.pop(state.limit.parent_id, ()), moment, effects)
+    market = hear(state.market, told.pop(state.market.parent_id, ()), moment, effects)
+    if told:
+        raise UnknownMessage(f"stop {state.record.stop_id} has no rule for {told!r}")
+    return replace(state, limit=limit, market=market)
 
 
 def _relevel(state: StopState, quantity: int, moment: Moment) -> StopState:

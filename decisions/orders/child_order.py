@@ -36,7 +36,7 @@ UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
 
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
 SAYS = "; refused: "  # in an intent's reason, before what was said against it
-_REFUSED, _VOID = IntentStatus.REFUSED, IntentStatus.VOID
+_REFUSED, _VOID, _LIVE_AT_BROKER = IntentStatus.REFUSED, IntentStatus.VOID, IntentStatus.LIVE
 
 FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 
@@ -46,6 +46,9 @@ class Fate(Enum):
 
     LIVE = "live"  # may still fill, as far as anyone knows
     ENDED = "ended"
+
+
+_LIVE, _ENDED = Fate.LIVE, Fate.ENDED
 
 
 class ChildOrder(msgspec.Struct, frozen=True):
@@ -67,7 +70,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     @property
     def live(self) -> int:
         """Units that may still trade.  Unknown counts as live."""
-        return 0 if self.fate is Fate.ENDED else self.state.live_qty
+        return 0 if self.fate is _ENDED else self.state.live_qty
 
     @property
     def is_sound(self) -> bool:
@@ -83,13 +86,14 @@ class ChildOrder(msgspec.Struct, frozen=True):
     @property
     def fate(self) -> Fate:
         """Ended only by the broker's word, or because it never left."""
-        if self.state.is_settled:
-            return Fate.ENDED
+        state = self.state
+        if state.is_settled:
+            return _ENDED
         status = self.intent.status
         ended_by_us = status is _REFUSED or status is _VOID
-        if ended_by_us and not self.state.is_acknowledged and not self.filled:
-            return Fate.ENDED
-        return Fate.LIVE
+        if ended_by_us and not state.acknowledged and not state.count.qty:
+            return _ENDED
+        return _LIVE
 
 
 def new_child(intent: IntentRecord, awaits: int = 0) -> ChildOrder:
@@ -118,8 +122,11 @@ def submit_request(intent: IntentRecord, moment: Moment, *, resend: bool) -> Sub
     )
 
 
-def on_report(order: ChildOrder, report: ExecutionReport, moment: Moment, effects: Effects) -> ChildOrder:
-    """Join a report into an order (S8, S9).  What may not move the status is recorded, and its fills still count."""
+def join(order: ChildOrder, report: ExecutionReport, moment: Moment, effects: Effects) -> ChildOrder:
+    """Join a report into an order.  What may not move the status is recorded, and its fills still count.
+
+    Fills are written here, once each; the order itself when all that is new of it has been joined (`write_down`).
+    """
     merged = merge(order.state, report)
     if merged.verdict is Verdict.REGRESSION:
         effects.records.append(_rejected(order, report, merged.reason, moment))
@@ -139,10 +146,15 @@ def on_report(order: ChildOrder, report: ExecutionReport, moment: Moment, effect
     if report.exec_type in FILLS:
         effects.records.append(_execution(order, report))
     intent = _follow(order.intent, merged.state, report, moment)
-    if intent != order.intent:
-        effects.records.append(intent)
-    effects.records.append(_knowledge(intent, merged.state, moment))
     return ChildOrder(intent, merged.state, resent_ns=order.resent_ns)
+
+
+def write_down(before: ChildOrder, after: ChildOrder, moment: Moment, effects: Effects) -> None:
+    """Record what has become of an order's intent and of what is known of it."""
+    if after.intent is not before.intent and after.intent != before.intent:
+        effects.records.append(after.intent)
+    if after.state is not before.state:
+        effects.records.append(_knowledge(after.intent, after.state, moment))
 
 
 def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, moment: Moment) -> IntentRecord:
@@ -151,7 +163,10 @@ def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, mo
     if state.is_settled:
         status = TERMINAL.get(state.ord_status, IntentStatus.FILLED)
     elif state.is_acknowledged or state.cum_qty > 0:
-        status = IntentStatus.LIVE
+        status = _LIVE_AT_BROKER
+    told = intent.checks and intent.broker_order_id and intent.sent_ns and intent.acknowledged_ns
+    if told and status is intent.status is _LIVE_AT_BROKER and not intent.replace_requests:
+        return intent if not intent.terminal_ns else replace(intent, terminal_ns=0)  # most fills change nothing else
     return replace(
         intent,
         status=status,
@@ -183,14 +198,12 @@ def _replace_status(intent: IntentRecord, report: ExecutionReport) -> ReplaceSta
     return REPLACE_ANSWERS.get(report.exec_type, intent.replace_status)
 
 
-def on_modify_result(order: ChildOrder, result: ModifyResult, effects: Effects) -> ChildOrder:
+def on_modify_result(order: ChildOrder, result: ModifyResult) -> ChildOrder:
     """What came of a change in place.  "Taken" is no evidence, its report is; anything else makes it a failure."""
     waits = order.intent.replace_status is ReplaceStatus.REQUESTED
     if not waits or result.outcome is Outcome.ACCEPTED or result.request_id != replace_request_id(order.intent):
         return order
-    intent = replace(order.intent, replace_status=ReplaceStatus.FAILED)
-    effects.records.append(intent)
-    return replace(order, intent=intent)
+    return replace(order, intent=replace(order.intent, replace_status=ReplaceStatus.FAILED))
 
 
 def _knowledge(intent: IntentRecord, state: OrderState, moment: Moment) -> ExecutionStateRecord:
@@ -235,15 +248,13 @@ def _rejected(order: ChildOrder, report: ExecutionReport, reason: str, moment: M
     )
 
 
-def on_sent(order: ChildOrder, news: OrderSent, effects: Effects) -> ChildOrder:
+def on_sent(order: ChildOrder, news: OrderSent) -> ChildOrder:
     """The gateway wrote the order to the broker's connection: it may be there from now on (S10)."""
     intent = order.intent
     if intent.checks in ("", UNTOLD_CHECKS):
         intent = replace(intent, checks=news.checks, sent_ns=intent.sent_ns or news.ts_ns)
     if intent.status is IntentStatus.INTENT_PERSISTED:
         intent = replace(intent, status=IntentStatus.SENT)
-    if intent != order.intent:
-        effects.records.append(intent)
     return replace(order, intent=intent, awaits=0)
 
 
@@ -279,8 +290,6 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
             quantity=intent.quantity,
             subject=intent.client_order_id,
         )
-    if intent != order.intent:
-        effects.records.append(intent)
     return replace(order, intent=intent)
 
 
@@ -320,7 +329,6 @@ def on_absence(
     elif action is Action.VOID:
         reason = f"{intent.reason}; absent at the broker, proven twice"
         intent = replace(intent, status=IntentStatus.VOID, reason=reason, terminal_ns=moment.at_ns)
-        effects.records.append(intent)
         effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
     elif action is Action.ALERT:
         effects.alert(

@@ -5,53 +5,67 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from decisions.effects import Effects, Moment, UnknownMessage
-from decisions.orders.child_order import FILLS, on_absence, on_modify_result, on_report, on_sent, on_submit_result
+from decisions.orders.child_order import (
+    FILLS,
+    ChildOrder,
+    join,
+    on_absence,
+    on_modify_result,
+    on_sent,
+    on_submit_result,
+    write_down,
+)
 from decisions.orders.read_back import read_back
 from decisions.orders.working import Parent, with_order
 from domain.execution import ExecutionReport
+from domain.groups import parent_of
 from messages.orders import CancelResult, ModifyResult, News, OrderAbsent, OrderSent, SubmitResult
-from messages.records import ExecutionStateRecord, IntentRecord, Record
 
 
-def hear(parent: Parent, news: News, moment: Moment, effects: Effects) -> Parent:
-    """The parent after this piece of news about one of its child orders.
+def by_parent(bulletin: Sequence[News]) -> dict[str, list[News]]:
+    """The pieces of a bulletin by the id of the parent order that they are about, in order."""
+    told: dict[str, list[News]] = {}
+    for news in bulletin:
+        told.setdefault(parent_of(news.client_order_id), []).append(news)
+    return told
+
+
+def hear(parent: Parent, bulletin: Sequence[News], moment: Moment, effects: Effects) -> Parent:
+    """The parent after this news about its child orders: all of an order's is joined, then written down once.
 
     The answers to cancel requests change nothing: neither "taken" nor "refused" is evidence of where the order is; its
     reports are (R2, R4).  A change in place that was not taken is given up, and its order canceled.  News of an order
     with our tag that this parent never placed is a bug or a forgery and raises :class:`UnknownMessage`.
     """
-    order = parent.orders.get(news.client_order_id)
-    if order is None:
-        raise UnknownMessage(f"{news.client_order_id} is not an order of {parent.parent_id}")
+    told: dict[str, list[News]] = {}
+    for news in bulletin:
+        told.setdefault(news.client_order_id, []).append(news)
+    for order_id, about in told.items():
+        before = after = parent.orders.get(order_id)
+        if before is None or after is None:
+            raise UnknownMessage(f"{order_id} is not an order of {parent.parent_id}")
+        for news in about:
+            after = _heard(after, parent, news, moment, effects)
+        write_down(before, after, moment, effects)
+        parent = with_order(parent, after)
+    return parent
+
+
+def _heard(order: ChildOrder, parent: Parent, news: News, moment: Moment, effects: Effects) -> ChildOrder:
     match news:
         case ExecutionReport():
-            return with_order(parent, read_back(on_report(order, news, moment, effects), news, moment, effects))
+            return read_back(join(order, news, moment, effects), news, moment, effects)
         case OrderSent():
-            return with_order(parent, on_sent(order, news, effects))
+            return on_sent(order, news)
         case SubmitResult():
-            return with_order(parent, on_submit_result(order, news, moment, effects))
+            return on_submit_result(order, news, moment, effects)
         case OrderAbsent():
             wanted = not parent.yielded and parent.filled + parent.live <= parent.authorized
-            return with_order(parent, on_absence(order, news.as_of_ns, parent.quantity, moment, effects, wanted=wanted))
+            return on_absence(order, news.as_of_ns, parent.quantity, moment, effects, wanted=wanted)
         case ModifyResult():
-            return with_order(parent, on_modify_result(order, news, effects))
+            return on_modify_result(order, news)
         case CancelResult():
-            return parent
-
-
-def last_words(records: list[Record]) -> list[Record]:
-    """Without what a later record of the same order says again: what a bulletin has changed, it has changed once."""
-    told: set[tuple[type[Record], str]] = set()
-    kept: list[Record] = []
-    for record in reversed(records):
-        if type(record) is IntentRecord or type(record) is ExecutionStateRecord:
-            key = (type(record), record.client_order_id)
-            if key in told:
-                continue
-            told.add(key)
-        kept.append(record)
-    kept.reverse()
-    return kept
+            return order
 
 
 def decisive(news: Sequence[News]) -> News:

@@ -27,7 +27,7 @@ MUTANTS: Final = (
             without("decisions.gateway.controls:CONTROLS", lambda row: row.name == "E6"),
             edit(
                 "decisions.orders.child_order:ChildOrder.fate",
-                ("if self.state.is_settled:", "if self.state.is_settled or self.intent.status is IntentStatus.SENT:"),
+                ("if state.is_settled:", "if state.is_settled or self.intent.status is IntentStatus.SENT:"),
             ),
         ),
     ),

@@ -13,7 +13,7 @@ MUTANTS: Final = (
         "a late partial fill is dropped with the status that it may not move",
         ("I11", "I12", "S8"),
         edit(
-            "decisions.orders.child_order:on_report",
+            "decisions.orders.child_order:join",
             (
                 "if merged.state is order.state or merged.state == order.state:",
                 "if merged.state == order.state or merged.verdict is Verdict.REGRESSION:",
@@ -25,7 +25,7 @@ MUTANTS: Final = (
         "a fill after a cancel is taken for nothing",
         ("I12", "R10", "R11"),
         edit(
-            "decisions.orders.child_order:on_report",
+            "decisions.orders.child_order:join",
             (
                 "merged = merge(order.state, report)",
                 "if order.state.ended is not None and report.exec_type in FILLS:\n"
@@ -38,7 +38,7 @@ MUTANTS: Final = (
         "a busted trade goes on counting",
         ("I12", "I29"),
         edit(
-            "decisions.orders.child_order:on_report",
+            "decisions.orders.child_order:join",
             (
                 "merged = merge(order.state, report)",
                 "if report.exec_type is ExecType.TRADE_CANCEL:\n        return order\n"
@@ -99,7 +99,7 @@ MUTANTS: Final = (
         ("I3", "I4", "R2"),
         edit(
             "decisions.orders.child_order:ChildOrder.fate",
-            ("if self.state.is_settled:", "if self.state.is_settled or self.intent.cancel_requests:"),
+            ("if state.is_settled:", "if state.is_settled or self.intent.cancel_requests:"),
         ),
     ),
     Mutant(
@@ -117,7 +117,7 @@ MUTANTS: Final = (
         ("I3", "I4"),
         edit(
             "decisions.orders.child_order:ChildOrder.fate",
-            ("if self.state.is_settled:", "if self.state.is_settled or self.intent.status is IntentStatus.UNRESOLVED:"),
+            ("if state.is_settled:", "if state.is_settled or self.intent.status is IntentStatus.UNRESOLVED:"),
         ),
     ),
     Mutant(
@@ -132,7 +132,7 @@ MUTANTS: Final = (
         ("I3",),
         edit(
             "decisions.orders.child_order:ChildOrder.live",
-            ("if self.fate is Fate.ENDED", "if self.intent.cancel_requests"),
+            ("if self.fate is _ENDED", "if self.intent.cancel_requests"),
         ),
     ),
     Mutant(

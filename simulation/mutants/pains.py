@@ -53,7 +53,7 @@ MUTANTS: Final = (
         "a cancel that was asked for counts as done",
         edit(
             "decisions.orders.child_order:ChildOrder.fate",
-            ("if self.state.is_settled:", "if self.intent.cancel_requests:"),
+            ("if state.is_settled:", "if self.intent.cancel_requests:"),
         ),
     ),
     off(
@@ -104,14 +104,14 @@ MUTANTS: Final = (
         "R10",
         "a fill after a cancel was asked for is not heard",
         begins(
-            "decisions.orders.child_order:on_report",
+            "decisions.orders.child_order:join",
             "if order.intent.cancel_requests and report.exec_type in FILLS:\n    return order",
         ),
     ),
     off(
         "R11",
         "an order that has ended is not listened to any more",
-        begins("decisions.orders.child_order:on_report", "if order.state.is_settled:\n    return order"),
+        begins("decisions.orders.child_order:join", "if order.state.is_settled:\n    return order"),
     ),
     off(
         "R12",

@@ -26,7 +26,7 @@ MUTANTS: Final = (
     off(
         "S8",
         "a late report moves the status back, and is not recorded",
-        edit("decisions.orders.child_order:on_report", ("merged.verdict is Verdict.REGRESSION", "False")),
+        edit("decisions.orders.child_order:join", ("merged.verdict is Verdict.REGRESSION", "False")),
     ),
     off(
         "S9",
@@ -61,7 +61,7 @@ MUTANTS: Final = (
         "S8 fills",
         "the fill in a late report is lost",
         begins(
-            "decisions.orders.child_order:on_report",
+            "decisions.orders.child_order:join",
             "if merge(order.state, report).verdict is Verdict.REGRESSION:\n    return order",
         ),
     ),

@@ -15,12 +15,13 @@ from decisions.orders.child_order import (
     TERMINAL,
     ChildOrder,
     Fate,
+    join,
     new_child,
     on_absence,
-    on_report,
     on_sent,
     on_submit_result,
     submit_request,
+    write_down,
 )
 from decisions.orders.working import work
 from domain.execution import ExecType, OrdStatus
@@ -46,7 +47,8 @@ def fresh(role: Role = Role.PROTECTION) -> ChildOrder:
 def heard(order: ChildOrder, *reports: object) -> tuple[ChildOrder, Effects]:
     effects = Effects()
     for one in reports:
-        order = on_report(order, one, at(), effects)  # type: ignore[arg-type]
+        before, order = order, join(order, one, at(), effects)  # type: ignore[arg-type]
+        write_down(before, order, at(), effects)
     return order, effects
 
 
@@ -115,11 +117,10 @@ class TestReports:
 
 class TestAnswersOfTheGateway:
     def test_sent_is_noted_once_with_the_controls_that_it_passed(self) -> None:
-        effects = Effects()
         sent = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW + 5, checks="E1 E2")
-        order = on_sent(ORDER, sent, effects)
+        order = on_sent(ORDER, sent)
         assert (order.intent.status, order.intent.sent_ns, order.intent.checks) == (IntentStatus.SENT, NOW + 5, "E1 E2")
-        assert on_sent(order, sent, effects) == order
+        assert on_sent(order, sent) == order
 
     def test_accepted_is_live(self) -> None:
         effects = Effects()
@@ -209,7 +210,7 @@ class TestAbsence:
         order, effects = self.absent(asked, 3, deduplicates=False, gateway=5)
         assert (order.fate, order.absences, effects.requests) == (Fate.LIVE, 0, [])
         sent = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW, checks="E1")
-        order, _ = self.absent(on_sent(order, sent, Effects()), 2, deduplicates=False, gateway=5)
+        order, _ = self.absent(on_sent(order, sent), 2, deduplicates=False, gateway=5)
         assert order.intent.status is IntentStatus.VOID
         order, _ = self.absent(asked, 2, deduplicates=False, gateway=6)  # that gateway will never say it
         assert order.intent.status is IntentStatus.VOID

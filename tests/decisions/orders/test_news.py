@@ -24,7 +24,7 @@ def test_the_answers_to_requests_are_no_evidence_of_where_the_order_is(
 ) -> None:
     effects = Effects()
     answer = kind(client_order_id=ID, request_id="r", outcome=outcome, ts_ns=NOW)
-    assert hear(PARENT, answer, at(), effects) is PARENT
+    assert hear(PARENT, [answer], at(), effects) is PARENT
     assert not effects.records
 
 
@@ -43,7 +43,7 @@ def test_the_answers_to_requests_are_no_evidence_of_where_the_order_is(
     ],
 )
 def test_the_sums_follow_the_order(news: News, filled: int, live: int) -> None:
-    parent = hear(PARENT, news, at(), Effects())
+    parent = hear(PARENT, [news], at(), Effects())
     assert (parent.filled, parent.live) == (filled, live)
     assert (parent.filled, parent.live) == (
         sum(order.filled for order in parent.orders.values()),
@@ -57,10 +57,10 @@ def test_the_sums_follow_the_order(news: News, filled: int, live: int) -> None:
 )
 def test_an_absent_entry_is_sent_again_only_while_its_parent_wants_it(changes: dict[str, int], resent: int) -> None:
     effects = Effects()
-    hear(replace(PARENT, **changes), OrderAbsent(ID, NOW + 2_000 * MS), at(2_000), effects)
+    hear(replace(PARENT, **changes), [OrderAbsent(ID, NOW + 2_000 * MS)], at(2_000), effects)
     assert len(submits(effects)) == resent
 
 
 def test_news_of_an_order_that_this_parent_never_placed_is_an_error() -> None:
     with pytest.raises(UnknownMessage, match="is not an order of"):
-        hear(PARENT, replace(new(INTENT), client_order_id="LK0NOBODY"), at(), Effects())
+        hear(PARENT, [replace(new(INTENT), client_order_id="LK0NOBODY")], at(), Effects())

@@ -47,7 +47,7 @@ def worked(parent: Parent, moment: Moment | None = None) -> tuple[Parent, Effect
 
 def told(parent: Parent, *reports: ExecutionReport, moment: Moment | None = None) -> Parent:
     for one in reports:
-        parent = hear(parent, one, moment or at(), Effects())
+        parent = hear(parent, [one], moment or at(), Effects())
     return parent
 
 
@@ -181,7 +181,7 @@ class TestAttempts:
         for number in range(1, 8):
             last = max((o.intent for o in parent.orders.values()), key=lambda intent: intent.attempt)
             refusal = SubmitResult(client_order_id=last.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW, reason="x")
-            parent = hear(parent, refusal, at(3_000 * number), Effects())
+            parent = hear(parent, [refusal], at(3_000 * number), Effects())
             parent, effects = worked(parent, at(3_000 * number + 2_000))
             assert len(submits(effects)) == 1, f"gave up after {number} refusals"
             assert submits(effects)[0].order_type is OrdType.LIMIT
@@ -223,7 +223,7 @@ def test_a_restored_parent_is_the_one_that_was_lived_through() -> None:
     first, second, _ = (order.intent for order in parent.orders.values())
     effects = Effects()
     for one in (new(first), trade(first, 20, 20), canceled(second)):
-        parent = hear(parent, one, at(), effects)
+        parent = hear(parent, [one], at(), effects)
     rows = {r.client_order_id: r for r in effects.records if isinstance(r, ExecutionStateRecord)}
     again = restore(a_parent(120), [order.intent for order in parent.orders.values()], rows)
     assert again == parent
@@ -302,7 +302,7 @@ class Broker:
 
     def say(self, one: ExecutionReport) -> None:
         self.ts_ns += 1
-        self.parent = hear(self.parent, replace(one, ts_ns=self.ts_ns), at(self.ms), Effects())
+        self.parent = hear(self.parent, [replace(one, ts_ns=self.ts_ns)], at(self.ms), Effects())
 
     def act(self, action: str, which: int, number: int) -> None:
         if action == "level":
@@ -331,7 +331,7 @@ class Broker:
             self.say(report(intent, ExecType.REJECTED, OrdStatus.REJECTED))
         elif action == "unknown":
             lost = SubmitResult(client_order_id=intent.client_order_id, outcome=Outcome.UNKNOWN, ts_ns=NOW, reason="?")
-            self.parent = hear(self.parent, lost, at(self.ms), Effects())
+            self.parent = hear(self.parent, [lost], at(self.ms), Effects())
 
 
 steps = st.tuples(
