@@ -239,18 +239,28 @@ class RunningSystem:
         while time.monotonic() < deadline:
             self.check()
             address = find()
-            if address is None:
-                time.sleep(0.02)
-                continue
-            self._actors.tell(address, Operate(command_id, wire.pack(command)))
-            patience = min(deadline, time.monotonic() + ASK_AGAIN_S)
-            while time.monotonic() < patience:
-                answer = self._actors.listen(max(0.01, patience - time.monotonic()))
-                if isinstance(answer, Operated) and answer.command_id == command_id:
+            if address is not None:
+                answer = self._answer(address, Operate(command_id, wire.pack(command)), deadline)
+                if answer is not None:
                     return wire.answer(answer.answer)
-            if isinstance(command, SubmitGroup):
-                command = SubmitGroup(command.plan, again=True)
+                if isinstance(command, SubmitGroup):
+                    command = SubmitGroup(command.plan, again=True)
+            time.sleep(0.02)
         raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
+
+    def _answer(self, address: Any, question: Operate, deadline: float) -> Operated | None:
+        """Its answer; ``None`` when it is gone, or says nothing for a while.
+
+        ``tell`` would wait for a minute, whatever the deadline, until an actor that hangs has read what it is told.
+        """
+        patience = min(deadline, time.monotonic() + ASK_AGAIN_S)
+        heard = self._actors.ask(address, question, max(0.01, patience - time.monotonic()))
+        while heard is not None:
+            if isinstance(heard, Operated) and heard.command_id == question.command_id:
+                return heard
+            left_s = patience - time.monotonic()
+            heard = self._actors.listen(left_s) if left_s > 0 else None
+        return None
 
     def _cell(self, cell: int, deadline: float) -> Any:
         """Its address, or ``None`` while it is being restarted.  Raises :class:`NoAnswer` when it will not be."""

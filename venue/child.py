@@ -123,7 +123,10 @@ class Steering:
                     del self._heard[: place + 1]
                     return message
             self._heard.clear()
-            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:  # also while other messages keep coming
+                raise TimeoutError(f"no {wanted.__name__} from the exchange within {self._timeout_s:g} s")
+            self._socket.settimeout(left_s)
             data = self._socket.recv(1 << 16)
             if not data:
                 raise ConnectionError("the exchange hung up")

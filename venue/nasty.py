@@ -166,6 +166,12 @@ class Mischief:
         self._random = random or Random(seed)  # noqa: S311 - misbehaviour must be repeatable, not secret
         self._hidden: set[str] = set()
 
+    def instead(self, nasty: Nasty, seed: int) -> Mischief:
+        """Other mischief from now on; an order that was left out of a snapshot once stays one that was."""
+        found = Mischief(nasty, seed)
+        found._hidden |= self._hidden
+        return found
+
     def fate(self, kind: Kind) -> Fate:
         """What becomes of a request of this kind."""
         for name, kinds, fate in _FATES:

@@ -324,7 +324,7 @@ class Server:
         self._say(connection, change.request)
 
     def _misbehave(self, connection: Connection, wanted: wire.Misbehave) -> None:
-        self.behave(Mischief(wanted.nasty, wanted.seed))
+        self.behave(self._mischief.instead(wanted.nasty, wanted.seed))
         self._say(connection, wanted.request)
 
     def behave(self, mischief: Mischief) -> None:

@@ -118,6 +118,27 @@ def plans(market: Market, count: int, seed: int) -> list[Plan]:
     return result
 
 
+def spare(market: Market, group_id: str, number: int, seed: int, *, orders: int = 1) -> Plan | None:
+    """A vertical sold for a credit, the ``number``-th, with a stop-loss that the market does not reach by itself.
+
+    Each leg takes so many ``orders``, or more where the chain shows little; ``None`` when there is no vertical.
+    """
+    chain, random = Chain(market), Random(seed)  # noqa: S311 - a demonstration, not a secret
+    picks = [pick for right in (Right.PUT, Right.CALL) for pick in islice(chain.vertical(right, random), number + 1)]
+    if not picks:
+        return None
+    (long,), (short,) = (pick := picks[number % len(picks)]).longs, pick.shorts
+    sold, bought = _leg(short, Side.SELL), _leg(long, Side.BUY)
+    trigger = round_up(2 * chain.quotes[short.symbol].ask, short.tick_size)
+    return Plan(
+        group_id=group_id,
+        strategy="bull_put" if short.right is Right.PUT else "bear_call",
+        quantity=(orders - 1) * min(long.max_order_qty, short.max_order_qty) + 2,
+        legs=(sold, bought),
+        stops=(PlanStop(leg_id=sold.leg_id, trigger_price=trigger),),
+    )
+
+
 def resting(market: Market, number: int) -> Plan:
     """A plan that works and does not fill: to buy one option for a single tick."""
     chain = Chain(market)

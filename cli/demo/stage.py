@@ -8,19 +8,27 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from cli.demo import trials
-from cli.demo.plans import plans, resting
-from cli.demo.safeguards import acted
+from cli.demo.books import Books
+from cli.demo.patience import Patience
+from cli.demo.plans import plans
+from cli.demo.safeguards import SAFEGUARDS, acted
 from cli.market import Market, survey
 from cli.problems import CommandFailed
-from config.paths import journal_paths
-from config.schema import AlertsConfig, BrokerConfig, Config, MarginConfig, MetricsConfig, SystemConfig
+from config.schema import (
+    AlertsConfig,
+    BrokerConfig,
+    Config,
+    HedgeConfig,
+    MarginConfig,
+    MetricsConfig,
+    SystemConfig,
+)
 from domain.execution import ExecType, Side
-from domain.groups import GroupOutcome, GroupStatus, Plan
+from domain.groups import GroupOutcome, Plan
 from domain.plans import home_cell
 from domain.quotes import Quote
 from messages.operator import (
@@ -33,23 +41,20 @@ from messages.operator import (
     SubmitGroup,
     SystemStatus,
 )
-from messages.records import GroupRecord, HedgeRecord, IntentStatus, PositionEventRecord, StopRecord
-from storage.port import JournalError
-from storage.reader import JournalReader
+from messages.records import GroupRecord
 from supervisors.refusals import SystemRefused
 from supervisors.system import NoAnswer, RunningSystem, running_system
 from venue.child import Steering, VenueChild
-from venue.nasty import Nasty
+from venue.nasty import Nasty, preset
 
 PATIENCE_S = 45.0  # for all groups to end
 ENTERED_S = 15.0  # for all of them to stand
 HALF_FILLED_S = 1.0  # for one of them to be half filled
+COUNTED_S = 5.0  # for what was done to be seen in the metrics: the processes report twice a second
 POLL_S = 0.05
-CELLS = 2
+WINDOW_MS = 500  # of a hedge decision, by the clock on the wall: the processes are not faster where the exchange is
 TRIES = 10  # of what a nasty exchange may not answer
-HALF_FILLED = frozenset({GroupStatus.HEDGE_PARTIAL, GroupStatus.HEDGE_FILLED, GroupStatus.RISK_PARTIAL})
-
-R = TypeVar("R")
+OWN_GROUPS = 10  # that the trials may add
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,9 +96,12 @@ class Stage:
         self.killed: dict[str, int] = {}
         self.survived: dict[str, int] = {}
         self.events: list[str] = []
-        self.acted: dict[str, int] = {}  # safeguard -> how often it acted, as the metrics say at the end
+        self.cells = 2
+        self.acted = dict.fromkeys(SAFEGUARDS, 0)  # how often each safeguard acted, as the metrics last said
+        self.books = Books(script.journal)
         self._began = time.monotonic()
         self._seen: tuple[ProcessStatus, ...] = ()
+        self._answered = False
 
     def play(self) -> Scene:
         """Everything, to the end; the last scene is after the clean shutdown.
@@ -124,20 +132,22 @@ class Stage:
 
     def _config(self, port: int) -> Config:
         return Config(
-            system=SystemConfig(journal_dir=str(self.script.journal), cells=CELLS, admin_port=self.script.admin_port),
+            system=SystemConfig(
+                journal_dir=str(self.script.journal), cells=self.cells, admin_port=self.script.admin_port
+            ),
             broker=BrokerConfig(port=port),
             alerts=AlertsConfig(freeze_after_ms=3_600_000),  # nobody acknowledges here, and the clock runs fast
             margin=MarginConfig(
-                max_use_pct=max(2.0, self.script.groups / 25)
+                max_use_pct=max(2.0, (self.script.groups + OWN_GROUPS) / 25)
             ),  # so little that a plan can be too large
+            hedge=HedgeConfig(window_ms=round(WINDOW_MS * self.script.speed)),
             metrics=MetricsConfig(port=self.script.metrics_port),
         )
 
     def _act(self, system: RunningSystem, venue: VenueChild, config: Config) -> None:
         self.until(lambda: all(p.state == "open" for p in self._cells(system)), system, PATIENCE_S)
         self.market = self._survey(config)
-        self.resting = resting(self.market, self.script.groups)
-        early = plans(self.market, self.script.groups - 1, self.script.seed)
+        early = plans(self.market, self.script.groups, self.script.seed)
         due = 0
         for number, plan in enumerate(early):
             if number == len(early) // 2:
@@ -145,20 +155,19 @@ class Stage:
             self.submit(system, plan)
             self._show(self._scene(self.processes(system)))
             due += number in (len(early) // 3, 2 * len(early) // 3)
-            if due and self.until(lambda: bool(self._half_filled()), system, HALF_FILLED_S):
+            if due and self.until(lambda: bool(self.books.half_filled()), system, HALF_FILLED_S):
                 self._kill(system)
                 due -= 1
         for _ in range(due):
-            self.until(lambda: bool(self._half_filled()), system, HALF_FILLED_S)
+            self.until(lambda: bool(self.books.half_filled()), system, HALF_FILLED_S)
             self._kill(system)
         self.until(lambda: not self.open(), system, ENTERED_S)
         self._cancel_one(system)
-        for act in trials.ACTS:
-            act(self, system, venue)
+        trials.play(self, system, venue)
         self.until(lambda: not self.open(), system, PATIENCE_S)
-        self.steer(venue, lambda steering: steering.misbehave(Nasty()))  # its last words must arrive before the audit
-        self.until(lambda: self._all_told(venue) and not self.open() and self._quiet(), system, PATIENCE_S)
-        self.acted = acted(config.metrics.port)
+        self.behave(venue, Nasty())  # its last words must arrive before the audit
+        self.until(lambda: self._all_told(venue) and not self.open() and self.books.quiet(), system, PATIENCE_S)
+        self.counted(SAFEGUARDS, system)
 
     def _survey(self, config: Config) -> Market:
         """Look at the chain; a nasty exchange may have to be asked more than once."""
@@ -167,14 +176,18 @@ class Stage:
                 return survey(config.broker)
         return survey(config.broker)
 
-    def submit(self, system: RunningSystem, plan: Plan) -> None:
-        """Submit until there is an answer: a cell may be killed under the command, and every command may come twice."""
+    def submit(self, system: RunningSystem, plan: Plan) -> bool:
+        """Submit until there is an answer: a cell may be killed under the command, and every command may come twice.
+
+        Whether the group was let in.
+        """
         self.plans.append(plan)
         answer = self.operate(system, SubmitGroup(plan))
         if answer is None:
             self.refused[plan.group_id] = "the system did not answer"
         elif isinstance(answer, CommandRefused) and "submitted before" not in answer.problems[0]:
             self.refused[plan.group_id] = "; ".join(answer.problems)
+        return plan.group_id not in self.refused
 
     def operate(self, system: RunningSystem, command: OperatorCommand) -> OperatorAnswer | None:
         deadline = time.monotonic() + PATIENCE_S
@@ -190,8 +203,8 @@ class Stage:
 
     def _kill(self, system: RunningSystem) -> None:
         """SIGKILL the cell of a half-filled group, or of any, and the gateway."""
-        half_filled = self._half_filled()
-        cell = home_cell((half_filled or list(self.records()) or [""])[0], CELLS)
+        half_filled = self.books.half_filled()
+        cell = home_cell((half_filled or list(self.books.records()) or [""])[0], self.cells)
         self.kill(system, f"cell-{cell}", "gateway", because=f"half filled: {', '.join(half_filled) or 'nothing'}")
 
     def kill(self, system: RunningSystem, *victims: str, because: str) -> None:
@@ -206,81 +219,77 @@ class Stage:
         self.note(f"SIGKILL to {names}; {because}")
         self._show(self._scene(self._seen))
         for group_id in self.open():
-            home = f"cell-{home_cell(group_id, CELLS)}"
+            home = f"cell-{home_cell(group_id, self.cells)}"
             hit = [p for p in killed if p.name in ("gateway", home)]
             self.survived[group_id] = self.survived.get(group_id, 0) + len(hit)
 
     def _cancel_one(self, system: RunningSystem) -> None:
         """An operator changes his mind: one ended group is closed, shorts first."""
-        for group_id in self.hedged()[:1]:
+        for group_id in self.books.hedged()[:1]:
             self.note(f"the operator cancels {group_id}: it must end flat, shorts bought back first")
             self.operate(system, CancelGroup(group_id))
 
-    def steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> None:
-        """Tell the exchange something; a nasty one needs to be told more than once."""
+    def steer(self, venue: VenueChild, what: Callable[[Steering], None]) -> bool:
+        """Tell the exchange something; a nasty one needs to be told more than once.  Whether it has done it."""
         for _ in range(TRIES):
             with contextlib.suppress(TimeoutError, ConnectionError), Steering(venue.port, timeout_s=1.0) as steering:
                 what(steering)
-                return
+                return True
+        return False
+
+    def behave(self, venue: VenueChild, nasty: Nasty | None = None) -> bool:
+        """Have the exchange misbehave like this; as was asked for without anything.  Whether it does."""
+        wanted = preset(self.script.nasty) if nasty is None else nasty
+        return self.steer(venue, lambda steering: steering.misbehave(wanted, self.script.seed))
 
     def quote(self, symbol: str) -> Quote:
         """What was quoted when the groups were picked."""
         return self.market.quotes[symbol]
 
-    def trades(self, venue: VenueChild, group_id: str, leg_id: str) -> list[str]:
-        """The trades in which a leg was bought, by their exec ids at the exchange."""
-        own = {i.client_order_id for i in self._rows(lambda r: r.intents(group_id)) if i.leg_id == leg_id}
-        found: list[str] = []
+    def trades(self, venue: VenueChild, group_id: str, leg_id: str) -> dict[str, list[str]]:
+        """The orders that bought units of a leg, each with its trades, by their exec ids at the exchange."""
+        own = {intent.client_order_id for intent in self.books.intents(group_id) if intent.leg_id == leg_id}
+        found: dict[str, list[str]] = {}
 
         def look(steering: Steering) -> None:
-            trades = [e for e in steering.snapshot().executions if e.exec_type is ExecType.TRADE]
-            found.extend(e.exec_id for e in trades if e.client_order_id in own and e.side is Side.BUY)
+            for each in steering.snapshot().executions:
+                if each.exec_type is ExecType.TRADE and each.side is Side.BUY and each.client_order_id in own:
+                    found.setdefault(each.client_order_id, []).append(each.exec_id)
 
         self.steer(venue, look)
         return found
 
-    def hedges(self, group_id: str) -> list[HedgeRecord]:
-        """Every hedge of a group."""
-        return self._rows(lambda reader: rows.hedges if (rows := reader.group(group_id)) else ())
+    def counted(self, safeguards: Iterable[str], system: RunningSystem) -> bool:
+        """Whether these have acted; what was done a moment ago is not in the metrics yet."""
+        return self.until(lambda: not self.unseen(safeguards), system, COUNTED_S)
 
-    def stops(self, group_id: str) -> list[StopRecord]:
-        """Every stop-loss of a group."""
-        return self._rows(lambda reader: rows.stops if (rows := reader.group(group_id)) else ())
-
-    def moved(self, group_id: str) -> list[PositionEventRecord]:
-        """What changed the group's positions without an order."""
-        return self._rows(lambda reader: reader.position_events(group_id))
-
-    def works(self, group_id: str) -> bool:
-        """Whether an order of the group works at the exchange, as far as the journal knows."""
-        return any(intent.status is IntentStatus.LIVE for intent in self._rows(lambda r: r.intents(group_id)))
+    def unseen(self, safeguards: Iterable[str]) -> list[str]:
+        """Those of these safeguards that have not acted yet, as the metrics say now."""
+        now = acted(self.script.metrics_port)
+        self.acted = {name: max(times, now[name]) for name, times in self.acted.items()}  # a counter never falls
+        return [name for name in safeguards if not self.acted[name]]
 
     def gateway(self, system: RunningSystem) -> str:
         """How the gateway is, in its own words; "" while it cannot say."""
         alive = (p for p in self.processes(system) if p.name == "gateway" and p.pid != self.killed.get("gateway"))
         return next((process.state for process in alive), "")
 
-    def _rows(self, read: Callable[[JournalReader], Iterable[R]]) -> list[R]:
-        found: list[R] = []
-        for path in journal_paths(self.script.journal):
-            with contextlib.suppress(JournalError), JournalReader(path) as reader:
-                found.extend(read(reader))
-        return found
-
     def until(self, reached: Callable[[], bool], system: RunningSystem, patience_s: float) -> bool:
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
+        """Look until it is so, or enough was waited; whether it is."""
+        patience = Patience(patience_s)
+        while not patience.over:
             self._show(self._scene(self.processes(system)))
             if reached():
                 return True
             time.sleep(POLL_S)
+            patience.looked(answered=self._answered)
         return False
 
     def _scene(self, processes: tuple[ProcessStatus, ...]) -> Scene:
         return Scene(
             elapsed_s=time.monotonic() - self._began,
-            records=self.records(),
-            held=self._held(),
+            records=self.books.records(),
+            held=self.books.held(),
             processes=processes,
             kills=tuple(self.kills),
             killed=dict(self.killed),
@@ -293,8 +302,10 @@ class Stage:
 
     def processes(self, system: RunningSystem) -> tuple[ProcessStatus, ...]:
         """How the processes are; as they were when nobody can say."""
+        self._answered = False
         with contextlib.suppress(NoAnswer):
             answer = system.operate(AskStatus(), timeout_s=2.0)
+            self._answered = isinstance(answer, SystemStatus)
             if isinstance(answer, SystemStatus):
                 self._note_comebacks(self._seen, answer.processes)
                 self._seen = answer.processes
@@ -310,52 +321,16 @@ class Stage:
         cells = [p for p in self.processes(system) if p.name.startswith("cell-")]
         return cells or [ProcessStatus(name="cells", pid=0, state="starting", restarts=0)]
 
-    def records(self) -> dict[str, GroupRecord]:
-        found: dict[str, GroupRecord] = {}
-        for path in journal_paths(self.script.journal):
-            with contextlib.suppress(JournalError), JournalReader(path) as reader:
-                found |= {record.group_id: record for record in reader.groups()}
-        return found
-
-    def _held(self) -> dict[str, dict[str, int]]:
-        """What each group holds."""
-        found: dict[str, dict[str, int]] = {}
-        for path in journal_paths(self.script.journal):
-            with contextlib.suppress(JournalError), JournalReader(path) as reader:
-                found |= reader.held()
-        return found
-
     def open(self) -> list[str]:
-        records = self.records()
+        records = self.books.records()
         wanted = [plan.group_id for plan in self.plans if plan.group_id not in self.refused]
         return [g for g in wanted if g not in records or records[g].outcome is GroupOutcome.OPEN]
 
-    def hedged(self) -> list[str]:
-        return [r.group_id for r in self.records().values() if r.outcome is GroupOutcome.HEDGED]
-
-    def _half_filled(self) -> list[str]:
-        return [
-            record.group_id
-            for record in self.records().values()
-            if record.outcome is GroupOutcome.OPEN and record.status in HALF_FILLED
-        ]
-
     def _all_told(self, venue: VenueChild) -> bool:
         """Every execution of the exchange has reached a journal: one that was lost comes with the next poll."""
-        with contextlib.suppress(TimeoutError, ConnectionError), Steering(venue.port, timeout_s=1.0) as steering:
-            there = {execution.exec_id for execution in steering.snapshot().executions}
-            here: set[str] = set()
-            for path in journal_paths(self.script.journal):
-                with JournalReader(path) as reader:
-                    here |= {execution.exec_id for execution in reader.executions()}
-            return there <= here
-        return False
+        there: set[str] = set()
 
-    def _quiet(self) -> bool:
-        """Every journal agrees with itself: no order waits for news except working stop-losses."""
-        waiting = {"INTENT_PERSISTED", "SENT", "UNRESOLVED"}
-        for path in journal_paths(self.script.journal):
-            with JournalReader(path) as reader:
-                if any(intent.status.value in waiting for intent in reader.intents()):
-                    return False
-        return True
+        def look(steering: Steering) -> None:
+            there.update(execution.exec_id for execution in steering.snapshot().executions)
+
+        return self.steer(venue, look) and there <= self.books.executions()

@@ -93,6 +93,15 @@ def test_an_order_goes_missing_from_a_snapshot_only_once(seed: int) -> None:
     assert hidden[len(ORDERS) :] == ["", "", ""]
 
 
+def test_an_order_that_was_left_out_once_is_not_left_out_again_by_other_mischief() -> None:
+    every = Nasty(order_missing_from_snapshot=1.0)
+    mischief = Mischief(every, 1)
+    first = mischief.snapshot(ORDERS).hidden
+    other = mischief.instead(every, 2)
+    assert sorted([first, *(other.snapshot(ORDERS).hidden for _ in ORDERS[1:])]) == ORDERS
+    assert other.snapshot(ORDERS).hidden == ""
+
+
 @given(st.integers())
 def test_a_stale_snapshot_is_never_older_than_what_is_promised(seed: int) -> None:
     assert 50 <= Mischief(one("stale_snapshot"), seed).snapshot(ORDERS).age_ms <= MAX_STALE_MS
