@@ -22,8 +22,8 @@ from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.nightly import nightly
-from simulation.run import Result, Stored, run_seed, run_tape
-from simulation.shrink import shrink as shrink_draws
+from simulation.run import Result, run_seed, run_tape
+from simulation.stored import read, shortened
 from simulation.story import Story
 from simulation.tape import Tape
 
@@ -96,7 +96,7 @@ def replay(
 ) -> None:
     """Run one tape again; exit status 1 when it still fails."""
     _quiet()
-    found = Tape(int(tape)) if tape.isdigit() else _stored(Path(tape)).tape()
+    found = Tape(int(tape)) if tape.isdigit() else _stored(Path(tape))
     stories: list[Story] = []
     result = run_tape(found, look=lambda world: stories.append(Story(world)) if explain else None)
     for story in stories:
@@ -111,19 +111,18 @@ def shrink(
     seed: Annotated[int, typer.Argument(help="A seed that fails.")],
     to: Annotated[Path | None, typer.Option(help="Store the tape here.")] = None,
     budget: Annotated[int, typer.Option(help="How many runs it may take.")] = 400,
+    mended: Annotated[str, typer.Option(help="What was wrong, to be stored with it.")] = "",
 ) -> None:
     """Make a failing seed's tape short, and store it."""
     _quiet()
     result = run_seed(seed)
     if not result.violation:
         raise typer.BadParameter(f"seed {seed} does not fail")
-    draws = shrink_draws(result.draws, lambda some: run_tape(Tape(recorded=some)).violation == result.violation, budget)
-    final = run_tape(Tape(recorded=draws))
-    out.print(f"{len(result.draws)} draws became {len(draws)}, {sum(map(bool, draws))} of them not 0", markup=False)
-    out.print(f"{final.violation}: {final.text}", markup=False)
+    short = shortened(result, budget, mended=mended)
+    out.print(f"{len(result.draws)} choices became {len(short.choices)} that are not 0", markup=False)
+    out.print(f"{short.violation}: {short.text}", markup=False)
     if to is not None:
-        stored = Stored(seed=seed, violation=final.violation, text=final.text, draws=tuple(draws))
-        to.write_bytes(msgspec.json.format(msgspec.json.encode(stored)) + b"\n")
+        short.write(to)
 
 
 def _results(seeds: range, only: frozenset[str] | None, workers: int) -> Iterator[Result]:
@@ -166,8 +165,11 @@ def _only(text: str) -> frozenset[str] | None:
     return names
 
 
-def _stored(path: Path) -> Stored:
-    return msgspec.json.decode(path.read_bytes(), type=Stored)
+def _stored(path: Path) -> Tape:
+    try:
+        return read(path).tape()
+    except (OSError, msgspec.DecodeError) as error:
+        raise typer.BadParameter(f"{path} is no stored tape: {error}") from None
 
 
 def _tables(struck: Counter[str], checks: Counter[str]) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -20,9 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from simulation.mutants.catalogue import BUGS, Mutant, UnknownMutant, catalogue
-from simulation.run import Result, run_seed, run_tape
-from simulation.shrink import shrink
-from simulation.tape import Tape
+from simulation.run import Result, run_seed
+from simulation.stored import Stored, shortened
 from venue.audit.invariants import CHECKS
 
 BLIND = {
@@ -53,7 +53,7 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     rate: float  # of the seeds that were run, how many noticed it
     noticed: dict[str, int]  # by invariant
-    draws: int  # of the short tape that are not 0
+    short: Stored | None  # the short tape
 
     @property
     def survived(self) -> bool:
@@ -89,14 +89,8 @@ def chase(mutant: Mutant, order: Order) -> Catch:
         text=first.text if first else "",
         rate=noticed.total() / max(1, tried),
         noticed=dict(noticed),
-        draws=_shortened(first, order.shrink_runs) if first and order.shrink_runs else 0,
+        short=shortened(first, order.shrink_runs, planted=mutant.name) if first and order.shrink_runs else None,
     )
-
-
-def _shortened(first: Result, runs: int) -> int:
-    """How many choices it takes to show the bug."""
-    draws = shrink(first.draws, lambda some: run_tape(Tape(recorded=some)).violation == first.violation, runs)
-    return sum(map(bool, draws))
 
 
 class _Job:
@@ -133,6 +127,7 @@ def command(
     rate_seeds: Annotated[int, typer.Option(min=0, help="So many seeds more, for the hit rate.")] = 200,
     shrink_runs: Annotated[int, typer.Option(min=0, help="So many runs to make the tape short; 0 leaves it.")] = 200,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Store each short tape here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Plant bugs and see them caught; exit status 1 when one survives."""
@@ -145,6 +140,8 @@ def command(
     found = []
     for catch in catches(list(names or every), order, workers):
         found.append(catch)
+        if to is not None and catch.short is not None:
+            catch.short.write(to / f"{catch.mutant}.json")
         what = f"SURVIVED {catch.tried} seeds" if catch.survived else f"seed {catch.seed}: {catch.invariant}"
         err.print(
             f"{len(found)}/{len(names or every)} {catch.mutant}: {what}: {catch.text}", markup=False, soft_wrap=True
@@ -164,7 +161,8 @@ def _tables(out: Console, found: Sequence[Catch]) -> None:
     for catch in found:
         noticed = ", ".join(f"{name} {count}" for name, count in Counter(catch.noticed).most_common(3))
         seed = f"none of {catch.tried}" if catch.survived else str(catch.seed)
-        table.add_row(catch.mutant, " ".join(catch.breaks), seed, noticed, f"{catch.rate:.1%}", str(catch.draws or ""))
+        short = str(len(catch.short.choices)) if catch.short else ""
+        table.add_row(catch.mutant, " ".join(catch.breaks), seed, noticed, f"{catch.rate:.1%}", short)
     out.print(table)
     table = Table("invariant", "bugs that it noticed", title="What notices what (M3)")
     for invariant, mutants in matrix(found).items():

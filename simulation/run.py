@@ -32,20 +32,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     offered: dict[str, tuple[str, ...]]  # and those that there were
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A tape that failed once, as it is kept under ``tests/seeds``."""
-
-    seed: int
-    violation: str  # the invariant that it broke
-    text: str  # how
-    draws: tuple[int, ...]
-    mended: str = ""  # what was wrong
-
-    def tape(self) -> Tape:
-        """To run it again."""
-        return Tape(recorded=self.draws)
-
-
 def run_tape(
     tape: Tape,
     seed: int = -1,
