@@ -118,8 +118,10 @@ def plans(market: Market, count: int, seed: int) -> list[Plan]:
     return result
 
 
-def spare(market: Market, group_id: str, number: int, seed: int, *, orders: int = 1) -> Plan | None:
-    """A vertical sold for a credit, the ``number``-th, with a stop-loss that the market does not reach by itself.
+def spare(
+    market: Market, group_id: str, number: int, seed: int, *, orders: int = 1, guarded: bool = True
+) -> Plan | None:
+    """A vertical sold for a credit, the ``number``-th, perhaps with a stop-loss that the market alone does not reach.
 
     Each leg takes so many ``orders``, or more where the chain shows little; ``None`` when there is no vertical.
     """
@@ -135,7 +137,7 @@ def spare(market: Market, group_id: str, number: int, seed: int, *, orders: int 
         strategy="bull_put" if short.right is Right.PUT else "bear_call",
         quantity=(orders - 1) * min(long.max_order_qty, short.max_order_qty) + 2,
         legs=(sold, bought),
-        stops=(PlanStop(leg_id=sold.leg_id, trigger_price=trigger),),
+        stops=(PlanStop(leg_id=sold.leg_id, trigger_price=trigger),) if guarded else (),
     )
 
 

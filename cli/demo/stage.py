@@ -52,7 +52,7 @@ ENTERED_S = 15.0  # for all of them to stand
 HALF_FILLED_S = 1.0  # for one of them to be half filled
 COUNTED_S = 5.0  # for what was done to be seen in the metrics: the processes report twice a second
 POLL_S = 0.05
-WINDOW_MS = 500  # of a hedge decision, by the clock on the wall: the processes are not faster where the exchange is
+WINDOW_MS = 750  # of a hedge decision, by the clock on the wall: the processes are not faster where the exchange is
 TRIES = 10  # of what a nasty exchange may not answer
 OWN_GROUPS = 10  # that the trials may add
 

@@ -7,29 +7,30 @@ anything, and a machine may be busy.  Then it is made once more, on a group of i
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable
-from operator import methodcaller
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cli.demo.plans import enormous, resting, spare
 from domain.execution import Side
-from domain.groups import GroupOutcome, Leg, Policy
+from domain.groups import GroupOutcome, Leg, Policy, Role
 from domain.money import round_up
 from domain.plans import home_cell
 from domain.quotes import Quote
-from messages.operator import CommandRefused, KillSwitch, SubmitGroup
+from messages.operator import CancelGroup, CommandRefused, KillSwitch, SubmitGroup
 from messages.orders import ActivityKind
-from messages.records import GroupRecord, HedgeRecord, HedgeStatus, IntentStatus, StopStatus
+from messages.records import GroupRecord, HedgeRecord, HedgeStatus, IntentRecord, IntentStatus, StopStatus
 from supervisors.system import RunningSystem
-from venue.child import VenueChild
+from venue.child import Steering, VenueChild
 from venue.nasty import Nasty
 
 if TYPE_CHECKING:
     from cli.demo.stage import Stage
 
 ARRIVED: Final = (IntentStatus.LIVE, IntentStatus.FILLED)
-TRIES: Final = 4  # of each trial
+TRIES: Final = 5  # of each trial
 TRIAL_S: Final = 15.0  # for what a trial waits for; at the usual speed, 150 exchange seconds
+SOON_S, GLANCE_S = 3.0, 0.005
 DEAF: Final = Nasty(lose_request=1.0)  # an exchange that nothing reaches
 ECHOING: Final = Nasty(duplicate_report=1.0, reorder_reports=1.0, delay_ms=(20, 60))
 
@@ -50,10 +51,11 @@ class Try(NamedTuple):
         """Whether the group came to its end."""
         return self.awaits(lambda: group_id not in self.stage.open())
 
-    def spare(self, name: str, *, orders: int = 1) -> GroupRecord | None:
+    def spare(self, name: str, *, orders: int = 1, guarded: bool = True) -> GroupRecord | None:
         """A group for this try alone, entered; ``None`` when it does not stand."""
         stage = self.stage
-        plan = spare(stage.market, f"{name}-{self.number + 1:02}", self.number, stage.script.seed, orders=orders)
+        group_id, seed = f"{name}-{self.number + 1:02}", stage.script.seed
+        plan = spare(stage.market, group_id, self.number, seed, orders=orders, guarded=guarded)
         for leg in plan.legs if plan else ():
             self.quoted(stage.quote(leg.symbol))  # as before, and as much as is asked for
         if plan is None or not stage.submit(self.system, plan) or not self.ended(plan.group_id):
@@ -66,9 +68,9 @@ class Try(NamedTuple):
         self.stage.steer(self.venue, lambda venue: venue.pin(quote.symbol, quote.bid, quote.ask if offered else 0))
 
     def stands(self, name: str, side: Side, *, guarded: bool = False) -> list[tuple[GroupRecord, Leg]]:
-        """Legs of this side of the groups that stand; later, and without any, of a group of its own called ``name``."""
+        """Legs of this side of the groups that stand; later, or without any, of its own group called ``name``."""
         legs = _legs(self.stage.books.records().values(), side, guarded=guarded) if self.number == 0 else []
-        if legs or not name:
+        if legs:
             return legs
         own = self.spare(name)
         return _legs([own] if own else [], side, guarded=guarded)
@@ -95,35 +97,42 @@ def an_enormous_plan(one: Try) -> str:
 
 
 def orders_that_never_arrived(one: Try) -> str:
-    """S1, S10: a cell dies when its orders are in its journal and have not reached the exchange: the same must go."""
+    """S1, S10: a cell dies when its orders are in its journal and have not reached the exchange: the same must go.
+
+    They close a group: an entry may not be sent again before the gate has opened, and be given up by then.
+    """
     stage = one.stage
-    plan = spare(stage.market, f"unheard-{one.number + 1:02}", one.number, stage.script.seed)
-    if plan is None:
+    record = one.spare("unheard", guarded=False)
+    if record is None:
         return NOBODY
-    for leg in plan.legs:
-        one.quoted(stage.quote(leg.symbol))
+    group_id = record.group_id
+
+    def closing() -> list[IntentRecord]:
+        return [intent for intent in stage.books.intents(group_id) if intent.role is Role.CLOSE]
+
     if not stage.behave(one.venue, DEAF):
         return "the exchange did not listen"
-    let_in = stage.submit(one.system, plan)
-    decided = let_in and one.awaits(lambda: bool(stage.books.intents(plan.group_id)))
+    stage.note(f"the operator cancels {group_id}, and nothing reaches the exchange")
+    stage.operate(one.system, CancelGroup(group_id))
+    decided = one.awaits(lambda: bool(closing()))
     if decided:
-        cell = f"cell-{home_cell(plan.group_id, stage.cells)}"
-        stage.kill(one.system, cell, "gateway", because=f"the first order of {plan.group_id} never arrived")
+        cell = f"cell-{home_cell(group_id, stage.cells)}"
+        stage.kill(one.system, cell, "gateway", because=f"the first order that closes {group_id} never arrived")
     stage.behave(one.venue)
     if not decided:
-        return f"{plan.group_id} decided no order"
-    first = stage.books.intents(plan.group_id)[0].client_order_id
-
-    def known() -> bool:
-        now = next((each for each in stage.books.intents(plan.group_id) if each.client_order_id == first), None)
-        return now is not None and (bool(now.acknowledged_ns) or now.status in ARRIVED)
-
-    one.awaits(lambda: known() or plan.group_id not in stage.open())
-    if not known():
+        return f"nothing closes {group_id}"
+    first = closing()[0].client_order_id
+    one.awaits(lambda: group_id not in stage.open() or any(_arrived(each, first) for each in closing()))
+    if not any(_arrived(each, first) for each in closing()):
         return f"{first} did not reach the exchange after all"
     stage.note(f"{first} was sent again under its own id, and is at the exchange")
-    one.ended(plan.group_id)
+    one.ended(group_id)
     return ""
+
+
+def _arrived(intent: IntentRecord, client_order_id: str) -> bool:
+    """Whether it is this order, and the exchange has it, or had."""
+    return intent.client_order_id == client_order_id and bool(intent.acknowledged_ns or intent.status in ARRIVED)
 
 
 def an_exchange_that_echoes(one: Try) -> str:
@@ -143,14 +152,14 @@ def bare_shorts(one: Try) -> str:
     Those of one order first; those of the others as soon as that has been decided, within the window of the decision.
     """
     stage = one.stage
-    found = [(record, leg) for record, leg in one.stands("", Side.BUY) if len(record.group.legs) > 1]
-    found = [(record, leg) for record, leg in found if len(_orders(one, record, leg)) > 1]
-    own = None if found and one.number == 0 else one.spare("busted", orders=3)
-    found = found or _legs([own] if own else [], Side.BUY)
-    if not found:
+    own = one.spare("busted", orders=4)
+    if own is None:
         return NOBODY
-    record, leg = found[0]
-    first, *others = _orders(one, record, leg).values()
+    ((record, leg),) = _legs([own], Side.BUY)
+    orders = stage.trades(one.venue, record.group_id, leg.leg_id)
+    if len(orders) < 2:
+        return f"one order bought all of {leg.leg_id}"
+    first, *others = orders.values()
     quote = stage.quote(leg.instrument.symbol)
     before = {hedge.hedge_id for hedge in stage.books.hedges(record.group_id)}
 
@@ -160,9 +169,8 @@ def bare_shorts(one: Try) -> str:
     stage.note(f"the exchange busts all trades of {record.group_id} {leg.leg_id}, which nobody offers now")
     one.quoted(quote, offered=False)
     _bust(one, first)
-    decided = one.awaits(lambda: bool(hedges()))
-    for exec_ids in others:
-        _bust(one, exec_ids)
+    decided = _at_once(lambda: bool(hedges())) or one.awaits(lambda: bool(hedges()))
+    _bust(one, [exec_id for exec_ids in others for exec_id in exec_ids])
     fell_short = decided and one.awaits(lambda: any(hedge.status is HedgeStatus.SHORT for hedge in hedges()))
     stage.note(f"{leg.leg_id} is offered again: the next hedge covers what is bare")
     one.quoted(quote)
@@ -170,16 +178,27 @@ def bare_shorts(one: Try) -> str:
     return "" if fell_short else "no hedge fell short"
 
 
-def _orders(one: Try, record: GroupRecord, leg: Leg) -> dict[str, list[str]]:
-    """The orders that bought the leg, and their trades by exec id."""
-    return one.stage.trades(one.venue, record.group_id, leg.leg_id)
+def _at_once(reached: Callable[[], bool]) -> bool:
+    """Whether it comes about soon, looked for as often as can be: what follows must not come late."""
+    until_s = time.monotonic() + SOON_S
+    while time.monotonic() < until_s:
+        if reached():
+            return True
+        time.sleep(GLANCE_S)
+    return False
 
 
 def _bust(one: Try, exec_ids: list[str]) -> None:
-    """Undo these trades, once each: what was heard and not answered is refused when it is said again."""
-    for exec_id in exec_ids:
-        with contextlib.suppress(ValueError):
-            one.stage.steer(one.venue, methodcaller("bust", exec_id))
+    """Undo these trades, once each, in one breath: what was heard and not answered is refused when it is said again."""
+    left = list(exec_ids)
+
+    def strike(steering: Steering) -> None:
+        while left:
+            with contextlib.suppress(ValueError):
+                steering.bust(left[0])
+            del left[0]
+
+    one.stage.steer(one.venue, strike)
 
 
 def another_hand(one: Try) -> str:
