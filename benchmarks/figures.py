@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks import cells, limits, plain, simulator, whole
+from benchmarks import cells, growth, limits, plain, simulator, whole
 from benchmarks.cell import reports_per_second
 from benchmarks.measuring import Contender, Figure, Reach, in_a_process_of_its_own, rival
-from benchmarks.turns import bytes_per_report, margin_ms, memory_per_group, one_at_a_time, recovery_seconds
+from benchmarks.turns import margin_ms, memory_per_group, one_at_a_time, recovery_seconds
 
 WAVE = 1_000  # reports in a batch
 
@@ -92,10 +92,10 @@ def whole_system(quick: bool) -> list[Figure]:
 
 def the_rest(quick: bool) -> list[Figure]:
     """What is kept, and what the simulator gets through."""
-    groups, scenarios = (50, 40) if quick else (500, 300)
+    a_day, scenarios = (3, 40) if quick else (50, 300)
     return [
-        Figure("B10", "the journal's bytes per report, all tables, indexes and the log", "bytes", False, (
-            Contender("legkeeper", lambda path: bytes_per_report(path, groups)),
+        Figure("B10", f"a month of {growth.MONTH:,} groups, scaled from {a_day} a day, archived weekly", "", False, (
+            Contender("legkeeper", lambda path: growth.month(path, a_day)),
         ), {}, 1),
         Figure("B12", f"the simulator, {scenarios} scenarios on one core", "a second", True, (
             Contender("legkeeper", lambda path: simulator.speed(path, scenarios)),

@@ -38,7 +38,7 @@ def table(results: list[Measured]) -> Table:
     for row in results:
         if row.key != before:
             found.add_section()
-            found.add_row(f"[bold]{row.key}[/] {row.title} ({row.unit})")
+            found.add_row(f"[bold]{row.key}[/] {heading(row)}")
         before = row.key
         ratio = "" if row.ratio is None else number(row.ratio)
         found.add_row(f"  {who(row)}", *_numbers(row), ratio, verdict(row))
@@ -58,7 +58,7 @@ def markdown(results: list[Measured], on: dict[str, object]) -> str:
     before = ""
     for row in results:
         if row.key != before:
-            lines.append(f"| **{row.key}** {row.title} ({row.unit}) | | | | |")
+            lines.append(f"| **{row.key}** {heading(row)} | | | | |")
         before = row.key
         ratio = "" if row.ratio is None else number(row.ratio)
         lines.append("| " + " | ".join((who(row), *_numbers(row), ratio, verdict(row))) + " |")
@@ -72,6 +72,11 @@ def write_into(page: Path, text: str) -> None:
     if start < 0 or end < start:
         raise ValueError(f"{page} has no place for the figures: it needs the lines {BEGIN} and {END}")
     page.write_text(content[:start] + text + content[end + len(END) :])
+
+
+def heading(row: Measured) -> str:
+    """What is measured, and in what."""
+    return f"{row.title} ({row.unit})" if row.unit else row.title
 
 
 def who(row: Measured) -> str:

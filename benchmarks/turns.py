@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from benchmarks.cell import Cell, work
+from benchmarks.cell import Cell
 from benchmarks.workload import LEGS, START_NS, Broker, Order, condor, quotes
 from config.schema import MarginConfig
 from decisions.groups.margining import entry_prices, required
@@ -90,16 +90,3 @@ def margin_ms(times: int) -> float:
         required(group, entry_prices(group, market), market, START_NS, config, hours)
         took.append((perf_counter() - began) * 1e3)
     return median(took)
-
-
-def bytes_per_report(path: Path, groups: int) -> float:
-    """B10: what the journal holds of groups from their first order to their last report, per report, all of it."""
-    cell = Cell(path)
-    cell.link_up()
-    cell.close()
-    before = path.stat().st_size
-    cell, broker = Cell(path), Broker()
-    cell.link_up()
-    work(cell, cell.open(0, groups), broker)
-    cell.close()
-    return (path.stat().st_size - before) / broker.sent

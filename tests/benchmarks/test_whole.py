@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
-from benchmarks import cells, limits
+import pytest
+
+from benchmarks import cells, growth, limits
+from benchmarks.cell import Cell
 from benchmarks.stage import Truth
-from benchmarks.turns import bytes_per_report
 from benchmarks.whole import fill_to_order, quantile
+from storage.verify import verify
 from venue.truth import TruthEvent, TruthFile
 
 
@@ -21,8 +25,16 @@ def test_two_cells_work_in_processes_of_their_own(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("cell-*.db")} == {"cell-0.db", "cell-1.db"}
 
 
-def test_a_report_leaves_bytes_in_the_journal(tmp_path: Path) -> None:
-    assert 200 < bytes_per_report(tmp_path / "cell-0.db", 10) < 20_000
+def test_b10_a_month_leaves_no_more_than_its_last_days(tmp_path: Path) -> None:
+    path = tmp_path / "cell-0.db"
+    found = growth.month(path, 1)
+    assert 500 < found["bytes a report"] < 5_000
+    assert found["journal at its largest, MB"] < found["without retention, MB"] * 0.8
+    assert verify(path).ok
+    with closing(Cell(path)) as cell:
+        cell.link_up()
+        with pytest.raises(RuntimeError, match="has been submitted before"):
+            cell.open(0, 1)  # a group of the first day, long archived
 
 
 def test_the_limits_can_be_measured(tmp_path: Path) -> None:
