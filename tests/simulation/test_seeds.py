@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from simulation.mutants.catalogue import named
 from simulation.run import run_seed, run_tape
 from simulation.shrink import shrink
 from simulation.stored import read
@@ -36,6 +37,21 @@ def test_what_was_mended_stays_mended(path: Path) -> None:
     stored = read(path)
     result = run_tape(stored.tape())
     assert not result.violation, f"{result.violation}: {result.text} (before: {stored.mended or stored.planted})"
+
+
+@pytest.mark.parametrize("path", [path for path in STORED if read(path).planted], ids=lambda path: path.stem)
+def test_a_stored_tape_still_shows_the_bug_that_it_was_stored_for(path: Path) -> None:
+    stored = read(path)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            named(stored.planted).plant()
+            status = int(run_tape(stored.tape()).violation != stored.violation)
+        finally:
+            os._exit(status)
+    mend = f"python -m simulation mutants {stored.planted} --to tests/seeds"
+    assert os.waitpid(child, 0)[1] == 0, f"the tape tells another story by now; store it anew: {mend}"
 
 
 def test_a_tape_of_zeros_is_a_quiet_run_that_ends_whole() -> None:
