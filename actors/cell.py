@@ -80,6 +80,7 @@ class Cell(ProcessActor):
             replaces=declared.replace_in_place,
             rests=declared.market_orders_rest,
             server_stops=declared.server_side_stops,
+            beside=machine().other_realm(self.config, self.realm),
         )
         self.measures = self.tree.measures
         self.turn(())

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from actors.beside import OtherRealm
 from actors.counting import count_turn
 from actors.desk import Desk
 from actors.desk_letters import ClockBehind, DeskPost, Mail, SnapshotTaken, StepEnded
@@ -54,7 +55,8 @@ class CellTree:
     """One cell's groups and their memory.
 
     The flags are what the broker's adapter declares: whether it refuses a repeated client order id, changes orders in
-    place, may let a market order rest as a limit, and watches stop orders itself.
+    place, may let a market order rest as a limit, and watches stop orders itself.  ``beside`` is the realm that may
+    enter a strategy's next group in this one's stead; ``None`` where there is none.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class CellTree:
         replaces: bool = False,
         rests: bool = False,
         server_stops: bool = True,
+        beside: OtherRealm | None = None,
     ) -> None:
         self.index, self.config, self.journal = index, config, journal
         self.gate = Gate()
@@ -92,7 +95,7 @@ class CellTree:
         self._turn = Turn(self._moment("start"))
         self.system = InProcessSystem()
         self._desk = self.system.createActor(Desk)
-        self.system.tell(self._desk, DeskPost(self._turn, journal, self.system))
+        self.system.tell(self._desk, DeskPost(self._turn, journal, self.system, beside))
         self._close_step()
 
     @property

@@ -111,7 +111,7 @@ class Desk(Actor):  # type: ignore[misc]
         self.strategies = Strategies(
             post.turn, post.journal, self.nursery, self.myAddress, lambda: self.createActor(Strategy),
             post.system.stop, self.send, self.on_submit, self.admission.withdraw,
-            self.reply,
+            self.reply, post.beside,
         )  # fmt: skip
         self.handlers.update(self.strategies.handlers)
         self.alerts = AlertBook(post.journal.open_escalations())

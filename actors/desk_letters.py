@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from actors.beside import OtherRealm
 from actors.inprocess import InProcessSystem
 from actors.turn import Turn
 from messages.orders import News
@@ -20,6 +21,7 @@ class DeskPost:
     turn: Turn
     journal: Journal
     system: InProcessSystem
+    beside: OtherRealm | None = None
 
 
 class Mail(msgspec.Struct, frozen=True, tag=True):

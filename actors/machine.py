@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 from thespian.actors import Actor
 
+from actors.beside import OnDisk, OtherRealm
 from actors.births import pid_of_newest_child
 from actors.logs import open_log
 from brokers.port import BrokerAdapter
@@ -26,6 +27,7 @@ from brokers.wire_record import WireRecord
 from config.paths import journal_paths, kill_switch_path, wire_record_path
 from config.schema import BrokerConfig, Config
 from decisions.effects import MS
+from domain.rollout import Realm
 from messages.records import Record
 from storage.follower import LogFollower
 from storage.port import Journal
@@ -111,6 +113,10 @@ class Machine:
         beside = path.with_name(path.name + ".new")
         beside.write_bytes(content)
         beside.replace(path)
+
+    def other_realm(self, config: Config, realm: Realm) -> OtherRealm | None:
+        """What the strategies of a cell know of the realm beside theirs."""
+        return OnDisk(config, realm)
 
     def complain(self, text: str) -> None:
         """Say this where it is seen although no file can be written."""

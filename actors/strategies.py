@@ -12,13 +12,13 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
+from actors.beside import OtherRealm
 from actors.group_book import GroupBook
 from actors.nursery import Nursery
 from actors.shell import Appointment
 from actors.turn import SYSTEM, Turn
-from config.realms import strategy_realm
 from decisions.effects import Effects
-from decisions.strategies.strategy import plan_of
+from decisions.strategies.strategy import look_every_ns, plan_of
 from decisions.strategies.strategy_state import first_record
 from domain.instruments import Instrument
 from domain.rollout import cell_for
@@ -71,10 +71,12 @@ class Strategies:
         submit: Callable[[SubmitGroup], None],
         withdraw: Callable[[str], None],
         reply: Callable[[str, msgspec.Struct], None],
+        beside: OtherRealm | None = None,
     ) -> None:
         self.turn, self.journal, self.nursery, self.desk = turn, journal, nursery, desk
         self._hire, self._dismiss, self._send = hire, dismiss, send
         self._submit, self._withdraw, self._reply = submit, withdraw, reply
+        self._beside, self._look_ns = beside, dict[str, int]()
         self.rules: dict[str, StrategyRules] = {}  # by name: of the file, and the last known of those that it lost
         self.configured: frozenset[str] = frozenset()
         self.records: dict[str, StrategyRecord] = {}
@@ -103,8 +105,7 @@ class Strategies:
         ours = {
             rules.name: rules
             for rules in moment.config.strategy
-            if moment.cell
-            == cell_for(rules.name, strategy_realm(rules.name, moment.config), moment.config.system.cells)
+            if moment.cell == cell_for(rules.name, moment.realm, moment.config.system.cells)
         }
         self.configured = frozenset(ours)
         for record in self.journal.strategies():
@@ -195,13 +196,28 @@ class Strategies:
             record = self.records.get(name)
             group_id = record.group_id if record else ""
             book, vertical = self.books.get(group_id), self.verticals.get(group_id)
-            view = None
+            view, beside = None, None
             if book is not None and vertical is not None:
                 if book.is_of_another_plan(plan_of(vertical)):
                     self.refuse(group_id, ("this group_id is taken by a group that is not the strategy's",))
                     continue
                 view = book.view(given_up=group_id in self.nursery.given_up)
-            self._send(address, LookAtStrategy(group=view, waiting=group_id in waiting, listed=listed))
+            if view is None and self._beside is not None:
+                if record is not None and not self._is_due(record):
+                    continue
+                beside = self._beside.look(name)
+            letter = LookAtStrategy(group=view, waiting=group_id in waiting, listed=listed, beside=beside)
+            self._send(address, letter)
+
+    def _is_due(self, record: StrategyRecord) -> bool:
+        """Whether to look beyond this realm: a flat strategy does so no more often than it looks for a vertical."""
+        if record.status is not StrategyStatus.FLAT:
+            return True
+        now_ns = self.turn.moment.at_ns
+        if record.standing is not Standing.ACTIVE or now_ns < self._look_ns.get(record.name, 0):
+            return False
+        self._look_ns[record.name] = now_ns + look_every_ns(self.rules[record.name])
+        return True
 
     def refuse(self, group_id: str, problems: tuple[str, ...]) -> None:
         """The plan of this group was not let in."""

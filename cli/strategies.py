@@ -12,6 +12,7 @@ from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import BadInput
 from cli.render import money, price, print_json, print_lines, print_table, when
 from config.schema import Config
+from domain.rollout import realm_of_cell
 from messages.strategy_records import VerticalRecord
 from storage.export import named
 from storage.reader import JournalReader
@@ -49,7 +50,7 @@ def strategies(context: typer.Context, config: ConfigFile = None, as_json_docume
         print_lines([remark])
     print_table(
         "Strategies",
-        ["strategy", "kind", "standing", "state", "closed", "realised", "group", "reason"],
+        ["strategy", "realm", "kind", "standing", "state", "closed", "realised", "group", "reason"],
         [_standing(row["record"]) for row in rows],
         empty="no strategies; docs/strategies.md tells how to configure one",
     )
@@ -148,7 +149,7 @@ def _from_journals(settings: Config) -> list[dict[str, Any]]:
             found += reader.strategies()
     return [
         {"record": named(record), "vertical": named(open_ones.get(record.group_id)), "mark": None}
-        for record in sorted(found, key=lambda record: record.name)
+        for record in sorted(found, key=lambda record: (record.name, record.cell))
     ]
 
 
@@ -169,8 +170,15 @@ def _refuse_unknown(settings: Config, name: str) -> None:
 
 
 def _standing(record: dict[str, Any]) -> list[object]:
-    words = [record[key] for key in ("name", "kind", "standing", "status", "verticals")]
-    return [*words, money(record["realised"]), record["group_id"], record["reason"]]
+    words = [record[key] for key in ("kind", "standing", "status", "verticals")]
+    return [
+        record["name"],
+        realm_of_cell(record["cell"]).value,
+        *words,
+        money(record["realised"]),
+        record["group_id"],
+        record["reason"],
+    ]
 
 
 def _figures(vertical: dict[str, Any], mark: dict[str, Any] | None) -> list[object]:

@@ -20,6 +20,7 @@ from domain.strategies import StrategyRules
 
 PREFIX = "LEGKEEPER_"
 STRATEGY = "strategy"  # the name of the repeated tables
+LIVE_CELLS = "live_cells"
 NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for reference material
 
 MODES = ("live", "paper", "rollout")
@@ -79,8 +80,8 @@ class Setting(msgspec.Struct, frozen=True):
 def settings() -> Iterator[Setting]:
     """Every key of the schema, in its order."""
     for section in msgspec.structs.fields(Config):
-        if section.name == STRATEGY:
-            continue  # tables of its own kind: config/strategies.py
+        if section.name in (STRATEGY, LIVE_CELLS):
+            continue  # tables of its own kind (config/strategies.py), and what config/realms.py adds
         for field in msgspec.structs.fields(section.type):
             yield Setting(section.name, field.name, field.type, field.default)
 

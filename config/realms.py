@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec.structs import replace
 
-from config.paths import paper_dir
+from config.paths import journal_path, paper_dir
 from config.schema import BrokerConfig, Config
-from domain.rollout import Realm, realm_for
+from domain.rollout import OTHER, Realm, cell_for
 
 
 def realms(config: Config) -> tuple[Realm, ...]:
     """The realms that take groups, live first."""
     return {"live": (Realm.LIVE,), "paper": (Realm.PAPER,), "rollout": (Realm.LIVE, Realm.PAPER)}[config.rollout.mode]
-
-
-def strategy_realm(name: str, config: Config) -> Realm:
-    """Where a strategy opens its groups.
-
-    It is routed by its own name, at the share that is in force when the system starts: its memory of what it opened and
-    failed to open lives in one cell.  What it has open elsewhere from before is still looked after there.
-    """
-    only = {"live": Realm.LIVE, "paper": Realm.PAPER}.get(config.rollout.mode)
-    return only or realm_for(name, config.rollout.live_share_pct)
 
 
 def view(config: Config, realm: Realm) -> Config:
@@ -39,4 +31,29 @@ def view(config: Config, realm: Realm) -> Config:
         answer_timeout_ms=config.broker.answer_timeout_ms,
         silence_timeout_ms=config.broker.silence_timeout_ms,
     )
-    return replace(config, system=system, broker=broker)
+    return replace(config, system=system, broker=broker, live_cells=config.system.cells)
+
+
+def strategy_cells(config: Config) -> tuple[int, ...]:
+    """The numbers of cells, in a realm's view, under which the home of a strategy's groups must be the strategy's."""
+    own = config.system.cells
+    return (own, _cells_beside(config)) if config.rollout.mode == "rollout" else (own,)
+
+
+def _cells_beside(config: Config) -> int:
+    """How many cells the other realm has, in the view of either."""
+    return config.live_cells or config.paper.cells
+
+
+def journal_beside(name: str, config: Config, realm: Realm) -> Path:
+    """Where, as seen from ``realm`` in its view, the other realm remembers the strategy ``name``."""
+    home = main_dir(config, realm)
+    other = OTHER[realm]
+    directory = paper_dir(home) if other is Realm.PAPER else home
+    return journal_path(directory, cell_for(name, other, _cells_beside(config)))
+
+
+def main_dir(config: Config, realm: Realm) -> Path:
+    """The system's journal directory, of which paper's is a part, in the view of ``realm``."""
+    directory = Path(config.system.journal_dir)
+    return directory if realm is Realm.LIVE else directory.parent

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from config import schema, strategies
-from config.load import settings
+from config.load import LIVE_CELLS, STRATEGY, settings
 from config.schema import Config
 
 
@@ -91,7 +91,8 @@ def as_json(config: Config) -> dict[str, Any]:
     """``config`` as plain values, section by section."""
     values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(config))
     found = [strategies.as_json(rules) for rules in config.strategy]
-    return {key: value for key, value in values.items() if key != "strategy"} | ({"strategy": found} if found else {})
+    sections = {key: value for key, value in values.items() if key not in (STRATEGY, LIVE_CELLS)}
+    return sections | ({STRATEGY: found} if found else {})
 
 
 def _heading(section: str) -> str:

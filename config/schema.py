@@ -229,3 +229,4 @@ class Config(Section, frozen=True, kw_only=True):
     alerts: AlertsConfig = AlertsConfig()
     metrics: MetricsConfig = MetricsConfig()
     strategy: tuple[StrategyRules, ...] = ()  # the [[strategy]] tables, read by config/strategies.py
+    live_cells: int = 0  # no setting: in the view of a process on paper, system.cells of the live side

@@ -58,6 +58,11 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     listed: Mapping[str, Instrument] = {}  # the broker's newest list, by symbol
 
     @property
+    def realm(self) -> Realm:
+        """Live or paper."""
+        return realm_of_cell(self.cell)
+
+    @property
     def calendar(self) -> Calendar:
         """The market's days and clocks; a date is the exchange's, never that of another zone."""
         return calendar(self.config.broker.calendar)

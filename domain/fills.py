@@ -2,6 +2,9 @@
 
 Trades, corrections (FIX 150=G) and busts (150=H) are kept as they were reported, keyed by ``exec_id``, in the order of
 their ids.  Which of them count is derived from the whole set, so it cannot matter in which order they came.
+
+A broker that gives no exec ids cannot say which trade it takes back or corrects; it says how much is left.  Such an
+amendment is a *level*: so many units at that average, with everything told before it, and later trades on top.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ _TRADE_CANCEL = ExecType.TRADE_CANCEL
 _exec_id = attrgetter("exec_id")
 
 
+LEVEL: Final = "#"  # in the place of a reference: quantity and price are those of the order as a whole, from then on
+
+
 class Execution(msgspec.Struct, frozen=True, array_like=True):
     """A trade, a correction or a bust, as it was reported."""
 
@@ -27,7 +33,7 @@ class Execution(msgspec.Struct, frozen=True, array_like=True):
     kind: ExecType
     qty: int
     px: int
-    ref: str  # the execution that this one changes; "" for a trade
+    ref: str  # the execution that this one changes; "" for a trade, LEVEL where the broker cannot name it
     ts_ns: int  # the earliest time stamp under which it was reported
 
 
@@ -48,6 +54,8 @@ def from_report(report: ExecutionReport, exec_id: str) -> Execution:
     kind = report.exec_type
     if kind is _TRADE:
         return Execution(exec_id, kind, report.last_qty, report.last_px, "", report.ts_ns)
+    if report.exec_ref_id == "" and exec_id[:1] == LEVEL:
+        return Execution(exec_id, kind, report.cum_qty, report.avg_px, LEVEL, report.ts_ns)
     if kind is _TRADE_CANCEL:  # what a bust prints as quantity and price varies (J.1.a), and means nothing
         return Execution(exec_id, kind, 0, 0, report.exec_ref_id, report.ts_ns)
     return Execution(exec_id, kind, report.last_qty, report.last_px, report.exec_ref_id, report.ts_ns)
@@ -94,6 +102,9 @@ def count(executions: tuple[Execution, ...]) -> Count:
     nothing: a trade of no quantity, an amendment that names nothing, a ring of references.  To count too little is the
     safe error, because ``missing_qty`` shows it against the broker's own count.
     """
+    levels = [execution for execution in executions if execution.ref == LEVEL]
+    if levels:
+        return _from_level(max(levels, key=_level_precedence), executions)
     by_id = {execution.exec_id: execution for execution in executions}
     referred = {execution.ref for execution in executions if execution.ref != execution.exec_id}
     ends: dict[str, Execution] = {}
@@ -114,6 +125,26 @@ def count(executions: tuple[Execution, ...]) -> Count:
         amended,
         disputed,
     )
+
+
+def _from_level(level: Execution, executions: tuple[Execution, ...]) -> Count:
+    """What was left at the last level, and the trades since.
+
+    Without an average the price is that of what had been filled.  A trade that repeats an earlier one to the last word
+    after a bust cannot be told from a late copy of it, and counts as that: too little, which ``missing_qty`` shows.
+    """
+    others = tuple(execution for execution in executions if execution.ref != LEVEL)
+    since = count(tuple(execution for execution in others if execution.ts_ns > level.ts_ns))
+    notional = level.qty * level.px
+    if level.px == 0 and level.qty > 0:
+        before = count(tuple(execution for execution in others if execution.ts_ns <= level.ts_ns))
+        notional = before.notional * level.qty // before.qty if before.qty else 0
+    return Count(max(0, level.qty) + since.qty, max(0, notional) + since.notional, True, since.disputed)
+
+
+def _level_precedence(level: Execution) -> tuple[int, int, str]:
+    """The last one; of two of one time the one that leaves less, which ``missing_qty`` shows when it is wrong."""
+    return level.ts_ns, -level.qty, level.exec_id
 
 
 def _root(execution: Execution, by_id: dict[str, Execution]) -> str | None:

@@ -234,9 +234,24 @@ def event_id(report: ExecutionReport) -> str:
     An answer to a query is always known by its content: what stands in its ``exec_id`` is not its own.
     """
     prefix = f"{report.client_order_id}/{report.exec_type._value_}/"  # ``value`` goes by a slow descriptor
+    if report.exec_id in _NO_EXEC_ID and report.cum_qty > 0 and FACTS[report.exec_type].executes:
+        return prefix + execution_id(report)
     if report.exec_id in _NO_EXEC_ID or report.exec_type is ExecType.ORDER_STATUS:
         return f"{prefix}#{blake2b(msgspec.msgpack.encode(report), digest_size=16).hexdigest()}"
     return prefix + report.exec_id
+
+
+def execution_id(report: ExecutionReport) -> str:
+    """The id under which a trade, a correction or a bust is kept: the broker's, else one made of the CumQty (14) it
+    led to, and never of a time where that is known: a repeat (PossDupFlag 43, PossResend 97) may carry a new one.
+    """
+    if report.exec_id not in _NO_EXEC_ID:
+        return report.exec_id
+    if report.exec_type is not ExecType.TRADE and not report.exec_ref_id:
+        return f"#{report.exec_type._value_}/{report.cum_qty}@{report.avg_px}"
+    if report.cum_qty <= 0:
+        return event_id(report)
+    return f"#{report.cum_qty}/{report.last_qty}@{report.last_px}{report.exec_ref_id and '>' + report.exec_ref_id}"
 
 
 def merge(state: OrderState, report: ExecutionReport) -> Merged:
@@ -275,7 +290,7 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
     ended = _ended(state.ended, report, facts) if facts.ends else state.ended
     executions, conflicts, count = state.executions, state.conflicts, state.count
     if facts.executes:
-        new = from_report(report, event_id(report) if report.exec_id in _NO_EXEC_ID else report.exec_id)
+        new = from_report(report, execution_id(report))
         executions, conflict = add(state.executions, new)
         if executions is not state.executions:
             count = recount(count, state.executions, executions, new)

@@ -25,6 +25,7 @@ class Realm(Enum):
     PAPER = "paper"  # to an embedded exchange of the system's own
 
 
+OTHER = {Realm.LIVE: Realm.PAPER, Realm.PAPER: Realm.LIVE}
 FIRST_CELL = {Realm.LIVE: 0, Realm.PAPER: FIRST_PAPER_CELL}
 
 
@@ -53,6 +54,11 @@ def bucket(group_id: str) -> int:
 def realm_for(group_id: str, live_share_pct: int) -> Realm:
     """Where a new group goes.  What is live at a share is live at every higher one."""
     return Realm.LIVE if bucket(group_id) < live_share_pct else Realm.PAPER
+
+
+def leader(term: int) -> Realm:
+    """The realm that enters a strategy's next group in this term; each change of hands begins another one."""
+    return Realm.PAPER if term % 2 else Realm.LIVE
 
 
 def cell_for(group_id: str, realm: Realm, cells: int) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import time
 from enum import Enum
 
 import msgspec
 
 from domain.plans import home_cell
-from domain.rollout import Realm
 from domain.verticals import VerticalKind
 
 STRATEGY_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -93,12 +93,12 @@ def strategy_of(group_id: str) -> str:
     return found.group(1) if found else ""
 
 
-def strategy_group_id(name: str, number: int, realm: Realm, cells: int) -> str:
+def strategy_group_id(name: str, number: int, cells: Collection[int]) -> str:
     """The id of a strategy's group: made of the strategy's name and the group's number, and the same every time.
 
-    A suffix makes the group's home cell the strategy's own, so that one process holds both.  Groups on paper are
-    numbered apart from live ones: a strategy that changes its realm begins to count anew.
+    A suffix makes the group's home cell the strategy's own with each of these numbers of ``cells``, so that one process
+    holds both.  With the numbers of both realms the id is the same in either: it is known before the realm is.
     """
-    home, plain = home_cell(name, cells), f"{name}.{'p' if realm is Realm.PAPER else ''}{number}"
+    plain = f"{name}.{number}"
     tries = (plain if not salt else f"{plain}.{salt}" for salt in range(100_000))
-    return next(group_id for group_id in tries if home_cell(group_id, cells) == home)
+    return next(one for one in tries if all(home_cell(one, many) == home_cell(name, many) for many in cells))

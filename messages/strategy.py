@@ -33,12 +33,24 @@ class GroupView(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     cash: int  # an amount: what all fills brought, less what they cost
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What a realm sees of the share and of the other realm, as far as one strategy is concerned.
+
+    ``other`` is what the other realm has written down of it; ``None``: nothing.  ``problem``: why neither is known.
+    """
+
+    share: int = 0
+    other: StrategyRecord | None = None
+    problem: str = ""
+
+
 class LookAtStrategy(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Look at the world again (Desk to Strategy): the strategy's group, if there is one, and the broker's list."""
 
     group: GroupView | None
     waiting: bool  # its plan waits for quotes
     listed: Mapping[str, Instrument]
+    beside: Beside | None = None  # while it has no group; None also where there is no other realm
 
 
 class PlanRefused(msgspec.Struct, frozen=True, tag=True):

@@ -31,6 +31,7 @@ class StrategyRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_
     rules: StrategyRules  # MessagePack
     created_ns: int
     updated_ns: int
+    term: int = 0  # the last that this realm knows of; domain.rollout.leader tells who enters the next vertical in it
 
 
 class VerticalRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 import structlog
 
+from actors.beside import OtherRealm
 from actors.machine import Follower, Machine, Mark
 from brokers.embedded.adapter import DECLARED, EmbeddedAdapter
 from brokers.port import BrokerAdapter
 from brokers.wire_record import WireRecord
 from config.schema import BrokerConfig, Config
+from domain.rollout import Realm
 from messages.records import EscalationRecord, Record
 from simulation.base import Died, SeededBase
 from simulation.faults import Faults
@@ -233,6 +235,11 @@ class SimulatedMachine(Machine):
 
     def replace(self, path: Path, content: bytes) -> None:
         """The reports that a person may look at: nobody does."""
+
+    def other_realm(self, config: Config, realm: Realm) -> OtherRealm | None:
+        """A simulated system has one realm."""
+        del config, realm
+        return None
 
     def complain(self, text: str) -> None:
         """Nobody looks."""

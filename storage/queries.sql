@@ -305,16 +305,16 @@ ON CONFLICT (event_id) DO UPDATE SET
 -- name: upsert_strategies
 INSERT INTO strategies (
     name, cell, kind, underlying, status, standing, reason, group_id, number, adjustments, rolled_from, beyond_strike,
-    tries, next_try_ns, verticals, realised, crashes, rules, created_ns, updated_ns
+    tries, next_try_ns, verticals, realised, crashes, rules, created_ns, updated_ns, term
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET
     cell = excluded.cell, kind = excluded.kind, underlying = excluded.underlying, status = excluded.status,
     standing = excluded.standing, reason = excluded.reason, group_id = excluded.group_id, number = excluded.number,
     adjustments = excluded.adjustments, rolled_from = excluded.rolled_from, beyond_strike = excluded.beyond_strike,
     tries = excluded.tries, next_try_ns = excluded.next_try_ns, verticals = excluded.verticals,
     realised = excluded.realised, crashes = excluded.crashes, rules = excluded.rules,
-    created_ns = excluded.created_ns, updated_ns = excluded.updated_ns;
+    created_ns = excluded.created_ns, updated_ns = excluded.updated_ns, term = excluded.term;
 
 -- name: upsert_verticals
 INSERT INTO verticals (

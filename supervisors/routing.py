@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from config.paths import all_journal_paths, journal_paths, paper_dir, realm_of_journal, rollout_log_path
-from config.realms import realms, strategy_realm, view
+from config.realms import realms, view
 from config.schema import Config
 from domain.groups import group_tag
 from domain.rollout import Realm, cell_for, realm_for
@@ -29,7 +27,6 @@ class Router:
         self.config = config
         self.realms = realms(config)
         self._log = RolloutLog(rollout_log_path(config.system.journal_dir), config.rollout.live_share_pct)
-        self.started = replace(config, rollout=replace(config.rollout, live_share_pct=self._log.share))
         self._under_way: dict[str, Realm] = {}  # handed over, and maybe in no journal yet
 
     @property
@@ -68,10 +65,6 @@ class Router:
                 "not run those; set it to 'rollout' and start again"
             )
         return self.cell(group_id, realm)
-
-    def cell_of_strategy(self, name: str) -> int:
-        """The cell in which this strategy runs."""
-        return self.cell(name, strategy_realm(name, self.started))
 
     def cell(self, group_id: str, realm: Realm) -> int:
         """The group's cell in this realm."""

@@ -6,7 +6,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -109,8 +109,7 @@ class RunningSystem:
                     cells = [self.router.cell_of_known(command.group_id)]
                     return self._ask_cells(cells, f"cancel:{command.group_id}", command, deadline)
                 case OperateStrategy():
-                    cells = [self.router.cell_of_strategy(command.name)]
-                    return self._ask_cells(cells, f"strategy:{command.name}", command, deadline)
+                    return self._operate_strategy(command, timeout_s)
                 case AskStrategies():
                     return self._strategies(deadline)
                 case Acknowledge():
@@ -158,15 +157,40 @@ class RunningSystem:
             return CommandRefused((f"there is nothing {only} here: rollout.mode is {self.config.rollout.mode!r}",))
         if isinstance(command, AskControls):
             chosen = chosen[:1]
+        return self._ask_each(
+            chosen,
+            lambda realm: self._ask_gateway(command, realm, time.monotonic() + timeout_s / len(chosen)),
+            lambda realm: f"the {realm.value} gateway does not answer{self._on_disk(command, realm)}",
+        )
+
+    def _operate_strategy(self, command: OperateStrategy, timeout_s: float) -> OperatorAnswer:
+        """Tell the strategy in each realm: whichever enters its next group is to know."""
+        realms, name = self.router.realms, f"strategy:{command.name}"
+
+        def ask(realm: Realm) -> OperatorAnswer:
+            cell, deadline = self.router.cell(command.name, realm), time.monotonic() + timeout_s / len(realms)
+            return self._ask(lambda: self._cell(cell, deadline), name, command, deadline)
+
+        return self._ask_each(
+            list(realms), ask, lambda realm: f"its {realm.value} cell does not answer, and may not know it: ask again"
+        )
+
+    def _ask_each(
+        self,
+        chosen: list[Realm],
+        ask: Callable[[Realm], OperatorAnswer],
+        silence: Callable[[Realm], str],
+    ) -> OperatorAnswer:
+        """What each realm says, in one answer.  Raises :class:`NoAnswer` after all have been asked."""
         said: dict[Realm, OperatorAnswer] = {}
         silent = []
         for realm in chosen:
             try:
-                said[realm] = self._ask_gateway(command, realm, time.monotonic() + timeout_s / len(chosen))
+                said[realm] = ask(realm)
             except SystemLost:
                 raise
             except NoAnswer:
-                silent.append(f"the {realm.value} gateway does not answer{self._on_disk(command, realm)}")
+                silent.append(silence(realm))
         if len(chosen) == 1 and said:
             return next(iter(said.values()))
         texts = [f"{realm.value}: {_text(answer)}" for realm, answer in said.items()]
@@ -193,7 +217,7 @@ class RunningSystem:
             if not isinstance(answer, StrategyList):
                 return answer
             found += answer.strategies
-        return StrategyList(tuple(sorted(found, key=lambda row: row.record.name)))
+        return StrategyList(tuple(sorted(found, key=lambda row: (row.record.name, row.record.cell))))
 
     def _on_disk(self, command: GatewayCommand, realm: Realm) -> str:
         if not (isinstance(command, KillSwitch) and command.on):
@@ -324,7 +348,7 @@ def _run(config: Config, router: Router, directory: Path) -> Iterator[RunningSys
     actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
     try:
         root = actors.createActor(RootSupervisor)
-        started = actors.ask(root, StartRoot(msgspec.msgpack.encode(router.started)), START_TIMEOUT_S)
+        started = actors.ask(root, StartRoot(msgspec.msgpack.encode(config)), START_TIMEOUT_S)
         if isinstance(started, ChildFailed):
             raise SystemRefused(started.reason)
         if not isinstance(started, Directory):

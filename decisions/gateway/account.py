@@ -15,6 +15,7 @@ from domain.calendar import Calendar, Day, day_at
 from domain.execution import ExecType, ExecutionReport, Side
 from domain.groups import cell_of, tag_kind
 from domain.instruments import Instrument
+from domain.orders import event_id
 from messages.market import Funds
 from messages.orders import Snapshot
 
@@ -38,6 +39,11 @@ class Fill(msgspec.Struct, frozen=True):
     def is_entry(self) -> bool:
         """Whether it opened new risk of ours."""
         return cell_of(self.client_order_id) is not None and tag_kind(self.client_order_id) == "E"
+
+
+def _known_as(report: ExecutionReport) -> str:
+    """The broker's id of an execution, else one of ours that names the order too: one dictionary holds all orders."""
+    return report.exec_id if report.exec_id not in ("", "0") else event_id(report)
 
 
 class Account:
@@ -71,7 +77,7 @@ class Account:
 
     def follow(self, report: ExecutionReport) -> Fill | None:
         """Take a report; the fill that it shows when that is new."""
-        before = self._fills.get(report.exec_ref_id or report.exec_id)
+        before = self._fills.get(report.exec_ref_id or _known_as(report))
         fill = self._fold(report)
         if fill is not None:
             self.positions[fill.symbol] += fill.signed - (before.signed if before else 0)
@@ -83,11 +89,11 @@ class Account:
         self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns >= today_ns}
         new = []
         for report in sorted(snapshot.executions, key=lambda report: report.ts_ns):
-            known = (report.exec_ref_id or report.exec_id) in self._fills
+            known = (report.exec_ref_id or _known_as(report)) in self._fills
             fill = self._fold(report) if report.ts_ns >= today_ns else None
             if fill is not None and not known:
                 new.append(fill)
-        listed = {report.exec_id for report in snapshot.executions}
+        listed = {_known_as(report) for report in snapshot.executions}
         self.positions = Counter({position.symbol: position.quantity for position in snapshot.positions})
         self.average = {position.symbol: position.avg_px for position in snapshot.positions}
         for exec_id, fill in self._fills.items():
@@ -120,17 +126,17 @@ class Account:
 
     def _fold(self, report: ExecutionReport) -> Fill | None:
         match report.exec_type:
-            case ExecType.TRADE if report.exec_id not in self._fills and report.side is not None:
+            case ExecType.TRADE if _known_as(report) not in self._fills and report.side is not None:
                 fill = Fill(
                     report.client_order_id, report.symbol, report.side, report.last_qty, report.last_px, report.ts_ns
                 )
-                self._fills[report.exec_id] = fill
+                self._fills[_known_as(report)] = fill
                 return fill
-            case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL if report.exec_id not in self._amended:
+            case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL if _known_as(report) not in self._amended:
                 known = self._fills.get(report.exec_ref_id)
                 if known is None:
                     return None  # the next snapshot tells what came of it
-                self._amended.add(report.exec_id)
+                self._amended.add(_known_as(report))
                 kept = report.exec_type is ExecType.TRADE_CORRECT
                 fill = msgspec.structs.replace(known, quantity=report.last_qty if kept else 0, price=report.last_px)
                 self._fills[report.exec_ref_id] = fill

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from decisions.effects import MS, Effects, Moment
 from decisions.orders.recovery import Action, resolve
 from domain.execution import ExecType, ExecutionReport, OrdStatus
+from domain.fills import LEVEL, from_report
 from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
-from domain.orders import OrderState, event_id, merge
+from domain.orders import OrderState, event_id, execution_id, merge
 from messages.orders import ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
 from messages.records import (
     ExecutionRecord,
@@ -221,16 +222,19 @@ def _knowledge(intent: IntentRecord, state: OrderState, moment: Moment) -> Execu
 
 
 def _execution(order: ChildOrder, report: ExecutionReport) -> ExecutionRecord:
+    exec_id = execution_id(report)
+    held = from_report(report, exec_id)
+    level = held.ref == LEVEL
     return ExecutionRecord(
         client_order_id=report.client_order_id,
-        exec_id=report.exec_id or event_id(report),
+        exec_id=exec_id,
         group_id=order.intent.group_id,
         exec_type=report.exec_type.value,
-        exec_ref_id=report.exec_ref_id,
+        exec_ref_id=LEVEL if level else report.exec_ref_id,
         symbol=order.intent.symbol,
         side=order.intent.side,
-        last_qty=report.last_qty,
-        last_px=report.last_px,
+        last_qty=held.qty if level else report.last_qty,
+        last_px=held.px if level else report.last_px,
         ts_ns=report.ts_ns,
     )
 

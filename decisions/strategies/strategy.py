@@ -15,6 +15,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment, UnknownMessage
+from decisions.strategies.leading import goes_elsewhere, lead, next_group_id
 from decisions.strategies.strategy_exits import Verdict, expired, mark, measured, verdict
 from decisions.strategies.strategy_state import (
     StrategyState,
@@ -31,8 +32,7 @@ from decisions.strategies.strategy_state import (
 from decisions.strategies.strikes import Chosen, Wanting, choose
 from domain.execution import Side
 from domain.groups import GroupOutcome, Mode, Plan, PlanLeg, Policy
-from domain.rollout import realm_of_cell
-from domain.strategies import Exit, Standing, StrategyStatus, strategy_group_id
+from domain.strategies import Exit, Standing, StrategyRules, StrategyStatus
 from messages.records import Severity
 from messages.strategy import (
     AppointStrategy,
@@ -94,13 +94,22 @@ def _look_flat(state: StrategyState, look: LookAtStrategy, moment: Moment, effec
     if not (rules.enabled and state.configured):
         why = "enabled = false in the configuration" if state.configured else "it is not in the configuration any more"
         return waits(state, moment, effects, f"enters nothing: {why}")
+    state, leads = lead(state, look.beside, moment, effects)
+    if not leads:
+        return state
     if not moment.may_open:
         return waits(state, moment, effects, f"waits: no new risk is allowed: {moment.shut_by}")
+    record = state.record
     choice = choose(rules, look.listed, moment, record.beyond_strike)
-    state = replace(state, look_ns=moment.at_ns + min(LOOK_EVERY_MS, rules.retry_ms) * MS)
+    state = replace(state, look_ns=moment.at_ns + look_every_ns(rules))
     if isinstance(choice, Wanting):
         return _wanting(state, choice, moment, effects)
     return _decided(state, choice, moment, effects)
+
+
+def look_every_ns(rules: StrategyRules) -> int:
+    """How long a flat strategy waits before it looks again (broker time)."""
+    return min(LOOK_EVERY_MS, rules.retry_ms) * MS
 
 
 def _wanting(state: StrategyState, wanting: Wanting, moment: Moment, effects: Effects) -> StrategyState:
@@ -115,8 +124,7 @@ def _wanting(state: StrategyState, wanting: Wanting, moment: Moment, effects: Ef
 def _decided(state: StrategyState, choice: Chosen, moment: Moment, effects: Effects) -> StrategyState:
     """Write the vertical down; its plan is offered by the next look, when this is closed and cannot be voided."""
     record, rules = state.record, state.rules
-    number = record.number + 1
-    group_id = strategy_group_id(rules.name, number, realm_of_cell(moment.cell), moment.config.system.cells)
+    number, group_id = record.number + 1, next_group_id(record, moment)
     vertical = VerticalRecord(
         group_id=group_id, strategy=rules.name, kind=rules.kind, underlying=rules.underlying,
         expiry=choice.short.expiry, short_symbol=choice.short.symbol, long_symbol=choice.long.symbol,
@@ -188,6 +196,9 @@ def _offer(state: StrategyState, look: LookAtStrategy, moment: Moment, effects: 
         return ended(state, Exit.NOT_ENTERED, why, 0, moment, effects)
     if look.waiting:
         return state
+    misled = goes_elsewhere(vertical.group_id, look.beside, moment)
+    if misled:  # the share has changed since it was decided
+        return ended(state, Exit.NOT_ENTERED, misled, 0, moment, effects)
     if not moment.may_open:
         return waits(state, moment, effects, f"waits: no new risk is allowed: {moment.shut_by}")
     effects.tell("parent", OfferPlan(state.record.name, plan_of(vertical)))

@@ -53,7 +53,7 @@ MUTANTS: Final = (
         edit(
             "domain.orders:_joined",
             (
-                "new = from_report(report, event_id(report) if report.exec_id in _NO_EXEC_ID else report.exec_id)",
+                "new = from_report(report, execution_id(report))",
                 "new = from_report(report, event_id(report) + str(state.count.qty))",
             ),
         ),

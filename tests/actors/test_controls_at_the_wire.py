@@ -14,7 +14,6 @@ from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from domain.instruments import Instrument
 from domain.quotes import Quote
-from domain.rollout import Realm
 from domain.strategies import StrategyRules, strategy_group_id
 from domain.trading import TradingState
 from domain.verticals import VerticalKind
@@ -197,7 +196,7 @@ MONTHLY = replace(WEEKLY, name="monthly")
 
 def opened(number: int, name: str = "weekly", **changes: Any) -> SubmitOrder:
     """An entry of a strategy's group; each is of another contract."""
-    group_id = strategy_group_id(name, number, Realm.LIVE, 1)
+    group_id = strategy_group_id(name, number, (1,))
     return order(put(80 + 5 * (number % 8)), Side.BUY, group_id=group_id, **changes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -113,7 +114,7 @@ class World:
         self.exchange = Exchange(chain, rules or Rules(cash=DEEP_POCKETS), self.truth.append)
         self.config = config or Config()
         self.journal = MemoryJournal()
-        self.declared = {
+        self.declared: dict[str, Any] = {
             "deduplicates": deduplicates, "replaces": replaces, "rests": rests, "server_stops": server_stops
         }  # fmt: skip
         self.watch = watch

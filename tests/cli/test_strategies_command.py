@@ -70,7 +70,7 @@ def test_while_the_system_is_down_the_journals_answer(command: Command, told: Pa
     assert shown.out.startswith("the system is not running: this is what the journals say\n")
     line = next(line for line in shown.out.splitlines() if "weekly-puts" in line)
     cells = [cell.strip() for cell in line.split("│")[1:-1]]
-    assert cells[:4] == ["weekly-puts", "bull_put", "active", "open"]
+    assert cells[:5] == ["weekly-puts", "live", "bull_put", "active", "open"]
     for part in ("-485.00 +470.00", "3.25", "3,250.00", "11,750.00", "481.75", "-750.00", "weekly-puts.2", "not known"):
         assert part in shown.out
     (row,) = command("strategies", "--json").json

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from system import Bench, System, bench, free_port, plan, wait_for
 
@@ -15,12 +16,24 @@ from cli.problems import CommandFailed
 from config.paths import TRUTH, kill_switch_path, paper_dir
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.rollout import Realm, realm_for, realm_of_cell, realm_of_order
+from domain.strategies import strategy_group_id
 from messages.records import GroupRecord
 from storage.port import JournalError
 from storage.reader import JournalReader
 from venue.audit import CHECKS, audit, passed, report
 from venue.truth import TruthEvent, read_truth
 
+WEEKLY = """
+[[strategy]]
+name = "weekly-0"
+kind = "bull_put"
+underlying = "LEGK"
+quantity = 2
+short_distance_pct = 3
+width = 15
+profit_target_pct = 100
+adjust_within_pct = 0
+"""
 MUST_HAVE_CASES = {"I1", "I2", "I3", "I4", "I12", "I19", "I29", "I30", "OUTCOME"}
 
 
@@ -105,7 +118,11 @@ def test_each_group_goes_to_its_own_side_and_a_lower_share_lets_live_groups_fini
     live, papers = ids(Realm.LIVE, 50, 4), ids(Realm.PAPER, 50, 4)
     assert len(live) == len(papers) == 4
     slow, late = live[0], ids(Realm.LIVE, 50, 2, "late")
+    weekly = strategy_group_id("weekly-0", 1, (2, 2))
+    assert realm_for(weekly, 50) is Realm.PAPER, "the strategy is handed over before it enters"
     with rollout(tmp_path, share=50) as (where, paper):
+        with where.config_path.open("a") as file:
+            file.write(WEEKLY)
         system = where.start()
         wait_until_open(system)
         system.submit(*(plan(name, 2) for name in (*live[1:], *papers)))
@@ -127,6 +144,13 @@ def test_each_group_goes_to_its_own_side_and_a_lower_share_lets_live_groups_fini
         }
         assert {record.outcome for record in records.values()} == {GroupOutcome.HEDGED}
         wait_for(lambda: any("0 %" in a["text"] for a in where.alerts() if a["kind"] == "ROLLOUT_SHARE"), "the news")
+        # The strategy's first group was not its live side's to enter; a stop reaches both sides
+        wait_for(lambda: strategies(where)["paper"]["status"] == "open", "the strategy to hold its vertical on paper")
+        assert strategies(where)["live"]["reason"] == "its next group is entered on paper"
+        told = control.ask(where.journal_dir, control.strategy("weekly-0", run=False))
+        assert told["text"].startswith("live: strategy weekly-0 is stopped; it holds nothing; paper: ")
+        wait_for(lambda: strategies(where)["paper"]["status"] == "flat", "it to be closed there")
+        assert {row["standing"] for row in strategies(where).values()} == {"stopped"}
         # The share outlives the system
         system.stop()
         system = where.start()
@@ -139,8 +163,14 @@ def test_each_group_goes_to_its_own_side_and_a_lower_share_lets_live_groups_fini
         assert any("0 % of the new groups go live" in a["text"] for a in where.alerts())
         stop(where, system)
         assert traded(where.truth()) == {group_tag(name) for name in live}
-        assert traded(paper.truth()) == {group_tag(name) for name in (*papers, *late, *after)}
+        assert traded(paper.truth()) == {group_tag(name) for name in (*papers, *late, *after, weekly)}
         verify(where, paper)
+
+
+def strategies(where: Bench) -> dict[str, dict[str, Any]]:
+    """The strategy's record in each realm."""
+    rows = control.ask(where.journal_dir, control.strategies())["strategies"]
+    return {realm_of_cell(row["record"]["cell"]).value: row["record"] for row in rows}
 
 
 def control_refusal(where: Bench, one: object) -> str:

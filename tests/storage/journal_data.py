@@ -336,6 +336,7 @@ def strategy_record(group_id: str = "g1", name: str = "weekly") -> StrategyRecor
         rules=rules,
         created_ns=T0,
         updated_ns=T0 + 1,
+        term=2,
     )
 
 

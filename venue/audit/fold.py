@@ -9,6 +9,7 @@ from venue.audit.evidence import Bounds, Evidence, Finding
 from venue.audit.journal import Entry, Row, owner
 from venue.audit.layout import LAYOUTS, PACKED, PRICES
 
+LEVEL = "#"  # in the place of the execution that an amendment changes
 RECONCILED = "reconciled/"  # these rows of the inbox are no messages: they say when a gate opened
 
 
@@ -32,6 +33,12 @@ def repeated_executions_change_nothing(evidence: Evidence, _: Bounds) -> Finding
 
 def counted(executions: dict[str, Row]) -> int:
     """Units that a set of executions amounts to: each trade once, by its latest correction, or not at all if busted."""
+    levels = [e for e in executions.values() if e["exec_ref_id"] == LEVEL]
+    if levels:  # a broker without exec ids: so much was left at the last of them, and later trades come on top
+        last = max(levels, key=lambda e: (e["ts_ns"], -e["last_qty"], e["exec_id"]))
+        since = {k: e for k, e in executions.items() if e["exec_ref_id"] != LEVEL and e["ts_ns"] > last["ts_ns"]}
+        left: int = last["last_qty"]
+        return max(0, left) + counted(since)
     ends: dict[str, Row] = {}
     for execution in sorted(executions.values(), key=lambda e: (e["exec_type"] == "trade_cancel", e["ts_ns"])):
         if execution["exec_type"] != "trade" or execution["exec_id"] not in ends:
