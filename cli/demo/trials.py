@@ -263,8 +263,8 @@ TRIALS: Final[tuple[tuple[Trial, tuple[str, ...]], ...]] = (
     (an_exchange_that_echoes, ("S8", "S9")),
     (another_hand, ("S3", "S4")),
     (a_gap_through_a_stop, ("S2", "S12")),
-    (bare_shorts, ("S7", "S11")),  # its group may be large: a gap through its stop would reach the loss limit (E11)
     (the_kill_switch, ()),
+    (bare_shorts, ("S7", "S11")),  # the last: its group may be so large that others find no margin, or the loss limit
 )
 
 
