@@ -138,7 +138,7 @@ class Stage:
             broker=BrokerConfig(port=port),
             alerts=AlertsConfig(freeze_after_ms=3_600_000),  # nobody acknowledges here, and the clock runs fast
             margin=MarginConfig(
-                max_use_pct=max(2.0, (self.script.groups + OWN_GROUPS) / 25)
+                max_use_pct=max(5.0, (self.script.groups + OWN_GROUPS) / 25)
             ),  # so little that a plan can be too large
             hedge=HedgeConfig(window_ms=round(WINDOW_MS * self.script.speed)),
             metrics=MetricsConfig(port=self.script.metrics_port),
