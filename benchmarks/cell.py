@@ -10,9 +10,10 @@ import msgspec
 
 from actors.cell_tree import CellTree, Released
 from actors.machine import machine
-from benchmarks.workload import LEGS, START_NS, Broker, Order, condor, in_batches, quotes
+from benchmarks.workload import CHAIN, START_NS, Broker, Order, condor, in_batches, quotes
 from config.schema import Config, MarginConfig
 from domain.execution import ExecutionReport
+from domain.groups import Plan
 from messages import wire
 from messages.market import BrokerUp, Funds, Tick
 from messages.operator import GroupAccepted, SubmitGroup
@@ -38,15 +39,15 @@ class Cell:
     def link_up(self, snapshot: Snapshot | None = None) -> Released:
         """A session with the broker; what the first snapshot releases."""
         funds = Funds(available=10**15, used=0, ts_ns=self.now_ns)
-        listed = InstrumentList(tuple(instrument for instrument, _ in LEGS))
+        listed = InstrumentList(tuple(instrument for instrument, _ in CHAIN))
         self.tree.run([BrokerUp(1), listed, funds, Tick(self.now_ns, quotes(self.now_ns))])
         empty = Snapshot(as_of_ns=self.now_ns, session=1, orders=(), executions=(), positions=())
         return self.tree.run([snapshot or empty])
 
-    def open(self, first: int, count: int) -> list[Order]:
+    def open(self, first: int, count: int, plan: Callable[[int], Plan] = condor) -> list[Order]:
         """Submit groups; the orders that they release at once."""
         orders: list[Order] = []
-        for plans in in_batches((SubmitGroup(condor(number)) for number in range(first, first + count)), OPENING):
+        for plans in in_batches((SubmitGroup(plan(number)) for number in range(first, first + count)), OPENING):
             released = self.tree.run(plans)  # type: ignore[arg-type]
             refused = [answer for _, answer in released.replies if type(answer) is not GroupAccepted]
             if refused:

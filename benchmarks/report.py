@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.measuring import Measured
 
-BEGIN, END = "<!-- figures: written by `make bench ARGS=--readme` -->", "<!-- end of figures -->"
+BEGIN, END = "<!-- figures: written by `make bench` with --readme -->", "<!-- end of figures -->"
 
 
 def machine() -> dict[str, object]:
@@ -49,8 +49,7 @@ def markdown(results: list[Measured], on: dict[str, object]) -> str:
     """The results for the README, between its two marks."""
     lines = [
         BEGIN,
-        f"Measured on {on['date']} on {on['cores']} cores ({on['processor']}), Python {on['python']}, with a load of "
-        f"{on['load_before']} before it began.",
+        measured_on(on),
         "",
         "| figure | median | least - most | ours is … x as good | to reach |",
         "|---|---|---|---|---|",
@@ -63,6 +62,14 @@ def markdown(results: list[Measured], on: dict[str, object]) -> str:
         ratio = "" if row.ratio is None else number(row.ratio)
         lines.append("| " + " | ".join((who(row), *_numbers(row), ratio, verdict(row))) + " |")
     return "\n".join([*lines, END])
+
+
+def measured_on(on: dict[str, object]) -> str:
+    """When and where, in a sentence."""
+    return (
+        f"Measured on {on['date']} on {on['cores']} cores ({on['processor']}), Python {on['python']}, with a load of "
+        f"{on['load_before']} before it began."
+    )
 
 
 def write_into(page: Path, text: str) -> None:

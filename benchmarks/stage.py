@@ -154,10 +154,11 @@ class Stage:
             return {process["name"]: process for process in answer["processes"]}
         return {}
 
-    def cpu_seconds(self) -> float:
-        """Processor time of the whole tree so far (proc(5): utime and stime)."""
-        ticks = sum(sum(map(int, _stat(pid)[11:13])) for pid in _descendants(self.system.pid))
-        return ticks / os.sysconf("SC_CLK_TCK")
+    def cpu_seconds(self, *names: str) -> float:
+        """Processor time so far of these processes, or of the whole tree (proc(5): utime and stime)."""
+        known = self.processes() if names else {}
+        pids = [int(known[name]["pid"]) for name in names] or _descendants(self.system.pid)
+        return sum(sum(map(int, _stat(pid)[11:13])) for pid in pids) / os.sysconf("SC_CLK_TCK")
 
     def until(self, condition: Callable[[], R], what: str) -> R:
         """The first truthy answer.  Raises ``RuntimeError`` when it takes too long."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from benchmarks.cell import Cell
+from benchmarks.cell import Cell, Clock
 from benchmarks.workload import LEGS, START_NS, Broker, Order, condor, quotes
 from config.schema import MarginConfig
 from decisions.groups.margining import entry_prices, required
@@ -60,7 +60,7 @@ def memory_per_group(path: Path, groups: int) -> float:
         cell.close()
 
 
-def recovery_seconds(path: Path, groups: int) -> float:
+def recovery_seconds(path: Path, groups: int, clock: Clock = perf_counter) -> float:
     """B6: from opening the journal of a cell that died to its gate being open, the broker's orders compared."""
     cell = Cell(path)
     cell.link_up()
@@ -68,11 +68,11 @@ def recovery_seconds(path: Path, groups: int) -> float:
     cell.feed(reports[at : at + 1_000] for at in range(0, len(reports), 1_000))
     now_ns = reports[-1].ts_ns + HORIZON_NS
     cell.close()
-    began = perf_counter()
+    began = clock()
     again = Cell(path)
     again.now_ns = now_ns
     again.link_up(Snapshot(as_of_ns=now_ns, session=1, orders=tuple(reports), executions=(), positions=()))
-    seconds = perf_counter() - began
+    seconds = clock() - began
     may_open = again.tree.gate.may_open
     again.close()
     if not may_open:

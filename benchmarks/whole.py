@@ -13,6 +13,7 @@ from venue.truth import TruthEvent
 
 REST_S = 0.01  # between two samples: one at a time
 SETTLE_S = 3.0
+LAST_S = 0.3  # for what the last orders lead to
 POLL_S = 12.0  # the reconciliation poll, so that each has its share of an idle system
 LONG_PUT, SHORT_PUT = 0, 1  # legs of the condor
 
@@ -98,3 +99,30 @@ def idle_cpu(path: Path, groups: int, polls: int) -> float:
         began, before = time.monotonic(), on.cpu_seconds()
         time.sleep(polls * POLL_S)
         return (on.cpu_seconds() - before) / (time.monotonic() - began) * 100
+
+
+def shares(path: Path, groups: int) -> dict[str, float]:
+    """What a report costs each process, in microseconds of processor time: all longs of ``groups`` condors fill at
+    once, their shorts are let out and fill."""
+    names = [f"probe-{number}" for number in range(groups)]
+    with stage(path) as on:
+        for name in names:
+            on.submit(condor(name, PROBE, 10, on.quotes))
+        on.orders_of(*names, each=2)
+        time.sleep(SETTLE_S)
+        on.truth.look()
+        seen, before = len(on.truth.events), _cpu(on)
+        legs = condor("any", PROBE, 1).legs
+        for leg in (legs[0], legs[-1]):
+            on.let_fill(leg.symbol, 10 * groups)
+        on.orders_of(*names, each=4)
+        time.sleep(LAST_S)
+        on.truth.look()
+        after = _cpu(on)
+        reports = sum(event.kind in ("accepted", "fill") for event in on.truth.events[seen:])
+        return {name: (after[name] - before[name]) / reports * 1e6 for name in after}
+
+
+def _cpu(on: Stage) -> dict[str, float]:
+    gateway, cell, whole = on.cpu_seconds("gateway"), on.cpu_seconds("cell-0"), on.cpu_seconds()
+    return {"gateway, µs": gateway, "cell, µs": cell, "all other processes, µs": whole - gateway - cell}

@@ -43,6 +43,24 @@ LEGS = (
 )
 
 
+CHAIN = LEGS + tuple(  # further verticals on both sides, for groups of more legs
+    (contract(middle + sign * (10 * n + wing), right), side)
+    for n in range(1, 4)
+    for middle, sign, right in ((95, -1, Right.PUT), (105, 1, Right.CALL))
+    for wing, side in ((0, Side.SELL), (5, Side.BUY))
+)
+
+
+def spread(number: int, legs: int, quantity: int) -> Plan:
+    """A group of any even number of legs up to 16: verticals, each of a short and of its long."""
+    pairs = [LEGS[:2], LEGS[2:], *(CHAIN[at : at + 2] for at in range(4, len(CHAIN), 2))]
+    chosen = [leg for pair in pairs[: legs // 2] for leg in pair]
+    return Plan(
+        group_id=f"spread-{number:06}", quantity=quantity,
+        legs=tuple(PlanLeg(leg_id=f"leg{n}", symbol=i.symbol, side=side) for n, (i, side) in enumerate(chosen)),
+    )  # fmt: skip
+
+
 def condor(number: int, quantity: int = QUANTITY) -> Plan:
     """The plan of one group."""
     legs = tuple(
@@ -54,7 +72,7 @@ def condor(number: int, quantity: int = QUANTITY) -> Plan:
 
 def quotes(now_ns: int) -> tuple[Quote, ...]:
     """The market of all contracts and of what they are written on."""
-    options = (Quote(instrument.symbol, now_ns, 20_000, 100, 20_500, 100) for instrument, _ in LEGS)
+    options = (Quote(instrument.symbol, now_ns, 20_000, 100, 20_500, 100) for instrument, _ in CHAIN)
     return (*options, Quote(UNDERLYING, now_ns, 999_900, 100, 1_000_100, 100))
 
 
