@@ -72,20 +72,20 @@ class Oracles:
 
     def on_commit(self, path: Path, turn: Turn) -> None:
         """A turn is durable."""
-        fresh: list[IntentRecord] = []
+        fresh: dict[str, GroupRecord | None] = {}  # orders that are new in this turn, with their group as it then was
         for record in turn.records:
             if isinstance(record, IntentRecord):
                 if record.client_order_id not in self.first_intents:
                     self.first_intents[record.client_order_id] = record
-                    fresh.append(record)
+                    fresh[record.client_order_id] = self.groups.get(group_part(record.client_order_id))
                 self._follow(record)
                 self.intents[record.client_order_id] = record
             elif isinstance(record, GroupRecord):
                 self.groups[group_tag(record.group_id)] = record
             elif isinstance(record, ProcessedEventRecord) and record.event_id.startswith("reconciled/"):
                 self.reconciled[path] = int(record.event_id.split("/")[1])
-        for intent in fresh:
-            self._judge_intent(path, turn, self.intents[intent.client_order_id])
+        for order_id, group in fresh.items():
+            self._judge_intent(path, turn, self.intents[order_id], group)
 
     def _follow(self, intent: IntentRecord) -> None:
         before = self.intents.get(intent.client_order_id)
@@ -97,10 +97,9 @@ class Oracles:
                 "I14", f"{intent.client_order_id} went from {before.status} to {intent.status}",
             )  # fmt: skip
 
-    def _judge_intent(self, path: Path, turn: Turn, intent: IntentRecord) -> None:
+    def _judge_intent(self, path: Path, turn: Turn, intent: IntentRecord, record: GroupRecord | None) -> None:
         if intent.role not in ENTRY_ROLES or intent.cancel_requests:
             return
-        record = self.groups.get(group_part(intent.client_order_id))
         self.demand(record is not None, "I29", f"{intent.client_order_id} is of no group")
         assert record is not None
         self.demand(

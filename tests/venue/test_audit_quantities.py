@@ -257,3 +257,34 @@ def test_I9_a_bust_of_what_was_closed_is_excused(story: Story) -> None:
     assert all(finding.passed for finding in found.values())
     assert len(found["I9"].notes) == 1
     assert "excused" in found["I9"].notes[0]
+
+
+def closed_twice_after_a_bust(story: Story, *, heard: bool) -> Story:
+    """An entry's close is busted by 1 and closed again, and then the exchange takes 2 of the entry back."""
+    story.plan()
+    entry = story.send(story.decide("E", "long", 4))
+    bought = story.fill(entry, 4)
+    close = story.send(story.decide("C", "long", 4))
+    kept = story.fill(close, 3)
+    lost = story.fill(close, 1)
+    assert kept != lost
+    story.bust(close, lost, 1)
+    if not heard:
+        story.trade("C", "long", 1, attempt=2)
+        story.correct(entry, bought, 2, -2)
+    else:
+        story.correct(entry, bought, 2, -2)
+        story.trade("C", "long", 1, attempt=2)
+    story.trade("E", "long", 2, slice_no=1)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    return story
+
+
+def test_I9_an_entry_taken_back_after_its_close_was_made_good_is_the_exchanges_doing(story: Story) -> None:
+    found = closed_twice_after_a_bust(story, heard=False).findings()
+    assert found["I9"].passed, found["I9"].problems
+
+
+def test_I9_a_close_that_was_decided_when_the_entry_had_been_taken_back_is_ours(story: Story) -> None:
+    assert not closed_twice_after_a_bust(story, heard=True).findings()["I9"].passed

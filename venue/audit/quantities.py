@@ -54,9 +54,20 @@ def excesses(evidence: Evidence, orders: Iterable[Order], limit: int, measure: M
     for order, step, state in moments(orders):
         total = measure(state, None)
         if total > max(limit, before):
-            seen = evidence.seen_by(order)
-            yield Excess(order, step, total, excused=seen is not None and measure(state, seen) <= limit)
+            yield Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, limit))
         before = total
+
+
+def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure: Measure, limit: int) -> bool:
+    """Whether a decision that had not heard of the surprise made the excess.
+
+    It is the decision of the order itself; when the exchange took back or corrected a fill, whose order's own decision
+    may be long past, also the latest one of all these orders.
+    """
+    decided = [intent.position for one in ({order} if not step.surprise else state) if (intent := evidence.intent(one))]
+    own = evidence.intent(order)
+    views = {max(decided), own.position} if decided and own else set(decided)
+    return any(measure(state, Seen(evidence.journal, position)) <= limit for position in views)
 
 
 def _charge(found: Finding, excess: Excess, what: str, limit: int) -> None:
