@@ -7,6 +7,7 @@ catch a cost that has come in unseen, such as one that grows with all groups, an
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,7 @@ GATES = (
         lambda path: plain.reports_per_second(path, 6, 1, size=1, clock=process_time),
     ),
     Gate(
-        "B4, reports beside 400 groups that work, against the same beside none", 1.7,
+        "B4, reports beside 400 groups that work, against the same beside none", 1.5,
         lambda path: cell.reports_per_second(path, 40, 400, clock=process_time),
         lambda path: cell.reports_per_second(path, 40, clock=process_time),
     ),
@@ -68,8 +69,15 @@ def passes(gate: Gate, rounds: int = ROUNDS) -> Passed:
     best, others = 0.0, 0.0
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="legkeeper-gate-") as place:
-            others = max(others, gate.theirs(Path(place) / "theirs.db"))
-            best = max(best, gate.ours(Path(place) / "ours.db"))
+            others = max(others, _alone(gate.theirs, Path(place) / "theirs.db"))
+            best = max(best, _alone(gate.ours, Path(place) / "ours.db"))
         if others / best <= gate.bound:
             break
     return Passed(gate.name, others / best, gate.bound)
+
+
+def _alone(run: Callable[[Path], float], path: Path) -> float:
+    """Without what an earlier run has left in memory."""
+    gc.unfreeze()
+    gc.collect()
+    return run(path)

@@ -100,6 +100,7 @@ def measure(figure: Figure, rounds: int, told: Callable[[str], None]) -> list[Me
             if contender.name in missing:
                 continue
             told(f"{figure.key} {contender.name}, round {number + 1} of {rounds}")
+            gc.unfreeze()  # what a cell has frozen of an earlier round is over
             gc.collect()
             with tempfile.TemporaryDirectory(prefix="legkeeper-bench-", dir="/var/tmp") as place:
                 try:
