@@ -27,7 +27,7 @@ from messages.supervision import (
     OrderBatchTaken,
     Watch,
 )
-from storage.port import CommitUnknown, JournalError, JournalUnavailable
+from storage.port import CommitUnknown, JournalError, JournalLocked, JournalUnavailable
 
 RESEND_EVERY_MS = 500
 GREET_AGAIN_MS = 3_000  # a gateway that says nothing for so long, not even the time, may never have heard of this cell
@@ -69,6 +69,8 @@ class Cell(ProcessActor):
             self.journal = machine().open_journal(path)
         except JournalUnavailable as error:
             raise NotNow(f"{error}; make room, or look at the disk") from error
+        except JournalLocked as error:  # the one before may still be dying
+            raise NotNow(str(error)) from error
         except JournalError as error:
             raise CannotStart(str(error)) from error
         declared = machine().make_adapter(self.config.broker).capabilities

@@ -106,8 +106,9 @@ class Desk(Actor):  # type: ignore[misc]
         self.turn, self.journal = post.turn, post.journal
         self.turn.wake = self.wake
         self.nursery = Nursery(
-            post.turn, post.journal, self.myAddress, lambda: self.createActor(OrderGroup), post.system.stop, self.send
-        )
+            post.turn, post.journal, self.myAddress, lambda: self.createActor(OrderGroup), post.system.stop, self.send,
+            self.reply,
+        )  # fmt: skip
         self.strategies = Strategies(
             post.turn, post.journal, self.nursery, self.myAddress, lambda: self.createActor(Strategy),
             post.system.stop, self.send, self.on_submit, self.admission.withdraw,
@@ -313,7 +314,7 @@ class Desk(Actor):  # type: ignore[misc]
 
     def reply(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command, after the commit."""
-        self.turn.replies.append((command_id, answer))
+        self.turn.answer(command_id, answer)
         if isinstance(answer, CommandRefused) and answers_plan(command_id):
             self.strategies.refuse(answers_plan(command_id), answer.problems)
 

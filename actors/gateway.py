@@ -13,14 +13,14 @@ from actors.fan_out import QUOTES_ONLY, FanOut
 from actors.machine import machine, now_ms
 from actors.operating import Operator
 from actors.order_door import OrderDoor
-from actors.process import CannotStart, ProcessActor
+from actors.process import CannotStart, NotNow, ProcessActor
 from actors.reconciler_line import ReconcilerLine
 from actors.trading import Trading
 from actors.window import Arrival
 from brokers.corrections import in_fix_words
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.wire_record import RecordedAdapter
-from config.paths import gateway_journal_path
+from config.paths import gateway_journal_path, gateway_lock_path
 from decisions.gateway.lanes import WINDOW_MS
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
@@ -98,7 +98,9 @@ class BrokerGateway(ProcessActor):
         return self.where
 
     def open(self, adapter: BrokerAdapter) -> None:
-        """Take an adapter into service."""
+        """Take an adapter into service.  Raises ``NotNow`` while another gateway lives: two never send (I17)."""
+        if not machine().claim(gateway_lock_path(self.config.system.journal_dir)):
+            raise NotNow("the gateway before this one lives on; it must end first")
         wire_record = machine().wire_record(self.config, self.log)
         left_ms = wire_record.left_ms(WINDOW_MS)
         recorded = RecordedAdapter(adapter, wire_record)

@@ -30,6 +30,7 @@ from decisions.effects import MS
 from domain.rollout import Realm
 from messages.records import Record
 from storage.follower import LogFollower
+from storage.ownership import claim
 from storage.port import Journal
 from storage.sqlite import open_journal
 
@@ -117,6 +118,10 @@ class Machine:
     def other_realm(self, config: Config, realm: Realm) -> OtherRealm | None:
         """What the strategies of a cell know of the realm beside theirs."""
         return OnDisk(config, realm)
+
+    def claim(self, path: Path) -> bool:
+        """Hold this lock as long as this process lives; ``False`` when another one does (storage/ownership.py)."""
+        return claim(path)
 
     def complain(self, text: str) -> None:
         """Say this where it is seen although no file can be written."""

@@ -32,7 +32,8 @@ READ_TOGETHER = 200  # groups
 
 
 class Nursery:
-    """Owned by the Desk.  ``hire`` makes an OrderGroup actor, ``dismiss`` stops one, ``send`` posts to one."""
+    """Owned by the Desk.  ``hire`` makes an OrderGroup actor, ``dismiss`` stops one, ``send`` posts to one, and
+    ``reply`` answers a command."""
 
     def __init__(
         self,
@@ -42,10 +43,11 @@ class Nursery:
         hire: Callable[[], ActorAddress],
         dismiss: Callable[[ActorAddress], None],
         send: Callable[[ActorAddress, object], None],
+        reply: Callable[[str, msgspec.Struct], None],
     ) -> None:
         self.turn, self.journal, self.desk = turn, journal, desk
         self.index = OrderIndex()
-        self._hire, self._dismiss, self._send = hire, dismiss, send
+        self._hire, self._dismiss, self._send, self._reply = hire, dismiss, send, reply
         self._addresses: dict[str, ActorAddress] = {}
         self._tags: dict[str, str] = {}
         self._letters: dict[str, list[msgspec.Struct]] = {}  # what each group was given in this step
@@ -133,7 +135,7 @@ class Nursery:
         self.dismiss(group_id)
         rows = self._rows(group_id)
         if rows is None:
-            self.turn.replies.append((f"submit:{group_id}", _internal_error(crash)))
+            self._reply(f"submit:{group_id}", _internal_error(crash))
             return
         letters = self._letters[group_id] = self._singly(self._letters.get(group_id, []))
         limit = self.turn.moment.config.supervision.group_crashes

@@ -74,6 +74,14 @@ class Turn:
         if effects.wake_ns is not None:
             self.wake(group_id, effects.wake_ns)
 
+    def answer(self, command_id: str, answer: msgspec.Struct) -> None:
+        """Answer a command after the commit.  A later answer stands for an earlier one: what that told was rolled back.
+
+        Only one gets to whoever asked.
+        """
+        self.replies = [reply for reply in self.replies if reply[0] != command_id]
+        self.replies.append((command_id, answer))
+
     def void(self, group_id: str) -> None:
         """Forget the group's part of this step; actors of its old incarnation are not heard any more."""
         for owner, record in self._step_records:

@@ -36,6 +36,11 @@ def gateway_journal_path(journal_dir: str | Path) -> Path:
     return Path(journal_dir) / "gateway.db"
 
 
+def gateway_lock_path(journal_dir: str | Path) -> Path:
+    """Locked by the gateway that may send (I17)."""
+    return Path(journal_dir) / "gateway.lock"
+
+
 def realm_of_journal(path: Path) -> Realm:
     """The realm of a cell's journal, by the cell's number."""
     match = _JOURNAL.fullmatch(path.name)

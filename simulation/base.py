@@ -7,8 +7,9 @@ what it has sent stays sent, what was on its way to it is lost, its timers never
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ActorSystem, ChildActorExited, WakeupMessage
@@ -18,6 +19,15 @@ from simulation.schedule import MS, Schedule
 from simulation.tape import Tape
 
 NOTICE_MS = (2, 30)  # how long after a death the parent is told
+
+
+RELIABLE = frozenset({"StartChild", "StartRoot", "ChildReady", "ChildFailed", "PeersChanged", "CellDirectory"})
+NOTICES = RELIABLE | {"ChildActorExited", "WakeupMessage", "WatchMessage", "ActorExitRequest"}
+
+
+def is_notice(message: Any) -> bool:
+    """Whether it cannot be lost: what a parent tells a child at its start, and what needs no mailbox."""
+    return type(message).__name__ in NOTICES
 
 
 class Died(BaseException):
@@ -48,7 +58,14 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.pids = 1000
         self.answers: list[Any] = []  # what was sent to the outside
         self.disordered: Callable[[], bool] = lambda: False  # is another box than the oldest served first?
-        self.copies: Callable[[Any], int] = lambda _message: 1  # of a letter that a process sends
+        self.copies: Callable[[Any], tuple[int, int]] = lambda _message: (1, 0)  # of a letter, and how late: ns
+        self.times: Callable[[int, int], tuple[int, ...]] = lambda _now, due: (due,)  # when a timer fires
+        self.exits_first: Callable[[], bool] = lambda: False  # is a death told before the last letters?
+        self.full: dict[str, int] = {}  # mailboxes that nothing gets into until then
+        self.held: dict[tuple[str, str], int] = {}  # letters of one to another that wait until then
+        self.story = blake2b(digest_size=16)  # of every step: who was told what, and what came of it
+        self.blocked_until_ns = 0  # from then on nobody is stopped and nothing is held
+        self.lag_ns = 0  # what the running handler still does takes effect so much later
         self.on_step: Callable[[Process, Any], None] = lambda _process, _message: None
         self.on_death: Callable[[Process], None] = lambda _process: None
         self.point: Callable[[str], None] = lambda _what: None  # here a power cut may come: before or after an effect
@@ -62,13 +79,18 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         if self.running is None:
             self.put(fromActor, toActor, msg)
             return
-        for _ in range(self.copies(msg)):
+        copies, late_ns = self.copies(msg)
+        self.story.update(f"{copies} {type(msg).__name__} {toActor.actorAddressString}\n".encode())
+        if late_ns or self.lag_ns:
+            self.hold(fromActor.actorAddressString, toActor.actorAddressString, max(late_ns, self.lag_ns))
+        for _ in range(copies):
             self.put(fromActor, toActor, msg)
         self.point(type(msg).__name__)
 
     def wakeupAfter(self, fromActor: ActorAddress, timePeriod: timedelta, payload: Any) -> None:  # noqa: N802, N803
-        at_ns = self.schedule.now_ns + round(timePeriod.total_seconds() * 1_000) * MS
-        self.schedule.at(at_ns, self._wake, fromActor, WakeupMessage(timePeriod, payload))
+        now_ns = self.schedule.now_ns
+        for at_ns in self.times(now_ns, now_ns + round(timePeriod.total_seconds() * 1_000) * MS):
+            self.schedule.at(at_ns, self._wake, fromActor, WakeupMessage(timePeriod, payload))
 
     def newActor(self, parentAddr: ActorAddress, actorClass: Any, *rest: Any) -> ActorAddress:  # noqa: N802, N803
         address: ActorAddress = super().newActor(parentAddr, actorClass, *rest)
@@ -88,10 +110,18 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         if pair[1] == self.outside_name:
             self.answers.append(message)
             return
+        if self.full and self.full.get(pair[1], 0) > self.schedule.now_ns and not is_notice(message):
+            return
         box = self.boxes.get(pair)
         if box is None:
             box = self.boxes[pair] = deque()
         box.append((message, sender))
+
+    def hold(self, sender: str, to: str, for_ns: int) -> None:
+        """Letters of one to another, and all behind them, wait so long."""
+        until_ns = self.schedule.now_ns + for_ns
+        self.held[sender, to] = max(until_ns, self.held.get((sender, to), 0))
+        self._block(until_ns)
 
     def find(self, kind: str) -> list[Process]:
         """The living processes of a kind (the class name), oldest first."""
@@ -123,6 +153,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
             self.kill(process)
             return
         self.on_step(process, message)
+        self.story.update(f"{self.steps} {process.pid} {type(message).__name__}\n".encode())
         self.running, self.handled = process, type(message).__name__
         try:
             self.point("")
@@ -130,39 +161,53 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         except Died:
             self.kill(process)
         finally:
-            self.running = None
+            self.running, self.lag_ns = None, 0
 
     def kill(self, process: Process) -> None:
         """SIGKILL; its descendants go with it, and its parent hears of it."""
-        for child in self._descendants(process):
+        for child in self.descendants(process):
             self._end(child)
+        self.kill_alone(process)
+
+    def kill_alone(self, process: Process) -> None:
+        """The same without its descendants: they are orphans."""
         if process.address.actorAddressString not in self.processes:
             return
         reference = self.actorRegistry[process.address.actorAddressString]
         self._end(process)
         parent = self.processes.get(reference.parent.actorAddressString)
         if parent is not None:
-            later = self.tape.between("death is noticed", *NOTICE_MS) * MS
             notice = ChildActorExited(process.address)
-            self.schedule.at(self.schedule.now_ns + later, self.put, process.address, parent.address, notice)
+            last = [pair for pair in self.boxes if pair[0] == process.address.actorAddressString]
+            first = bool(last) and self.exits_first()
+            for sender, to in last if first else ():
+                self.hold(sender, to, self.tape.between("the last letters are late by, ms", 1, 200) * MS)
+            later = 0 if first else self.tape.between("death is noticed", *NOTICE_MS) * MS
+            self.schedule.at(self.schedule.now_ns + later, self.put, self.outside, parent.address, notice)
 
     def stop(self, process: Process, for_ns: int) -> None:
         """SIGSTOP, and SIGCONT after so long."""
-        process.stopped_until_ns = self.schedule.now_ns + for_ns
-        self.schedule.at(process.stopped_until_ns, int)  # so that time gets there
+        process.stopped_until_ns = max(process.stopped_until_ns, self.schedule.now_ns + for_ns)
+        self._block(process.stopped_until_ns)
+
+    def _block(self, until_ns: int) -> None:
+        self.blocked_until_ns = max(self.blocked_until_ns, until_ns)
+        self.schedule.at(until_ns, int)  # so that time gets there
 
     def _choose(self) -> tuple[str, str] | None:
-        now = self.schedule.now_ns
-        able = (
-            pair
-            for pair in self.boxes
-            if (process := self.processes.get(pair[1])) is None or process.stopped_until_ns <= now
-        )
-        first, second = next(able, None), next(able, None)
-        if first is None or second is None or not self.disordered():
-            return first
-        waiting = [first, second, *able]
-        return waiting[self.tape.draw("which letter", len(waiting))]
+        boxes: Collection[tuple[str, str]] = self.boxes
+        if self.blocked_until_ns > self.schedule.now_ns:
+            boxes = [pair for pair in boxes if self._may_move(pair)]
+        if not boxes:
+            return None
+        if len(boxes) == 1 or not self.disordered():
+            return next(iter(boxes))
+        return list(boxes)[self.tape.draw("which letter", len(boxes))]
+
+    def _may_move(self, pair: tuple[str, str]) -> bool:
+        now_ns = self.schedule.now_ns
+        to = self.processes.get(pair[1])
+        return (to is None or to.stopped_until_ns <= now_ns) and self.held.get(pair, 0) <= now_ns
 
     def _born(self, address: ActorAddress) -> None:
         instance = self.actorRegistry[address.actorAddressString].instance
@@ -171,7 +216,8 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.pids += 1
         self.processes[address.actorAddressString] = Process(address, self.pids, type(instance).__name__)
 
-    def _descendants(self, process: Process) -> list[Process]:
+    def descendants(self, process: Process) -> list[Process]:
+        """Those whom this process has started, and those whom they have."""
         above = process.address.actorAddressString + "~"
         return [found for name, found in self.processes.items() if name.startswith(above)]
 

@@ -1,4 +1,4 @@
-"""The fault catalogue: every fault has an id, a weight for the swarm, and a count of how often it struck.
+"""The fault catalogue: every fault has an id, a weight for the swarm, a switch, and a count of how often it struck.
 
 A seed draws its own subset and its own rates (swarm testing: Groce et al., ISSTA 2012); a tenth of the seeds have none.
 """
@@ -9,16 +9,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simulation.tape import Tape
+from simulation.tape import UNIT, Tape
 from venue.nasty import RATES, Nasty
 
 
 class Fault(NamedTuple):
-    """One row: its id, how often it may strike where it can (at most), and what it does."""
+    """One row: its id, its weight, and what it does.
+
+    ``most`` is the highest chance that it strikes where it can; or, with ``times``, how often it does at most in a
+    run, at moments of its own (simulation/strikes.py).
+    """
 
     name: str
     most: float
     about: str
+    times: bool = False
 
 
 _BROKER: Final = {
@@ -38,33 +43,76 @@ _BROKER: Final = {
 }
 
 FAULTS: Final = (
-    Fault("F.process.kill", 0.004, "a process dies between two messages"),
+    Fault("F.process.kill", 4, "a process dies between two messages", times=True),
     Fault("F.process.kill_in_handler", 0.003, "a process dies between two effects of one handler"),
+    Fault("F.process.kill_in_recovery", 1, "a process dies, and twice more while it comes back", times=True),
+    Fault("F.process.crash_loop", 1, "a process dies each time that it is started, up to eight times", times=True),
     Fault("F.process.commit_before", 0.01, "a cell dies in a commit that is lost"),
     Fault("F.process.commit_after", 0.01, "a cell dies right after a commit"),
-    Fault("F.process.hang", 0.002, "a process is stopped for a while and goes on (zombie writer)"),
-    Fault("F.process.program", 0.0005, "the whole program dies, and is started again"),
+    Fault("F.process.start_raises", 0.3, "a process meets a bug while it starts"),
+    Fault("F.process.hang", 3, "a process is stopped for a while and goes on (zombie writer)", times=True),
+    Fault("F.process.orphans", 1, "cells live on for a moment when their supervisor has died", times=True),
+    Fault("F.process.two_instances", 1, "a second program starts while the first one's processes live on", times=True),
+    Fault("F.process.program", 2, "the whole program dies, and is started again", times=True),
+    Fault("F.process.out_of_memory", 0.003, "a handler cannot have the memory that it needs"),
+    Fault("F.process.out_of_descriptors", 0.3, "no file or socket can be opened"),
     Fault("F.actors.drop", 0.01, "a message between processes is lost"),
+    Fault("F.actors.answer_lost", 0.03, "what was asked for is done, and the answer is lost"),
     Fault("F.actors.duplicate", 0.02, "a message between processes comes twice"),
+    Fault("F.actors.delay", 0.01, "a message between processes, and all behind it, comes late"),
+    Fault("F.actors.overflow", 3, "a mailbox is full: nothing gets into it for a while", times=True),
     Fault("F.actors.reorder", 0.3, "another letter than the oldest is delivered first"),
+    Fault("F.actors.old_incarnation", 0.3, "a new address comes late: letters go to a process that is gone"),
+    Fault("F.actors.exit_first", 0.5, "a death is told before the last letters of the dead"),
+    Fault("F.actors.group_raises", 0.003, "an actor of a group meets a bug: rolled back, rebuilt, at last quarantined"),
     Fault("F.wire.delay", 0.2, "bytes take long"),
-    Fault("F.wire.cut", 0.002, "nothing gets through for a while"),
+    Fault("F.wire.cut", 2, "nothing gets through for a while", times=True),
+    Fault("F.wire.one_way", 2, "nothing gets through in one direction for a while", times=True),
+    Fault("F.wire.reset", 2, "all connections are reset; what the house pushes meanwhile is a gap", times=True),
+    Fault("F.wire.reset_in_answer", 0.002, "a connection is reset in the middle of an answer"),
+    Fault("F.wire.duplicate_request", 0.1, "a request arrives twice"),
+    Fault("F.wire.malformed", 0.002, "a frame is no message"),
+    Fault("F.wire.logged_out", 1, "the house logs everybody out", times=True),
     Fault("F.storage.commit_fails", 0.005, "a commit raises; whether it is durable, the tape says"),
+    Fault("F.storage.failing", 1, "every commit to one disk fails for a while", times=True),
+    Fault("F.storage.full", 1, "the disk is full for a while, and then has room again", times=True),
     Fault("F.storage.full_at_opening", 0.3, "the disk has no room when a journal is opened"),
     Fault("F.storage.alert_log_full", 0.2, "the alert log cannot be written"),
+    Fault("F.storage.busy", 0.2, "somebody else holds a journal when it is opened"),
+    Fault("F.storage.slow", 0.03, "a commit takes long"),
+    Fault("F.storage.bit_rot", 0.2, "a bit of a journal flips while its owner is dead", times=True),
+    Fault("F.storage.truncated", 0.2, "a journal is cut short while its owner is dead", times=True),
+    Fault("F.time.wall_jump", 3, "the machine's wall clock jumps, forth or back", times=True),
+    Fault("F.time.suspend", 1, "the machine stands still for a while, the house goes on", times=True),
+    Fault("F.time.timer_late", 0.02, "a timer fires late"),
+    Fault("F.time.timer_early", 0.05, "a timer fires early"),
+    Fault("F.time.timer_twice", 0.02, "a timer fires twice"),
+    Fault("F.time.timer_lost", 0.002, "a timer never fires"),
+    Fault("F.time.broker_jump", 2, "the house's clock jumps ahead", times=True),
+    Fault("F.time.skew", 1, "the house's clock runs faster, or slower", times=True),
     Fault("F.broker.bust", 0.1, "a trade is busted"),
     Fault("F.broker.correct", 0.1, "a trade is corrected"),
+    Fault("F.broker.late_fill", 0.2, "a trade is told after the cancel of its order"),
+    Fault("F.broker.halt", 1, "trading halts for a while, between legs", times=True),
+    Fault("F.broker.relist", 1, "lot, tick or freeze quantity of a contract change", times=True),
+    Fault("F.broker.manual", 0.5, "somebody trades a contract of ours by other means", times=True),
+    Fault("F.broker.liquidation", 0.5, "the house closes a part of a position", times=True),
+    Fault("F.broker.assignment", 0.5, "a short option is assigned before its expiry", times=True),
     Fault("F.market.dry", 0.4, "nobody offers any size"),
     Fault("F.market.gap", 0.15, "a price jumps"),
     Fault("F.market.broken_quote", 0.05, "a quote is one-sided, crossed or zero"),
+    Fault("F.market.stale", 2, "no quote of a contract comes for a while", times=True),
     Fault("F.operator.kill_switch", 0.3, "the kill switch goes on, and off again"),
+    Fault("F.operator.kill_in_recovery", 0.5, "the kill switch goes on as the program comes back", times=True),
     Fault("F.operator.cancel", 0.3, "a group is canceled by the operator"),
     Fault("F.operator.twice", 0.3, "a command is given twice"),
+    Fault("F.operator.tightened", 0.5, "the program is started again with a tighter configuration", times=True),
     *(Fault(f"F.broker.{name}", most, about) for name, (most, about) in _BROKER.items()),
 )
 CATALOGUE: Final = {fault.name: fault for fault in FAULTS}
 assert set(_BROKER) == set(RATES)
 LEVELS: Final = (0.0, 0.05, 0.25, 1.0)  # of the most
+CROWDS: Final = (8, 4, 16, 2)  # one fault in so many is on
 
 
 class Faults:
@@ -78,11 +126,25 @@ class Faults:
 
     def strikes(self, name: str) -> bool:
         """Whether this fault happens here and now."""
-        rate = self.rates.get(name, 0.0)
+        rate = self.rates.get(name)
         if rate and self.tape.coin(name, rate):
             self.note(name)
             return True
         return False
+
+    def one_of(self, names: tuple[str, ...]) -> str:
+        """Which of these happens here and now, by one draw; "": none."""
+        rates = self.rates
+        on = [name for name in names if name in rates]
+        if not on:
+            return ""
+        drawn = UNIT - self.tape.draw(on[0] if len(on) == 1 else "one of several faults", UNIT)
+        for name in on:
+            drawn -= int(rates[name] * UNIT)
+            if drawn <= 0:
+                self.note(name)
+                return name
+        return ""
 
     def note(self, name: str) -> None:
         """It has struck."""
@@ -100,12 +162,14 @@ class Faults:
 
 
 def swarm(tape: Tape, only: frozenset[str] | None = None) -> dict[str, float]:
-    """A seed's own faults and rates; ``only`` these where given."""
+    """A seed's own faults and rates; where ``only`` some are given, those at their highest rates."""
+    if only is not None:
+        return {name: fault.most for name, fault in CATALOGUE.items() if name in only}
     if tape.draw("any faults", 10) == 0:
         return {}
+    crowd = tape.pick("one fault in so many", CROWDS)
     rates = {}
     for fault in FAULTS:
-        level = LEVELS[tape.draw(f"rate of {fault.name}", len(LEVELS))]
-        if level and (only is None or fault.name in only):
-            rates[fault.name] = fault.most * level
+        if tape.draw(f"{fault.name} is on", crowd) == crowd - 1:
+            rates[fault.name] = fault.most * LEVELS[1 + tape.draw(f"rate of {fault.name}", len(LEVELS) - 1)]
     return rates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EMFILE, ENOSPC
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,51 +14,35 @@ import structlog
 from actors.beside import OtherRealm
 from actors.machine import Follower, Machine, Mark
 from brokers.embedded.adapter import DECLARED, EmbeddedAdapter
+from brokers.embedded.link import LinkError
 from brokers.port import BrokerAdapter
 from brokers.wire_record import WireRecord
 from config.schema import BrokerConfig, Config
 from domain.rollout import Realm
-from messages.records import EscalationRecord, Record
-from simulation.base import Died, SeededBase
+from messages.records import EscalationRecord
+from simulation.base import Died, Process, SeededBase
 from simulation.faults import Faults
 from simulation.network import Network
 from simulation.schedule import MS
+from simulation.storage import DiskFollower, Storage
 from simulation.watch import Watch
-from storage.log import EMPTY
-from storage.memory import MemoryJournal
-from storage.port import CommitUnknown, Journal, JournalError, JournalUnavailable, Turn
+from storage.port import Journal
 from venue.audit.wire import LEAVING, Line
-
-
-class DiskFollower:
-    """Reads along in the journal on a simulated disk, by its bytes (:class:`storage.follower.LogFollower`)."""
-
-    def __init__(self, disks: dict[Path, MemoryJournal], path: Path) -> None:
-        self._disks, self._path, self._head = disks, path, EMPTY
-
-    def read(self) -> list[Record]:
-        found: list[Record] = []
-        head = self._head
-        for turn in self._disks[self._path].turns()[head.turn :]:
-            if not turn.continues(head):
-                raise JournalError(f"{self._path}: the hash chain is broken at turn {turn.turn}")
-            found += turn.records()
-            head = turn.head
-        self._head = head
-        return found
 
 
 class Flag:
     """A file whose existence is all that it says."""
 
-    def __init__(self, point: Callable[[str], None] = lambda _what: None) -> None:
+    def __init__(self, storage: Storage, point: Callable[[str], None] = lambda _what: None) -> None:
         self.on = False
-        self._point = point
+        self._storage, self._point = storage, point
 
     def exists(self) -> bool:
         return self.on
 
     def touch(self) -> None:
+        if not self.on:
+            self._storage.refuse_when_full()
         self.on = True
         self._point("the kill switch's file")
 
@@ -65,39 +50,6 @@ class Flag:
         assert missing_ok or self.on
         self.on = False
         self._point("the kill switch's file, removed")
-
-
-class SimulatedJournal(MemoryJournal):
-    """A journal on a simulated disk, whose commits the tape may cut short."""
-
-    def on(self, faults: Faults, committed: Callable[[Path, Turn], None], path: Path) -> SimulatedJournal:
-        """Have the faults of this run strike its commits; ``committed`` is called with every turn that is durable."""
-        self._faults, self._committed, self._path = faults, committed, path
-        return self
-
-    def at(self, point: Callable[[str], None]) -> SimulatedJournal:
-        """Have ``point`` called before and after each commit: it may end the process there."""
-        self._point = point
-        return self
-
-    def commit(self, turn: Turn) -> int:
-        faults = self._faults
-        self._point("commit, lost")
-        if faults.strikes("F.process.commit_before"):
-            raise Died
-        fails = faults.strikes("F.storage.commit_fails")
-        if fails and not faults.tape.coin("the failed commit is durable", 0.5):
-            self.fail_commit(1, durable=False)
-            return super().commit(turn)
-        number = super().commit(turn)
-        self._committed(self._path, turn)
-        self._point("commit, durable")
-        if fails:
-            self._unknown = True
-            raise CommitUnknown("the commit failed after it had become durable")
-        if faults.strikes("F.process.commit_after"):
-            raise Died
-        return number
 
 
 class SimulatedWireRecord(WireRecord):
@@ -134,21 +86,13 @@ class NoLog:
 class SimulatedMachine(Machine):
     """Where every process of a simulated system runs.  ``alerts`` is what a person finds in the alert log."""
 
-    def __init__(
-        self,
-        base: SeededBase,
-        network: Network,
-        faults: Faults,
-        committed: Callable[[Path, Turn], None],
-        watch: Watch,
-    ) -> None:
+    def __init__(self, base: SeededBase, network: Network, faults: Faults, storage: Storage, watch: Watch) -> None:
         self.base, self.network, self.faults = base, network, faults
-        self._committed, self.watch = committed, watch
-        self.disks: dict[Path, MemoryJournal] = {}  # the last owner of each
-        self.killed = Flag(self._at_point)
+        self.storage, self.watch = storage, watch
+        self.killed = Flag(storage, self._at_point)
         self.alerts: list[EscalationRecord] = []
         self.wire: list[Line] = []  # what left for the broker, and when gateways started and were killed
-        self.openings: list[tuple[Path, int, int, int, int]] = []  # of journals: epoch, turns before, pid, when
+        self.claims: dict[Path, Process] = {}  # who holds which lock
         self.log: Any = NoLog()
         base.on_death = self._on_death
 
@@ -178,21 +122,16 @@ class SimulatedMachine(Machine):
         return all(process.pid != pid for process in self.base.processes.values())
 
     def open_log(self, config: Config, process: str) -> structlog.typing.FilteringBoundLogger:
-        del config, process
+        del config
+        if self.faults.strikes("F.process.start_raises"):
+            raise RuntimeError(f"{process} meets a bug while it starts")
         log: structlog.typing.FilteringBoundLogger = self.log
         return log
 
     def open_journal(self, path: Path) -> Journal:
-        if self.faults.strikes("F.storage.full_at_opening"):
-            raise JournalUnavailable(f"cannot open {path}: no space left on device")
-        last = self.disks.get(path)
-        fresh = SimulatedJournal() if last is None else SimulatedJournal(last._disk)
-        self.disks[path] = fresh.on(self.faults, self._committed, path).at(self._at_point)
-        assert self.base.running is not None
-        self.base.running.journals.append(fresh)
-        self.watch.on_open(path, fresh.epoch)
-        self.openings.append((path, fresh.epoch, fresh.head.turn, self.pid(), self.monotonic_ns()))
-        return fresh
+        journal = self.storage.open(path, self.pid())
+        self.watch.on_open(path, journal.epoch)
+        return journal
 
     def make_adapter(self, config: BrokerConfig) -> BrokerAdapter:
         return EmbeddedAdapter(
@@ -213,6 +152,8 @@ class SimulatedMachine(Machine):
 
     def _dial(self, _host: str, _port: int) -> object:
         assert self.base.running is not None
+        if self.faults.strikes("F.process.out_of_descriptors"):
+            raise LinkError("cannot connect: too many open files")
         return self.network.dial(self.base.running)
 
     def wire_record(self, config: Config, log: structlog.typing.FilteringBoundLogger) -> WireRecord:
@@ -228,10 +169,11 @@ class SimulatedMachine(Machine):
         return self.killed
 
     def journals(self, directory: str | Path) -> list[Path]:
-        return sorted(path for path in self.disks if path.parent == Path(directory) and path.stem.startswith("cell-"))
+        disks = self.storage.disks
+        return sorted(path for path in disks if path.parent == Path(directory) and path.stem.startswith("cell-"))
 
     def follow_journal(self, path: Path) -> Follower:
-        return DiskFollower(self.disks, path)
+        return DiskFollower(self.storage.disks, path)
 
     def replace(self, path: Path, content: bytes) -> None:
         """The reports that a person may look at: nobody does."""
@@ -241,13 +183,24 @@ class SimulatedMachine(Machine):
         del config, realm
         return None
 
+    def claim(self, path: Path) -> bool:
+        holder, asking = self.claims.get(path), self.base.running
+        if holder is not None and holder is not asking and holder in self.base.processes.values():
+            return False
+        assert asking is not None
+        self.claims[path] = asking
+        return True
+
     def complain(self, text: str) -> None:
         """Nobody looks."""
 
     def append(self, path: Path, lines: bytes) -> None:
         del path
         if self.faults.strikes("F.storage.alert_log_full"):
-            raise OSError(28, "No space left on device")
+            raise OSError(ENOSPC, "No space left on device")
+        if self.faults.strikes("F.process.out_of_descriptors"):
+            raise OSError(EMFILE, "Too many open files")
+        self.storage.refuse_when_full()
         self.alerts += [msgspec.json.decode(line, type=EscalationRecord) for line in _as_arrays(lines)]
         self.base.point("a line of the alert log")
 

@@ -16,8 +16,10 @@ from simulation.base import Process, SeededBase
 from simulation.faults import Faults
 from simulation.schedule import MS, Schedule
 from venue.connection import Connection, Host
-from venue.protocol import ClientMessage, ServerMessage, encode, server_frames
+from venue.protocol import ClientMessage, Hello, ServerMessage, Submit, encode, server_frames
 
+TO_EXCHANGE, FROM_EXCHANGE = DIRECTIONS = 0, 1
+NO_MESSAGE = b"\xc1"  # which MessagePack never uses
 ON_THE_WIRE_NS = 500 * MS  # what left so shortly before a reset may still arrive
 
 
@@ -39,8 +41,13 @@ class Link:
     def send(self, message: ClientMessage) -> None:
         if self._ended:
             raise LinkError(f"sending failed: {self._ended}")
-        self._due_ns = self._network.carry(self._due_ns, self._delivered, encode(message))
-        self._network.base.point(f"{type(message).__name__} to the exchange")
+        network, data = self._network, encode(message)
+        network.links[self] = None
+        self._due_ns = network.carry(self._due_ns, TO_EXCHANGE, self._delivered, data)
+        if network.may_come_twice(message) and network.faults.strikes("F.wire.duplicate_request"):
+            self._due_ns = network.carry(self._due_ns, TO_EXCHANGE, self._delivered, data)
+            network.copied(message)
+        network.base.point(f"{type(message).__name__} to the exchange")
 
     def flush(self) -> None:
         pass
@@ -60,7 +67,9 @@ class Link:
         if not self._reset_ns:
             self._ended = self._ended or why
             self._reset_ns = self._network.schedule.now_ns
-            self._network.carry(min(self._due_ns, self._reset_ns + ON_THE_WIRE_NS), self.transport.lost)
+            due_ns = min(self._due_ns, self._reset_ns + ON_THE_WIRE_NS)
+            self._network.links.pop(self, None)
+            self._network.carry(due_ns, TO_EXCHANGE, self.transport.lost)
 
     def _delivered(self, data: bytes) -> None:
         if not self._reset_ns or self._network.schedule.now_ns <= self._reset_ns + ON_THE_WIRE_NS:
@@ -71,7 +80,7 @@ class Link:
     def arrive(self, data: bytes) -> None:
         """Bytes of the exchange are here; the process is woken."""
         if not self._ended:
-            self._inbox.append(data)
+            self._inbox.append(NO_MESSAGE if self._network.faults.strikes("F.wire.malformed") else data)
             self._network.wake(self._process)
 
     def hang_up(self, reason: str) -> None:
@@ -103,8 +112,13 @@ class Transport(asyncio.Transport):
         """There is no socket."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not self._closing:
-            self._due_ns = self._network.carry(self._due_ns, self._link.arrive, bytes(data))
+        if self._closing:
+            return
+        if self._network.faults.strikes("F.wire.reset_in_answer"):
+            self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.arrive, bytes(data[:-1]))
+            self._end("connection reset in the middle of an answer")
+            return
+        self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.arrive, bytes(data))
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -113,7 +127,7 @@ class Transport(asyncio.Transport):
         return self._closing
 
     def write_eof(self) -> None:
-        self._due_ns = self._network.carry(self._due_ns, self._link.hang_up, "the exchange hung up")
+        self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.hang_up, "the exchange hung up")
 
     def close(self) -> None:
         self._end("the exchange hung up")
@@ -139,7 +153,7 @@ class Transport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        self._due_ns = self._network.carry(self._due_ns, self._link.hang_up, reason)
+        self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.hang_up, reason)
         if self.connection is not None:
             self._network.schedule.at(0, self.connection.connection_lost, None)
 
@@ -151,11 +165,13 @@ class Network:
         self.base, self.schedule, self.faults = base, schedule, faults
         self.promises_ids = promises_ids
         self.host: Host
-        self.cut_until_ns = 0
+        self.copied: Callable[[ClientMessage], None] = lambda _message: None  # told what the wire sends twice
+        self.links: dict[Link, None] = {}  # those that are up
+        self.cut_until_ns = [0, 0]  # by direction
 
     def dial(self, process: Process) -> Link:
         """A new connection of this process.  Raises ``LinkError`` while the network is cut."""
-        if self.schedule.now_ns < self.cut_until_ns:
+        if self.schedule.now_ns < max(self.cut_until_ns):
             raise LinkError("connection refused: the network is cut")
         link = Link(self, process)
         process.links.append(link)
@@ -164,19 +180,33 @@ class Network:
         link.transport.connection = connection
         return link
 
-    def carry(self, after_ns: int, act: Callable[..., object], *args: Any) -> int:
+    def may_come_twice(self, message: ClientMessage) -> bool:
+        """Whether the house knows a second copy, or does the same twice: else it is a second order, and no bug."""
+        return not isinstance(message, Hello) and (self.promises_ids or not isinstance(message, Submit))
+
+    def carry(self, after_ns: int, direction: int, act: Callable[..., object], *args: Any) -> int:
         """Have something arrive at the other side, not before ``after_ns``; returns when it does."""
         faults = self.faults
-        due_ns = self.schedule.now_ns + MS // 5
+        due_ns = self.schedule.now_ns + self.base.lag_ns + MS // 5
         if faults.strikes("F.wire.delay"):
             due_ns += faults.tape.between("bytes take so long, ms", 1, 400) * MS
-        due_ns = max(due_ns, after_ns, self.cut_until_ns)
+        due_ns = max(due_ns, after_ns, self.cut_until_ns[direction])
         self.schedule.at(due_ns, act, *args)
         return due_ns
 
-    def cut(self, for_ns: int) -> None:
+    def cut(self, for_ns: int, *directions: int) -> None:
         """Nothing gets through for so long; it is only late."""
-        self.cut_until_ns = self.schedule.now_ns + for_ns
+        for direction in directions:
+            self.cut_until_ns[direction] = max(self.cut_until_ns[direction], self.schedule.now_ns + for_ns)
+
+    def mend(self) -> None:
+        """Everything gets through."""
+        self.cut_until_ns = [0, 0]
+
+    def reset(self) -> None:
+        """The house's end of every connection is reset."""
+        for link in list(self.links):
+            link.transport.abort()
 
     def wake(self, process: Process) -> None:
         """There is something to read for the process."""

@@ -40,10 +40,10 @@ def judge(world: World) -> None:
 def gather(world: World) -> Evidence:
     """The run's evidence, at rest."""
     journal = Journal()
-    for path, memory in sorted(world.machine.disks.items()):
+    for path, memory in sorted(world.storage.disks.items()):
         _read(journal, path, memory)
     journal.epochs = [
-        Epoch(_cell(path), epoch, after, pid, at_ns) for path, epoch, after, pid, at_ns in world.machine.openings
+        Epoch(_cell(path), epoch, after, pid, at_ns) for path, epoch, after, pid, at_ns in world.storage.openings
     ]
     record = ExchangeRecord(world.truth)
     return Evidence(record, record, journal, Wire(world.machine.wire, present=True), at_rest=True)

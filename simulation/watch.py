@@ -20,6 +20,7 @@ from simulation.oracles import Oracles
 from storage.port import Turn
 from storage.tables import ESCALATIONS
 from venue.audit.wire import LEAVING, Line
+from venue.protocol import Cancel, ClientMessage, Modify, Submit
 from venue.truth import TruthEvent
 
 if TYPE_CHECKING:
@@ -110,6 +111,14 @@ class Watch:
         text = f"E7: {line.kind} {line.client_order_id} is request {len(self.left)} of a second; {most} may be"
         self.oracles.demand(len(self.left) <= most, "I25", text)
         self.asked[line.kind, line.request_id or line.client_order_id] += 1
+
+    def on_copy(self, message: ClientMessage) -> None:
+        """The wire has made a second copy of what left once."""
+        match message:
+            case Submit():
+                self.asked["submit", message.client_order_id] += 1
+            case Cancel() | Modify():
+                self.asked[type(message).__name__.lower(), message.request_id] += 1
 
     # --- the exchange ---
 

@@ -180,6 +180,7 @@ class Market:
         self.deep = False
         self.every_ns = QUOTE_EVERY_NS
         self.mids = dict.fromkeys(symbols, 20_250)
+        self.silent_until_ns: dict[str, int] = {}  # contracts of which no quote comes until then
 
     def quotes(self, from_ns: int) -> Iterator[Quote]:
         """Everything once at the start, then one after the other."""
@@ -192,6 +193,8 @@ class Market:
             if turn % 20 == 0:
                 yield Quote(UNDERLYING, at_ns, 999_900, 1_000, 1_000_100, 1_000)
             symbol = self.symbols[turn % len(self.symbols)]
+            if not self.deep and at_ns < self.silent_until_ns.get(symbol, 0):
+                continue
             yield self._deep(symbol, at_ns) if self.deep else self._next(symbol, at_ns)
 
     def _deep(self, symbol: str, at_ns: int) -> Quote:

@@ -14,7 +14,12 @@ from pathlib import Path
 
 from storage.port import JournalError, JournalLocked, JournalUnavailable
 
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+PASSING_SQLITE = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
+)
 _held: set[int] = set()
+_claimed: set[Path] = set()  # locks that this process has for good
 
 
 def _drop_inherited_locks() -> None:
@@ -22,6 +27,7 @@ def _drop_inherited_locks() -> None:
     for fd in _held:
         os.close(fd)
     _held.clear()
+    _claimed.clear()
 
 
 os.register_at_fork(after_in_child=_drop_inherited_locks)
@@ -30,6 +36,31 @@ os.register_at_fork(after_in_child=_drop_inherited_locks)
 def beside(path: Path, suffix: str) -> Path:
     """The companion file of a journal."""
     return path.with_name(path.name + suffix)
+
+
+def claim(path: Path) -> bool:
+    """Take the lock of this file for as long as this process lives; ``False`` when another process has it.
+
+    ``True``, too, where that cannot be found out (no folder, no descriptor): whoever asks has to go on without a disk.
+    """
+    path = path.resolve()
+    if path in _claimed:
+        return True
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return False
+    except OSError:
+        os.close(fd)
+        return True
+    _held.add(fd)
+    _claimed.add(path)
+    return True
 
 
 class OwnerLock:
@@ -113,7 +144,8 @@ class Ballast:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether this is the disk's doing, and may be over soon: no room, or an I/O error."""
+    """Whether this is the machine's doing, and may be over soon: no room, an I/O error, nothing left to open it with,
+    or somebody else who holds the file."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+        return error.errno in PASSING
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in PASSING_SQLITE

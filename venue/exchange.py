@@ -281,6 +281,22 @@ class Exchange:
         self._custody.intervene(kind, symbol, qty, price, now_ns)
         return self._reporter.flush()
 
+    def trade_late(self, client_order_id: str, quantity: int, now_ns: int) -> list[ExecutionReport]:
+        """Tell now of a trade that took place before the order was canceled, at its limit or the touch.
+
+        Raises ``KeyError`` for an order that there is not, ``ValueError`` for one that was not canceled, that has no
+        room for so much, or that has no price.
+        """
+        self._let_happen(now_ns)
+        order = self._register.find(client_order_id)
+        if order is None:
+            raise KeyError(client_order_id)
+        price = order.limit or self._books[order.symbol].touch(order.side)
+        if order.ended is not OrdStatus.CANCELED or order.quantity - order.cum_qty < quantity or price <= 0:
+            raise ValueError(f"{client_order_id} cannot have traded {quantity} more before its cancel")
+        self._post(order, quantity, price, now_ns)
+        return self._reporter.flush()
+
     # --- queries ---
 
     def orders(self, now_ns: int) -> list[ExecutionReport]:
@@ -325,15 +341,18 @@ class Exchange:
             self._reporter.tell("canceled", order, now_ns, reason="immediate or cancel")
 
     def _trade(self, order: Order, book: Book, quantity: int, price: int, now_ns: int) -> None:
-        exec_id = self._reporter.next_exec_id()
         book.take(order, quantity)
+        self._post(order, quantity, price, now_ns)
+
+    def _post(self, order: Order, quantity: int, price: int, now_ns: int) -> None:
+        exec_id, instrument = self._reporter.next_exec_id(), self._books[order.symbol].instrument
         order.fills[exec_id] = Fill(exec_id, quantity, price)
         self._trades.add(exec_id, order)
-        self._account.post(exec_id, book.instrument, order.side.sign * quantity, price)
-        if not order.open_qty:
+        self._account.post(exec_id, instrument, order.side.sign * quantity, price)
+        if not order.ended and not order.open_qty:
             self._leave(order, OrdStatus.FILLED)
         self._reporter.executed("fill", order, now_ns, exec_id, (quantity, price))
-        self._custody.sold(book.instrument, order.side, quantity, now_ns)
+        self._custody.sold(instrument, order.side, quantity, now_ns)
 
     def _leave(self, order: Order, how: OrdStatus) -> None:
         order.ended = how

@@ -306,10 +306,14 @@ class Server:
         self._quote(msgspec.structs.replace(pin.quote, ts_ns=self._now))
 
     def _halt(self, connection: Connection, halt: wire.Halt) -> None:
-        reports = self._exchange.halt(halt.reason, self._now)
         self._say(connection, halt.request)
-        for other in self._connections:
-            other.send(self._status())
+        self.halt(halt.reason)
+
+    def halt(self, reason: str) -> None:
+        """Stop trading because of ``reason``, and tell everybody; "" resumes."""
+        reports = self._exchange.halt(reason, self._now)
+        for connection in self._connections:
+            connection.send(self._status())
         self.publish(reports)
 
     def _status(self) -> MarketStatus:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from gateway_door import LONG, NOW_NS, SHORT, Door, door, order, put, report
 from msgspec.structs import replace
@@ -129,7 +128,7 @@ def test_a_group_that_is_half_in_when_a_limit_is_lowered_ends_hedged_or_flat(lim
 
     def start_again() -> None:
         half.extend(world.oracles.held(tag, record.group) for tag, record in world.oracles.groups.items())
-        world.root_config = msgspec.msgpack.encode(lowered)
+        world.operator.config = lowered
         for process in world.base.find("RootSupervisor"):
             world.base.kill(process)
 

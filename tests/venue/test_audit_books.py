@@ -168,6 +168,13 @@ def test_OUTCOME_a_hedged_group_holds_its_targets(story: Story) -> None:
     assert found["OUTCOME"].problems == ["g1: hedged, but short holds 9, expected 10"]
 
 
+def test_OUTCOME_a_short_that_the_broker_closed_leaves_a_group_hedged(story: Story) -> None:
+    story.plan()
+    enter(story)
+    story.move("short", 4)
+    assert story.failed() == set()
+
+
 def test_while_running_open_groups_and_fills_to_hear_of_are_no_failures(story: Story) -> None:
     story.plan()
     enter(story)

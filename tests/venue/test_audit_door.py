@@ -119,6 +119,18 @@ def test_I26_a_gateway_that_comes_back_without_the_switch(story: Story) -> None:
     assert story.failed() == {"I26"}
 
 
+def test_I26_a_kill_before_the_gateway_knows_the_time_is_of_the_latest_time_known(story: Story) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    story.line("start")
+    story.kill()
+    story.wire[-1]["ts_ns"] = 0  # the gateway has just started, and has not heard of the exchange
+    story.wait(10)
+    story.cancel(order)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == set()
+
+
 def test_a_torn_last_line_is_left_out_and_any_other_is_one_clear_error(story: Story) -> None:
     story.plan()
     enter(story)

@@ -244,6 +244,23 @@ def test_I9_a_hedge_against_its_leg_counts_as_an_exit(story: Story) -> None:
     assert story.failed() == {"I9"}
 
 
+def test_I9_what_a_bust_gave_back_to_a_working_exit_does_not_hide_the_excuse(story: Story) -> None:
+    story.plan()
+    entry = story.send(story.decide("E", "long", 4))
+    exec_id = story.fill(entry, 4)
+    leaving = story.decide("C", "long", 4)
+    story.correct(entry, exec_id, 3, -1)  # which the close could not know
+    story.send(leaving)
+    busted = story.fill(leaving, 2)
+    story.bust(leaving, busted, 2)
+    story.fill(leaving, 4)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    found = story.findings()
+    assert found["I9"].problems == []
+    assert any("excused" in note for note in found["I9"].notes)
+
+
 def test_I9_a_bust_of_what_was_closed_is_excused(story: Story) -> None:
     story.plan()
     entry = story.send(story.decide("E", "long", 4))

@@ -6,6 +6,7 @@ from collections import Counter
 
 from domain.money import from_float
 from venue.audit.evidence import Bounds, Evidence, Finding, GroupOrders
+from venue.audit.exposure import bare, naked_rest
 from venue.audit.orders import ExchangeRecord, Execution, Order, is_ours
 
 OUTCOMES = frozenset({"hedged", "flat", "halted"})
@@ -142,8 +143,9 @@ def _own(record: ExchangeRecord) -> list[Execution]:
 def every_group_has_a_certified_outcome(evidence: Evidence, _: Bounds) -> Finding:
     """OUTCOME.  A case is one group of the journal.
 
-    It ended hedged (each leg's position, by the exchange's fills, is its target), flat (each is 0), or halted (and a
-    CRITICAL alert of the group was raised).  While running, groups that are open or have fills to hear of are left out.
+    It ended hedged (each leg's position, by the exchange's fills, is its target, or less where units of it went without
+    an order and no short is uncovered by that), flat (each is 0), or halted (and a CRITICAL alert of the group was
+    raised).  While running, groups that are open or have fills to hear of are left out.
     """
     found = Finding(name="OUTCOME", title="every group ended hedged, flat, or halted with an alert")
     left_out = 0
@@ -158,6 +160,13 @@ def every_group_has_a_certified_outcome(evidence: Evidence, _: Bounds) -> Findin
     if left_out:
         found.notes.append(f"{left_out} groups are still open or have fills to hear of")
     return found
+
+
+def _may_be_missing(group: GroupOrders, held: dict[str, int]) -> frozenset[str]:
+    """Legs of which units went without an order, where that leaves no short uncovered: it needs no repair."""
+    if bare(group.group, held, held) > naked_rest(group.group):
+        return frozenset()
+    return frozenset(move.leg_id for move in group.moves if move.quantity < 0)
 
 
 def _all_heard(evidence: Evidence, group: GroupOrders) -> bool:
@@ -178,5 +187,10 @@ def _wrong_outcome(evidence: Evidence, group: GroupOrders) -> str:
         return "" if any(alerts) else "halted; expected a CRITICAL alert"
     held = group.held(group.final(), until_ns=evidence.latest.last_ns)
     wanted = {leg.leg_id: leg.target_qty if outcome == "hedged" else 0 for leg in group.group.legs}
-    wrong = [f"{key} holds {held[key]}, expected {wanted[key]}" for key in held if held[key] != wanted[key]]
+    gone = _may_be_missing(group, held) if outcome == "hedged" else frozenset()
+    wrong = [
+        f"{key} holds {held[key]}, expected {wanted[key]}"
+        for key in held
+        if held[key] != wanted[key] and not (key in gone and held[key] < wanted[key])
+    ]
     return f"{outcome}, but {'; '.join(wrong)}" if wrong else ""

@@ -229,9 +229,15 @@ class Seen:
 
 
 def filled_of(order: Order, state: State, seen: Seen | None) -> int:
-    """What of the order has filled; with ``seen``, as that decision could know."""
+    """What of the order has filled; with ``seen``, as that decision could know.
+
+    What a bust gave back to a working order may have traded again: without it that would not have been more than the
+    order is for.
+    """
     step = state[order]
-    return step.filled - (seen.unheard(order, step.seq)[0] if seen else 0)
+    if seen is None:
+        return step.filled
+    return min(step.filled - seen.unheard(order, step.seq)[0], max(order.quantity, step.filled))
 
 
 def open_of(order: Order, state: State, seen: Seen | None) -> int:

@@ -92,6 +92,11 @@ class Order:
         return Side(self.terms.side)
 
     @property
+    def quantity(self) -> int:
+        """For how many units it is, by its last terms."""
+        return self._quantity
+
+    @property
     def last(self) -> Step:
         """How the order is in the end."""
         return self.steps[-1]

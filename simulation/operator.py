@@ -1,0 +1,186 @@
+"""Whoever runs the system: starts the program again, gives commands, and asks again while nobody answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec.structs import replace
+
+from domain.plans import home_cell
+from messages import wire
+from messages.controls import AcceptDifferences
+from messages.operator import (
+    Acknowledge,
+    CancelGroup,
+    CommandDone,
+    CommandRefused,
+    GroupAccepted,
+    KillSwitch,
+    SubmitGroup,
+)
+from messages.records import Severity
+from messages.supervision import Operate, Operated, StartRoot
+from simulation.base import Process
+from simulation.schedule import MS
+from simulation.workload import Action
+from storage.tables import ESCALATIONS
+from supervisors.root import RootSupervisor
+
+if TYPE_CHECKING:
+    from config.schema import Config
+    from simulation.world import World
+
+LOOK_NS = 500 * MS  # how often it is looked whether the program runs
+ASK_AGAIN_NS = 2_000 * MS  # an operator without an answer asks again
+TRIES = 60
+
+
+class Operator:
+    """``answers`` has what became of each command, ``None`` as long as nobody has said."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.base, self.schedule = world, world.base, world.schedule
+        self.config = world.scenario.config
+        self.answers: dict[str, Any] = {}
+        self._commands = 0
+        self._differ = False  # whether an answer said that broker and journals differ since the start
+
+    # --- the program ---
+
+    def start_program(self) -> None:
+        """The main program: a root, again whenever it has died."""
+        if not self.base.find("RootSupervisor"):
+            self.start_root()
+        self.schedule.at(self.schedule.now_ns + LOOK_NS, self.start_program)
+
+    def start_root(self) -> None:
+        """Start the tree.  That there is one already is the program's lock to prevent."""
+        root = self.world.system.createActor(RootSupervisor)
+        self.base.put(self.base.outside, root, StartRoot(msgspec.msgpack.encode(self.config)))
+
+    def stop_program(self) -> None:
+        """End the tree: it is started again."""
+        for root in self.base.find("RootSupervisor"):
+            self.base.kill(root)
+
+    def mends(self) -> bool:
+        """Start the system again where it says that this must be, and turn the kill switch off; whether it had to be.
+
+        It says so when it is halted, and when its disk was full.
+        """
+        self._look_after_alerts()
+        halted = any(self.base.instance(root).halted for root in self.base.find("RootSupervisor"))
+        if halted or self.world.storage.is_low:
+            self.stop_program()
+        elif self.world.machine.killed.exists():
+            self.release_kill_switch()
+        else:
+            return False
+        return True
+
+    def _look_after_alerts(self) -> None:
+        """A person reads the alert log, and accepts what broker and journals differ on since the start (E14)."""
+        filed = {alert.escalation_id for alert in self.world.machine.alerts}
+        for index, journal in enumerate(self.world.journals()):
+            for alert in journal.rows(ESCALATIONS):
+                if alert.severity is Severity.CRITICAL and not alert.acknowledged_ns and alert.escalation_id in filed:
+                    self.acknowledge(alert.escalation_id, index)
+        if self._differ:
+            self._differ = False
+            self._commands += 1
+            self.ask(f"accept:{self._commands}", AcceptDifferences("", "it is as it should be", "ada"), "")
+
+    def tighten(self) -> None:
+        """From the next start on less is allowed."""
+        config = self.config
+        self.config = tightened(config, self.world.tape.draw("what is tightened", len(TIGHTER)))
+
+    # --- commands ---
+
+    def operate(self, action: Action) -> None:
+        """The operator asks, and asks again while nobody answers."""
+        match action.kind:
+            case "submit" if action.plan is not None:
+                self.ask(f"submit:{action.plan.group_id}", SubmitGroup(action.plan), action.plan.group_id)
+            case "cancel" if action.plan is not None:
+                self.ask(f"cancel:{action.plan.group_id}", CancelGroup(action.plan.group_id), action.plan.group_id)
+            case "kill_switch":
+                self.turn_kill_switch(on=action.on)
+            case "bust":
+                self.world.bust_first(action.symbol)
+
+    def turn_kill_switch(self, *, on: bool, after_ns: int = 0) -> None:
+        """On or off."""
+        self._commands += 1
+        command_id = f"kill_switch:{on}:{self._commands}"
+        self.schedule.at(self.schedule.now_ns + after_ns, self.ask, command_id, KillSwitch(on), "")
+
+    def ask(self, command_id: str, command: Any, group_id: str, tries: int = 0) -> None:
+        """Give a command, again while there is no answer."""
+        if tries and (self.answers.get(command_id) is not None or tries > TRIES):
+            return
+        self.answers[command_id] = self.answers.get(command_id)
+        to = self._cell(home_cell(group_id, self.config.system.cells)) if group_id else self._gateway()
+        if to is not None:
+            for _ in range(2 if self.world.faults.strikes("F.operator.twice") else 1):
+                self.base.put(self.base.outside, to.address, Operate(command_id, wire.pack(command)))
+        if isinstance(command, SubmitGroup):
+            command = SubmitGroup(command.plan, again=True)
+        self.schedule.at(self.schedule.now_ns + ASK_AGAIN_NS, self.ask, command_id, command, group_id, tries + 1)
+
+    def told(self, message: Any) -> None:
+        """The system has said something."""
+        if isinstance(message, Operated):
+            answer = wire.answer(message.answer)
+            self._differ |= "differences accept" in str(answer)
+            if isinstance(answer, CommandRefused) and not message.command_id.startswith("submit"):
+                return
+            if isinstance(answer, CommandRefused) and "not allowed" in " ".join(answer.problems):
+                return  # asked again until the gate is open
+            if isinstance(answer, GroupAccepted | CommandDone | CommandRefused):
+                self.answers[message.command_id] = answer
+                self.world.oracles.answered(message.command_id, answer)
+
+    def answered(self) -> bool:
+        """Whether every plan has been accepted or refused."""
+        return all(answer is not None for key, answer in self.answers.items() if key.startswith("submit"))
+
+    def release_kill_switch(self) -> None:
+        """Nobody asks for it any more, and where it is on it goes off."""
+        asked = [key for key in self.answers if key.startswith("kill_switch:True")]
+        for key in asked:
+            self.answers[key] = CommandDone("given up")
+        if asked or self.world.machine.killed.exists():
+            self.turn_kill_switch(on=False)
+
+    def acknowledge(self, escalation_id: str, cell: int) -> None:
+        """A person has read an alert."""
+        found = self._cell(cell)
+        if found is not None:
+            command = wire.pack(Acknowledge(escalation_id, "ada"))
+            self.base.put(self.base.outside, found.address, Operate(f"acknowledge:{escalation_id}", command))
+
+    def _cell(self, index: int) -> Process | None:
+        return next((p for p in self.base.find("Cell") if self.base.instance(p).name == f"cell-{index}"), None)
+
+    def _gateway(self) -> Process | None:
+        return next(iter(self.base.find("BrokerGateway")), None)
+
+
+TIGHTER: tuple[dict[str, dict[str, Any]], ...] = (
+    {"orders": {"entry_patience_ms": 2_000}},
+    {"orders": {"max_attempts": 1}},
+    {"orders": {"quote_max_age_ms": 2_000}},
+    {"margin": {"max_use_pct": 1.0}},
+    {"controls": {"max_order_qty": 3}},
+    {"controls": {"max_short_units_underlying": 2}},
+    {"controls": {"price_collar_pct": 2.0}},
+    {"alerts": {"exposure_units": 1}},
+)
+
+
+def tightened(config: Config, number: int) -> Config:
+    """The same with less allowed."""
+    sections = {name: replace(getattr(config, name), **keys) for name, keys in TIGHTER[number].items()}
+    return replace(config, **sections)

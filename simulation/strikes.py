@@ -1,0 +1,304 @@
+"""Faults that come at a moment of their own, and what they do to the world.
+
+How often each comes, when, and after how many more letters, is drawn when the run begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from messages.orders import ActivityKind
+from simulation.base import Process
+from simulation.network import DIRECTIONS
+from simulation.schedule import MS
+from simulation.workload import CHAIN
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+PROCESSES: Final = ("Cell", "BrokerGateway", "Notifier", "CellSupervisor", "PositionReconciler")
+FIRST_MS: Final = 300  # nothing is going on before
+LETTERS: Final = 12  # a fault may wait for so many letters, so that it comes in the middle of something
+SPEEDS: Final = (1.02, 0.98, 1.2, 0.8)
+
+
+class Strikes:
+    """What comes when.  Nothing comes any more once the world's faults have healed."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.tape, self.faults = world, world.tape, world.faults
+        self._due: list[tuple[int, str]] = []  # letters until then, and what
+
+    def plan(self) -> None:
+        """Draw what is to come."""
+        schedule = self.world.schedule
+        for name in ACTS:
+            for _ in range(self.tape.draw(f"times of {name}", ceil(self.faults.rates.get(name, 0)) + 1)):
+                after_ms = self.tape.between(f"{name} after, ms", FIRST_MS, self.world.scenario.fire_ns // MS)
+                schedule.at(schedule.now_ns + after_ms * MS, self._come, name)
+
+    def after_letter(self) -> None:
+        """A letter has been delivered."""
+        if self._due:
+            self._due, due = [], self._due
+            for letters, name in due:
+                if letters > 0:
+                    self._due.append((letters - 1, name))
+                else:
+                    self._strike(name)
+
+    def _come(self, name: str) -> None:
+        if name in self.faults.rates:
+            self._due.append((self.tape.draw("letters until then", LETTERS), name))
+
+    def _strike(self, name: str) -> None:
+        if name in self.faults.rates and ACTS[name](self) is not False:
+            self.faults.note(name)
+
+    # --- helpers ---
+
+    def ms(self, label: str, low: int, high: int) -> int:
+        """A duration in nanoseconds."""
+        return self.tape.between(label, low, high) * MS
+
+    def victim(self, kinds: tuple[str, ...] = PROCESSES) -> Process | None:
+        """One of the living."""
+        able = [process for process in self.world.base.processes.values() if process.kind in kinds]
+        return able[self.tape.draw("who", len(able))] if able else None
+
+    def later(self, delay_ns: int, act: Callable[..., object], *args: object) -> None:
+        """Do it after so long, if there are faults then."""
+        schedule = self.world.schedule
+        schedule.at(schedule.now_ns + delay_ns, lambda: act(*args) if self.faults.rates else None)
+
+    def kill_newest(self, kind: str) -> None:
+        """Kill the process of a kind that was started last."""
+        found = self.world.base.find(kind)
+        if found:
+            self.world.base.kill(found[-1])
+
+
+Act = Callable[[Strikes], bool | None]  # False: there was nothing that it could strike
+
+
+def _kill(strikes: Strikes) -> bool:
+    victim = strikes.victim()
+    if victim is not None:
+        strikes.world.base.kill(victim)
+    return victim is not None
+
+
+def _kill_in_recovery(strikes: Strikes) -> bool:
+    victim = strikes.victim(("Cell", "BrokerGateway", "CellSupervisor", "RootSupervisor"))
+    if victim is None:
+        return False
+    strikes.world.base.kill(victim)
+    after_ns = 0
+    for _ in range(2):
+        after_ns += strikes.ms("and again after, ms", 5, 900)
+        strikes.later(after_ns, strikes.kill_newest, victim.kind)
+    return True
+
+
+def _crash_loop(strikes: Strikes) -> bool:
+    victim = strikes.victim()
+    if victim is None:
+        return False
+    after_ns = 0
+    for _ in range(strikes.tape.between("so often", 3, 8)):
+        strikes.later(after_ns, strikes.kill_newest, victim.kind)
+        after_ns += strikes.ms("and again after, ms", 5, 600)
+    return True
+
+
+def _hang(strikes: Strikes) -> bool:
+    victim = strikes.victim((*PROCESSES, "RootSupervisor"))
+    if victim is not None:
+        strikes.world.base.stop(victim, strikes.ms("for, ms", 10, 8_000))
+    return victim is not None
+
+
+def _program(strikes: Strikes) -> bool:
+    found = strikes.world.base.find("RootSupervisor")
+    for process in found:
+        strikes.world.base.kill(process)
+    return bool(found)
+
+
+def _orphan(strikes: Strikes, parent: Process, most_ms: int) -> None:
+    base = strikes.world.base
+    orphans = base.descendants(parent)
+    base.kill_alone(parent)
+    for orphan in orphans:
+        schedule = strikes.world.schedule
+        schedule.at(schedule.now_ns + strikes.ms("an orphan lives on for, ms", 1, most_ms), base.kill, orphan)
+
+
+def _orphans(strikes: Strikes) -> bool:
+    victim = strikes.victim(("CellSupervisor",))
+    if victim is not None:
+        _orphan(strikes, victim, 400)
+    return victim is not None
+
+
+def _two_instances(strikes: Strikes) -> bool:
+    found = strikes.world.base.find("RootSupervisor")
+    for process in found:
+        _orphan(strikes, process, 400)
+    strikes.world.operator.start_root()
+    return bool(found)
+
+
+def _overflow(strikes: Strikes) -> bool:
+    victim = strikes.victim()
+    if victim is not None:
+        until_ns = strikes.world.schedule.now_ns + strikes.ms("for, ms", 10, 2_000)
+        strikes.world.base.full[victim.address.actorAddressString] = until_ns
+    return victim is not None
+
+
+def _cut(strikes: Strikes) -> None:
+    strikes.world.network.cut(strikes.ms("for, ms", 10, 6_000), *DIRECTIONS)
+
+
+def _one_way(strikes: Strikes) -> None:
+    strikes.world.network.cut(strikes.ms("for, ms", 10, 6_000), strikes.tape.pick("direction", DIRECTIONS))
+
+
+def _reset(strikes: Strikes) -> bool:
+    up = bool(strikes.world.network.links)
+    strikes.world.network.reset()
+    return up
+
+
+def _failing(strikes: Strikes) -> bool:
+    storage = strikes.world.storage
+    paths = sorted(storage.disks)
+    if paths:
+        storage.fail(strikes.tape.pick("which", paths), strikes.ms("for, ms", 50, 5_000))
+    return bool(paths)
+
+
+def _full(strikes: Strikes) -> None:
+    strikes.world.storage.fill(strikes.ms("for, ms", 50, 8_000))
+
+
+def _spoil(strikes: Strikes, *, cut: bool) -> bool:
+    storage = strikes.world.storage
+    paths = [path for path in sorted(storage.disks) if storage.disks[path].head.turn]
+    if not paths:
+        return False
+    path = strikes.tape.pick("which", paths)
+    owner = storage.owner(path)
+    if owner is not None:
+        strikes.world.base.kill(owner)
+    return storage.spoil(path, cut=cut)
+
+
+def _wall_jump(strikes: Strikes) -> None:
+    hours = strikes.tape.pick("hours", (1, -1, 24, -24, 24 * 365, -24 * 365))
+    strikes.world.wall.offset_ns += hours * 3_600_000 * MS
+
+
+def _suspend(strikes: Strikes) -> None:
+    for_ns = strikes.ms("for, ms", 100, 10_000)
+    for process in strikes.world.base.processes.values():
+        strikes.world.base.stop(process, for_ns)
+
+
+def _broker_jump(strikes: Strikes) -> None:
+    world = strikes.world
+    world.clock.change(world.schedule.monotonic(), speed=world.clock.speed, ahead_ns=strikes.ms("by, ms", 100, 3_000))
+
+
+def _skew(strikes: Strikes) -> None:
+    world = strikes.world
+    world.clock.change(world.schedule.monotonic(), speed=strikes.tape.pick("speed", SPEEDS))
+
+
+def _halt(strikes: Strikes) -> None:
+    server, schedule = strikes.world.server, strikes.world.schedule
+    server.halt("a volatility halt")
+    schedule.at(schedule.now_ns + strikes.ms("for, ms", 100, 8_000), server.halt, "")
+
+
+def _relist(strikes: Strikes) -> None:
+    change = strikes.tape.pick("what changes", ({"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}))
+    used = [one for one in CHAIN if one.symbol in strikes.world.market.symbols]
+    strikes.world.exchange.relist([replace(strikes.tape.pick("of what", used), **change)])
+
+
+def _moved(strikes: Strikes, kind: ActivityKind) -> bool:
+    """A position changes by other hands."""
+    world, tape = strikes.world, strikes.tape
+    held = [one for one in world.exchange.positions() if one.symbol in world.market.symbols]
+    if not held:
+        return False
+    position = tape.pick("of what", held)
+    most = abs(position.quantity)
+    sign = -1 if position.quantity > 0 else 1  # towards nothing
+    return world.intervene(kind, position.symbol, sign * tape.between("units", 1, most))
+
+
+def _assignment(strikes: Strikes) -> bool:
+    world, tape = strikes.world, strikes.tape
+    short = [one for one in world.exchange.positions() if one.quantity < 0 and one.symbol in world.market.symbols]
+    if not short:
+        return False
+    position = tape.pick("of what", short)
+    return world.assign(position.symbol, tape.between("units", 1, -position.quantity))
+
+
+def _stale(strikes: Strikes) -> None:
+    market = strikes.world.market
+    symbol = strikes.tape.pick("which contract", market.symbols)
+    market.silent_until_ns[symbol] = strikes.world.server.now_ns + strikes.ms("for, ms", 500, 6_000)
+
+
+def _kill_switch_in_recovery(strikes: Strikes) -> bool:
+    world = strikes.world
+    struck = _program(strikes)
+    world.operator.turn_kill_switch(on=True, after_ns=strikes.ms("on after, ms", 1, 900))
+    world.operator.turn_kill_switch(on=False, after_ns=strikes.ms("and off after, ms", 1_000, 10_000))
+    return struck
+
+
+def _tightened(strikes: Strikes) -> bool:
+    strikes.world.operator.tighten()
+    return _program(strikes)
+
+
+ACTS: Final[dict[str, Act]] = {
+    "F.process.kill": _kill,
+    "F.process.kill_in_recovery": _kill_in_recovery,
+    "F.process.crash_loop": _crash_loop,
+    "F.process.hang": _hang,
+    "F.process.orphans": _orphans,
+    "F.process.two_instances": _two_instances,
+    "F.process.program": _program,
+    "F.actors.overflow": _overflow,
+    "F.wire.cut": _cut,
+    "F.wire.one_way": _one_way,
+    "F.wire.reset": _reset,
+    "F.wire.logged_out": lambda strikes: strikes.world.server.say_goodbye("logged out by the house"),
+    "F.storage.failing": _failing,
+    "F.storage.full": _full,
+    "F.storage.bit_rot": lambda strikes: _spoil(strikes, cut=False),
+    "F.storage.truncated": lambda strikes: _spoil(strikes, cut=True),
+    "F.time.wall_jump": _wall_jump,
+    "F.time.suspend": _suspend,
+    "F.time.broker_jump": _broker_jump,
+    "F.time.skew": _skew,
+    "F.broker.halt": _halt,
+    "F.broker.relist": _relist,
+    "F.broker.manual": lambda strikes: _moved(strikes, ActivityKind.MANUAL),
+    "F.broker.liquidation": lambda strikes: _moved(strikes, ActivityKind.LIQUIDATION),
+    "F.broker.assignment": _assignment,
+    "F.market.stale": _stale,
+    "F.operator.kill_in_recovery": _kill_switch_in_recovery,
+    "F.operator.tightened": _tightened,
+}

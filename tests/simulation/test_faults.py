@@ -1,0 +1,49 @@
+"""Every fault of the catalogue can be switched on by itself, strikes, is counted, and breaks nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulation.faults import CATALOGUE, CROWDS, swarm
+from simulation.run import run_seed
+from simulation.strikes import ACTS
+from simulation.tape import Tape
+
+SEEDS = range(1, 24)  # within so many it must have struck
+NEEDS = {"F.actors.exit_first": "F.process.kill_in_handler"}  # somebody must die with letters under way
+
+
+@pytest.fixture(autouse=True)
+def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_fault_alone_strikes_and_is_survived(name: str) -> None:
+    on = frozenset({name, NEEDS.get(name, name)})
+    for seed in SEEDS:
+        result = run_seed(seed, on)
+        assert not result.violation, f"seed {seed}: {result.violation}: {result.text}"
+        assert result.struck.keys() <= on
+        if name in result.struck:
+            return
+    pytest.fail(f"{name} never struck")
+
+
+def test_what_comes_at_moments_of_its_own_has_an_act() -> None:
+    assert ACTS.keys() == {name for name, fault in CATALOGUE.items() if fault.times}
+
+
+def test_a_tenth_of_the_seeds_is_spared_and_every_fault_is_on_in_some_and_off_in_some() -> None:
+    rates = [swarm(Tape(seed)) for seed in range(1_000)]
+    assert 60 <= sum(not one for one in rates) <= 140
+    for name in CATALOGUE:
+        assert 100 <= sum(name in one for one in rates) <= 500
+    assert {len(one) * max(CROWDS) // len(CATALOGUE) for one in rates} >= {0, 1, 2, 4}
+
+
+def test_a_tape_of_zeros_switches_nothing_on() -> None:
+    assert swarm(Tape()) == {}
+    assert swarm(Tape(recorded=[1])) == {}
