@@ -62,10 +62,9 @@ $(DEV): $(RUNTIME) requirements-dev.lock
 # The rivals of the benchmarks have a venv of their own.  One that cannot be had here is named in the table.
 $(RIVALS): $(RUNTIME) requirements-bench.lock
 	@test -x .venv/bench/bin/python || $(PYTHON) -m venv .venv/bench
-	@.venv/bench/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock || \
+	@.venv/bench/bin/pip install --quiet --disable-pip-version-check -r requirements-bench.lock && touch $@ || \
 	  { echo "not all rivals can be installed here; trying them one by one" >&2; \
 	    .venv/bench/bin/pip install --quiet --disable-pip-version-check -r requirements.lock; \
 	    for rival in pykka dbos nautilus_trader; do \
 	      .venv/bench/bin/pip install --quiet --disable-pip-version-check -c requirements-bench.lock $$rival || true; \
 	    done; }
-	@touch $@
