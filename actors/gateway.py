@@ -111,8 +111,13 @@ class BrokerGateway(ProcessActor):
         kill_file = machine().kill_switch(self.config)
         self.trading = Trading(kill_file, self.memory, self.door, self.session, self.cells, self.log, wire_record)
         limits = msgspec.to_builtins(self.config.controls)
-        fallback_ms = self.config.stop_loss.fallback_ms
-        wire_record.note("start", killed=self.trading.killed, controls=limits, stop_fallback_ms=fallback_ms)
+        wire_record.note(
+            "start",
+            killed=self.trading.killed,
+            controls=limits,
+            stop_fallback_ms=self.config.stop_loss.fallback_ms,
+            server_stops=adapter.capabilities.server_side_stops,
+        )
         self.operator = Operator(self.config.controls, self.memory, self.trading)
         self.is_open = True
 

@@ -296,8 +296,8 @@ class World:
 
     def _doubt(self, event: TruthEvent) -> None:
         quantity = event.last_qty or 0
-        for name, becomes in (("F.broker.bust", 0), ("F.broker.correct", quantity // 2)):
-            if self.faults.strikes(name):
+        for name, becomes in (("bust", 0), ("correct", quantity // 2), ("renumber", quantity)):
+            if self.faults.strikes(f"F.broker.{name}"):
                 later_ns = self.tape.between("and is changed after, ms", 1, 4_000) * MS
                 self.schedule.at(self.schedule.now_ns + later_ns, self._change_trade, event.exec_id, becomes)
 

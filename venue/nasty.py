@@ -29,6 +29,8 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lose_ack: float = 0.0  # executed, never answered, and its first reports are lost as well
     refuse: float = 0.0  # a submit is refused for no good reason, and not executed
     cancel_refused: float = 0.0  # a cancel is refused for no good reason, and not executed
+    accept_refused: float = 0.0  # the same, but the answer says that it was taken; the refusal comes as a report
+    answer_fails: float = 0.0  # executed or not; the answer is the front end's error (429, 5xx)
     answer_late: float = 0.0  # executed; the answer takes `late_ms`
     disconnect: float = 0.0  # executed; the connection is reset before or after the answer
     delay: float = 0.0  # an answer or a report takes `delay_ms`, and others overtake it
@@ -64,6 +66,8 @@ PRESETS = {
         forget=0.01,
         lose_ack=0.005,
         refuse=0.01,
+        accept_refused=0.005,
+        answer_fails=0.005,
         cancel_refused=0.02,
         answer_late=0.005,
         disconnect=0.002,
@@ -79,6 +83,8 @@ PRESETS = {
         forget=0.05,
         lose_ack=0.05,
         refuse=0.05,
+        accept_refused=0.02,
+        answer_fails=0.03,
         cancel_refused=0.15,
         answer_late=0.03,
         disconnect=0.02,
@@ -123,6 +129,8 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
     answered: bool = True
     reported: bool = True  # are the reports that it causes at once pushed?
     refusal: str = ""  # instead of executing
+    late_refusal: bool = False  # it is told by a report; the answer says that it was taken
+    error: str = ""  # instead of the exchange's answer
     delay_s: float = 0.0  # real time, of the answer
     hang_up: HangUp = HangUp.NO
 
@@ -143,6 +151,7 @@ class SnapshotFate(msgspec.Struct, frozen=True, kw_only=True):
 
 _ORDERS = frozenset({Kind.SUBMIT, Kind.CANCEL, Kind.MODIFY})
 _ALL = frozenset(Kind)
+_OVERLOADED = "503: the exchange's front end is overloaded"
 _SPURIOUS = "exchange: not now, try again"
 
 # The first that strikes decides; the two that need a random number of their own are completed in `Mischief.fate`.
@@ -152,6 +161,8 @@ _FATES: tuple[tuple[str, frozenset[Kind], Fate], ...] = (
     ("lose_ack", _ORDERS, Fate(answered=False, reported=False)),
     ("refuse", frozenset({Kind.SUBMIT}), Fate(execute=False, refusal=_SPURIOUS)),
     ("cancel_refused", frozenset({Kind.CANCEL}), Fate(execute=False, refusal=_SPURIOUS)),
+    ("accept_refused", frozenset({Kind.SUBMIT}), Fate(execute=False, refusal=_SPURIOUS, late_refusal=True)),
+    ("answer_fails", _ORDERS, Fate(error=_OVERLOADED)),
     ("answer_late", _ALL, Fate()),
     ("disconnect", _ALL, Fate()),
     ("delay", _ALL, Fate()),
@@ -212,6 +223,8 @@ class Mischief:
     def _completed(self, name: str, fate: Fate) -> Fate:
         if name == "answer_late":
             return msgspec.structs.replace(fate, delay_s=self._seconds(self.nasty.late_ms))
+        if name == "answer_fails" and self._random.randrange(2):
+            return msgspec.structs.replace(fate, execute=False)
         if name == "delay":
             return msgspec.structs.replace(fate, delay_s=self._seconds(self.nasty.delay_ms))
         if name == "disconnect":

@@ -226,13 +226,18 @@ class Goodbye(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """Whether a request was taken.  ``venue_order_id`` is that of the first order when a submit is a duplicate."""
+    """Whether a request was taken.  ``venue_order_id`` is that of the first order when a submit is a duplicate.
+
+    ``failed``: this is not the exchange's word but its front end's (HTTP 429, 5xx): whether the request was carried out
+    it does not know.
+    """
 
     request: int
     ts_ns: int
     accepted: bool
     venue_order_id: str = ""
     reason: str = ""
+    failed: bool = False
 
 
 class SnapshotAnswer(Message, frozen=True):

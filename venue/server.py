@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.execution import ExecutionReport
+from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.quotes import Quote
 from messages.market import MarketStatus
 from venue import protocol as wire
@@ -179,7 +179,7 @@ class Server:
             self._dead_man.entry(connection.client, order.client_order_id)
         self._order(
             connection,
-            order.request,
+            order,
             Kind.SUBMIT,
             lambda: self._exchange.submit(
                 client_order_id=order.client_order_id,
@@ -198,7 +198,7 @@ class Server:
     def _cancel(self, connection: Connection, cancel: wire.Cancel) -> None:
         self._order(
             connection,
-            cancel.request,
+            cancel,
             Kind.CANCEL,
             lambda: self._exchange.cancel(
                 client_order_id=cancel.client_order_id, request_id=cancel.request_id, now_ns=self._now
@@ -208,7 +208,7 @@ class Server:
     def _modify(self, connection: Connection, change: wire.Modify) -> None:
         self._order(
             connection,
-            change.request,
+            change,
             Kind.MODIFY,
             lambda: self._exchange.modify(
                 client_order_id=change.client_order_id,
@@ -221,10 +221,16 @@ class Server:
             ),
         )
 
-    def _order(self, connection: Connection, request: int, kind: Kind, act: Callable[[], Reply]) -> None:
-        fate = self._mischief.fate(kind)
+    def _order(self, connection: Connection, asked: wire.Order, kind: Kind, act: Callable[[], Reply]) -> None:
+        fate, request = self._mischief.fate(kind), asked.request
+        if fate.late_refusal and isinstance(asked, wire.Submit):
+            self._refuse_late(connection, asked, fate.refusal)
+            return
         if fate.refusal:
             connection.send(wire.Answer(request=request, ts_ns=self._now, accepted=False, reason=fate.refusal))
+        if fate.error:
+            failed = wire.Answer(request=request, ts_ns=self._now, accepted=False, reason=fate.error, failed=True)
+            connection.send(failed)
         if not fate.execute:
             return
         reply = act()
@@ -235,9 +241,21 @@ class Server:
             venue_order_id=reply.venue_order_id,
             reason=reply.reason,
         )
-        _answer(connection, answer, fate)
+        if not fate.error:
+            _answer(connection, answer, fate)
         if fate.reported:
             self.publish(reply.reports)
+
+    def _refuse_late(self, connection: Connection, order: wire.Submit, reason: str) -> None:
+        """Say that the order was taken, and then by a report that it was not: the exchange has never seen it."""
+        connection.send(wire.Answer(request=order.request, ts_ns=self._now, accepted=True))
+        refusal = ExecutionReport(
+            client_order_id=order.client_order_id, exec_type=ExecType.REJECTED, ord_status=OrdStatus.REJECTED,
+            exec_id=f"front-end/{order.client_order_id}", ts_ns=self._now, order_qty=order.quantity, cum_qty=0,
+            leaves_qty=0, text=reason, symbol=order.symbol, side=order.side, order_type=order.order_type,
+            price=order.price, trigger_price=order.trigger_price,
+        )  # fmt: skip
+        self.publish([refusal])
 
     def _snapshot(self, connection: Connection, query: wire.QuerySnapshot) -> None:
         fate = self._mischief.fate(Kind.QUERY)

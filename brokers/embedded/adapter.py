@@ -3,7 +3,8 @@
 No thread and no event loop: the adapter lives in an actor process that watches :meth:`EmbeddedAdapter.fileno`.
 
 What a result means here.  ``REFUSED`` is only what the exchange itself has said.  ``UNKNOWN`` is everything else that
-is not ``ACCEPTED``: no answer in time, the link broke first, or there was no session to send it through.  An answer
+is not ``ACCEPTED``: no answer in time, the link broke first, there was no session to send it through, or the
+exchange's front end failed (429, 5xx).  An answer
 that comes after its request was called unknown is dropped; what it would have told comes with the reports and the next
 snapshot.  A submit that the exchange refuses as a duplicate is ``ACCEPTED`` with the first order's ``venue_order_id``:
 it is the same order, sent again.  The report of such a refusal carries the first order's state (FIX 4.4, scenario
@@ -299,7 +300,7 @@ class EmbeddedAdapter:
             return
         same_order = isinstance(asked.what, SubmitOrder) and answer.reason.startswith(DUPLICATE)
         accepted = answer.accepted or (same_order and answer.venue_order_id != "")
-        outcome = Outcome.ACCEPTED if accepted else Outcome.REFUSED
+        outcome = Outcome.UNKNOWN if answer.failed else Outcome.ACCEPTED if accepted else Outcome.REFUSED
         self._events.append(_result(asked.what, outcome, answer.ts_ns, answer.venue_order_id, answer.reason))
 
     def _queried(self, answer: wire.SnapshotAnswer | wire.InstrumentsAnswer | wire.AccountAnswer) -> None:

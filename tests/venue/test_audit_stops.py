@@ -40,6 +40,15 @@ def test_I8_a_position_that_is_without_its_stop_too_long(story: Story) -> None:
     assert "g1/short: 10 units without a stop for 31.0" in story.findings()["I8"].problems[0]
 
 
+def test_I8_where_the_broker_has_no_stops_none_is_missed_there(story: Story) -> None:
+    story.wire[0]["server_stops"] = False
+    story.plan(stop_trigger=20_000)
+    enter(story)
+    story.wait(60)
+    story.cancel(story.send(story.decide("E", "long", 5, slice_no=1)))
+    assert "I8" not in story.failed()
+
+
 def test_I8_a_person_who_was_told_in_time_excuses_it(story: Story) -> None:
     story.plan(stop_trigger=20_000)
     enter(story)

@@ -15,14 +15,16 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
 
     What the stop-loss orders of a leg may still exit is never more than the leg's position, as far as the decision
     could know.  While the journal holds the group hedged and entering, it is never less for longer than ``unguarded_s``
-    of exchange time, unless an alert of the group tells of it or another order of the leg is exiting it.
+    of exchange time, unless an alert of the group tells of it or another order of the leg is exiting it; or stops are
+    watched here, because a gateway started at a broker without them.
     """
     found = Finding(name="I8", title=f"a position has its whole stop within {bounds.unguarded_s:g} s, and never more")
     longest = 0.0
+    at_broker = all(start.server_stops for start in evidence.wire.starts)
     for group in evidence.groups:
         for leg in (leg for leg in group.group.legs if leg.stop_trigger):
             _check_most(found, evidence, group, leg)
-            if leg.stop_trigger_on is not TriggerOn.LAST:
+            if leg.stop_trigger_on is not TriggerOn.LAST or not at_broker:
                 continue  # watched here: there is no order at the exchange before it triggers
             for start_ns, end_ns, lacking in _unguarded(evidence, group, leg):
                 found.cases += 1

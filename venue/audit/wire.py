@@ -32,6 +32,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     on: bool = False
     controls: dict[str, Any] = {}
     stop_fallback_ms: int = 0
+    server_stops: bool = True  # whether the broker watches stop orders; else they are watched here
     client_order_id: str = ""
     request_id: str = ""
     role: str = ""
