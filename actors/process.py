@@ -14,7 +14,8 @@ import msgspec
 import structlog
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ThespianWatch, WakeupMessage
 
-from actors.machine import machine
+from actors.alarms import Alarms
+from actors.machine import machine, now_ms
 from config.schema import Config
 from domain.rollout import Realm
 from messages import wire
@@ -53,6 +54,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {}
         self.measures = Measures()
+        self.alarms = Alarms()
 
     def on_start(self) -> str:
         """Begin work; returns a word about it for the status page.  Raises ``CannotStart`` when it makes no sense."""
@@ -83,8 +85,11 @@ class ProcessActor(Actor):  # type: ignore[misc]
         return ""
 
     def wakeup(self, ms: int, payload: Any) -> None:
-        """Have :meth:`on_wakeup` called in ``ms`` milliseconds of the machine's clock."""
-        self.wakeupAfter(timedelta(milliseconds=ms), payload)
+        """Have :meth:`on_wakeup` called in ``ms`` milliseconds of the machine's clock, once.
+
+        Should the timer get lost, the supervisor's next Ping makes good for it.
+        """
+        self.wakeupAfter(timedelta(milliseconds=ms), self.alarms.set(payload, now_ms() + ms))
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> ThespianWatch | None:  # noqa: N802
         try:
@@ -105,12 +110,15 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case Ping():
                 self.send(sender, Pong(message.number, self.name, self.state(), self.detail()))
                 self._report()
+                for payload in self.alarms.overdue(now_ms()):
+                    self.on_wakeup(payload)
             case PeersChanged():
                 self.peers.update(message.peers)
                 if message.peers.keys() != {METRICS}:  # nobody owes it anything
                     self.on_peers()
             case WakeupMessage():
-                self.on_wakeup(message.payload)
+                if self.alarms.rings(message.payload):
+                    self.on_wakeup(message.payload.payload)
             case ActorExitRequest():
                 self.on_exit()
             case _:
@@ -119,10 +127,12 @@ class ProcessActor(Actor):  # type: ignore[misc]
     def _while_delayed(self, message: Any, sender: ActorAddress) -> None:
         """Before it has started there is nothing that it could do with anything else."""
         match message:
-            case WakeupMessage() if message.payload == AGAIN and self.delayed is not None:
+            case WakeupMessage() if self.alarms.rings(message.payload) and self.delayed is not None:
                 self._start(*self.delayed)
             case Ping():
                 self.send(sender, Pong(message.number, self.name, "cannot start yet"))
+                if self.alarms.overdue(now_ms()) and self.delayed is not None:
+                    self._start(*self.delayed)
             case PeersChanged():
                 self.peers.update(message.peers)
 

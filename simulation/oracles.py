@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
+UNPROTECTED_NS = 15_000_000_000  # so long after a stop was armed it may be refused without that anybody is called
 ENDS = frozenset({"canceled", "expired", "rejected"})
 
 
@@ -327,10 +328,11 @@ class Oracles:
                 working = self.working(tag, stop.leg_id, leg.side.opposite)
                 held = self.held(tag, record.group)[stop.leg_id]
                 called = any(a.kind == "STOP_UNPROTECTED" and a.symbol == stop.symbol for a in world.machine.alerts)
+                fresh = stop.armed_ns > world.server.now_ns - UNPROTECTED_NS
                 elsewhere = world.scenario.config.broker.server_side_stops and leg.stop_trigger_on is TriggerOn.LAST
                 if leg.stop_trigger and elsewhere:  # else it is watched here
                     text = f"{stop.stop_id}: {working} of {held} are protected by a stop, and nobody was called"
-                    self.demand(working <= held and (working == held or called), "I8", text)
+                    self.demand(working <= held and (working == held or called or fresh), "I8", text)
 
 
 def _price(value: float | None) -> int:

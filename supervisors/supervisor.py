@@ -10,12 +10,15 @@ from typing import Any
 import structlog
 from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage
 
+from actors.alarms import Alarms
 from actors.machine import machine, now_ms
 from config.schema import Config
 from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
 from domain.rollout import Realm
 from messages.operator import ProcessStatus
 from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+
+SPARE_MS = 1_000
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.history: History = ()
         self.peers: dict[str, ActorAddress] = {}
         self.pings = 0
+        self.alarms = Alarms()
         self.stopping = False
         self.halted = ""
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {
@@ -136,14 +140,14 @@ class Supervisor(Actor):  # type: ignore[misc]
                 for name in verdict.names:
                     self.restarts[name] = self.restarts.get(name, 0) + 1
                 if verdict.delay_ms:
-                    self.wakeupAfter(_ms(verdict.delay_ms), ("restart", verdict.names))
+                    self.wakeup(verdict.delay_ms, ("restart", verdict.names))
                 else:
                     self.restart(verdict.names)
             case GiveUp() if not child.spec.vital:
                 self.log.error("rests", child=child.spec.name, reason=verdict.reason, ms=self.spec.period_ms)
                 self.rests(child, verdict.reason)
                 self.restarts[child.spec.name] = self.restarts.get(child.spec.name, 0) + 1
-                self.wakeupAfter(_ms(self.spec.period_ms), ("restart", (child.spec.name,)))
+                self.wakeup(self.spec.period_ms, ("restart", (child.spec.name,)))
             case GiveUp():
                 self.halted = verdict.reason
                 self.log.error("gave up", child=child.spec.name, reason=self.halted)
@@ -163,13 +167,19 @@ class Supervisor(Actor):  # type: ignore[misc]
 
     def on_wakeup(self, message: WakeupMessage, sender: ActorAddress) -> None:
         del sender
-        if self.stopping:
+        if self.stopping or not self.alarms.rings(message.payload):
             return
-        match message.payload:
+        match message.payload.payload:
             case ("restart", names):
                 self.restart(names)
             case "heartbeat":
                 self.heartbeat()
+
+    def wakeup(self, ms: int, payload: Any) -> None:
+        """Have :meth:`on_wakeup` act on this in ``ms`` milliseconds; a second timer stands by in case one gets lost."""
+        alarm = self.alarms.set(payload, now_ms() + ms)
+        self.wakeupAfter(_ms(ms), alarm)
+        self.wakeupAfter(_ms(ms + SPARE_MS), alarm)
 
     def heartbeat(self) -> None:
         """Ask every child how it is; kill one that has not answered for too long (it may hang, or be stopped).
@@ -190,7 +200,7 @@ class Supervisor(Actor):  # type: ignore[misc]
                 machine().kill(child.born_pid)
             else:
                 self.send(child.address, Ping(self.pings))
-        self.wakeupAfter(_ms(config.heartbeat_ms), "heartbeat")
+        self.wakeup(config.heartbeat_ms, "heartbeat")
 
     def on_pong(self, message: Pong, sender: ActorAddress) -> None:
         child = self.children.get(message.name)

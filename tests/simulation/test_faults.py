@@ -10,6 +10,7 @@ from simulation.faults import CATALOGUE, CROWDS, swarm
 from simulation.run import run_seed
 from simulation.strikes import ACTS
 from simulation.tape import Tape
+from simulation.world import World
 
 SEEDS = range(1, 24)  # within so many it must have struck
 NEEDS = {"F.actors.exit_first": "F.process.kill_in_handler"}  # somebody must die with letters under way
@@ -30,6 +31,18 @@ def test_a_fault_alone_strikes_and_is_survived(name: str) -> None:
         if name in result.struck:
             return
     pytest.fail(f"{name} never struck")
+
+
+def test_a_system_whose_timers_get_lost_goes_on() -> None:
+    for seed in range(5):
+        World(Tape(seed), {"F.time.timer_lost": 0.05, "F.wire.reset": 2}).run()
+
+
+def test_timers_that_ring_twice_do_not_multiply() -> None:
+    calm, doubled = World(Tape(3), {}), World(Tape(3), {"F.time.timer_twice": 0.2})
+    calm.run()
+    doubled.run()
+    assert doubled.base.steps < 1.5 * calm.base.steps
 
 
 def test_what_comes_at_moments_of_its_own_has_an_act() -> None:
