@@ -17,7 +17,7 @@ import msgspec
 from benchmarks import cells
 from benchmarks.cell import Cell, reports_per_second, work
 from benchmarks.measuring import in_a_process_of_its_own
-from benchmarks.turns import memory_per_group, recovery_seconds
+from benchmarks.turns import memory_per_group, recovered
 from benchmarks.whole import shares
 from benchmarks.workload import QUANTITY, Broker, spread
 
@@ -65,7 +65,7 @@ def curves(quick: bool) -> list[Curve]:
     many = (100, 300, 1_000) if quick else (300, 1_000, 3_000, 10_000)
     return [
         Curve(f"A report about one of {ABOUT} groups, beside others that work", "others", beside, _beside),
-        Curve("Memory and recovery of a cell", "open groups", many, _held),
+        Curve("Memory, recovery and snapshots of a cell", "open groups", many, _held),
         Curve("A report about a group of so many legs", "legs", (2, 4, 8, 16), _legs),
         Curve("A report about a group whose legs are cut into so many slices", "slices a leg", (1, 4, 16, 64), _slices),
         Curve("A report in batches of so many: the knee", "reports a batch", (1, 3, 10, 30, 100, 300, 1_000), _batch),
@@ -113,14 +113,15 @@ def _reports(path: Path, groups: int, others: int, size: int) -> float:
 
 def _held(path: Path, groups: int) -> Columns:
     kib = in_a_process_of_its_own(memory_per_group, path.with_name("memory.db"), groups)
-    seconds = in_a_process_of_its_own(_recovery, path, groups)
+    seconds, snapshot = in_a_process_of_its_own(_recovery, path, groups)
     return {
-        "KiB a group": kib, "recovery, s of processor time": seconds, "the same, ms a group": seconds / groups * 1e3
+        "KiB a group": kib, "recovery, s of processor time": seconds, "the same, ms a group": seconds / groups * 1e3,
+        "a snapshot without news, ms": snapshot * 1e3,
     }  # fmt: skip
 
 
-def _recovery(path: Path, groups: int) -> float:
-    return recovery_seconds(path, groups, process_time)
+def _recovery(path: Path, groups: int) -> tuple[float, float]:
+    return recovered(path, groups, process_time)
 
 
 def _legs(path: Path, legs: int) -> Columns:
@@ -139,6 +140,10 @@ def _shaped(path: Path, groups: int, legs: int, quantity: int) -> float:
         return broker.sent_per(work(cell, orders, broker))
     finally:
         cell.close()
+
+
+def _shares(path: Path, others: int) -> Columns:
+    return shares(path, ABOUT, others)
 
 
 def _cells(path: Path, count: int) -> Columns:

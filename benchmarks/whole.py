@@ -101,11 +101,12 @@ def idle_cpu(path: Path, groups: int, polls: int) -> float:
         return (on.cpu_seconds() - before) / (time.monotonic() - began) * 100
 
 
-def shares(path: Path, groups: int) -> dict[str, float]:
+def shares(path: Path, groups: int, idle: int = 0) -> dict[str, float]:
     """What a report costs each process, in microseconds of processor time: all longs of ``groups`` condors fill at
-    once, their shorts are let out and fill."""
+    once, their shorts are let out and fill, beside ``idle`` groups."""
     names = [f"probe-{number}" for number in range(groups)]
     with stage(path) as on:
+        on.fill_with(idle)
         for name in names:
             on.submit(condor(name, PROBE, 10, on.quotes))
         on.orders_of(*names, each=2)
