@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -151,6 +152,7 @@ TAG_PREFIX = "LK"
 TAG_LENGTH = 18
 
 
+@lru_cache(maxsize=50_000)
 def group_tag(group_id: str) -> str:
     """Eight characters that stand for the group in broker tags (40 bits of BLAKE2b)."""
     number = int.from_bytes(blake2b(group_id.encode(), digest_size=5).digest())

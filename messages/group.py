@@ -59,7 +59,7 @@ class Bulletin(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
-    """Look when the children have joined what a bulletin told them (OrderGroup to itself).
+    """Look when the children have answered what several of them were told at once (OrderGroup to itself).
 
     Mailboxes are first in, first out: a letter that goes round once more comes after what the children answer.
     """

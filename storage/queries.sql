@@ -96,46 +96,59 @@ SELECT event_id FROM processed_events WHERE event_id IN (SELECT value FROM json_
 -- name: open_verticals
 SELECT * FROM verticals WHERE closed_ns = 0 ORDER BY decided_ns, group_id;
 
--- One group
+-- Some groups, by a JSON list of their ids
 
 -- name: group_order_groups
-SELECT * FROM order_groups WHERE group_id = ?;
+SELECT * FROM order_groups
+WHERE group_id IN (SELECT value FROM json_each(?));
 
 -- name: group_legs
-SELECT * FROM legs WHERE group_id = ? ORDER BY leg_id, kind;
+SELECT * FROM legs
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY leg_id, kind;
 
 -- name: group_order_intents
-SELECT * FROM order_intents WHERE group_id = ? ORDER BY decided_ns, client_order_id;
+SELECT * FROM order_intents
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY decided_ns, client_order_id;
 
 -- name: group_execution_states
-SELECT * FROM execution_states WHERE group_id = ? ORDER BY client_order_id;
+SELECT * FROM execution_states
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY client_order_id;
 
 -- name: group_executions
-SELECT * FROM executions WHERE group_id = ? ORDER BY ts_ns, client_order_id, exec_id;
+SELECT * FROM executions
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY ts_ns, client_order_id, exec_id;
 
 -- name: group_hedge_tracking
-SELECT * FROM hedge_tracking WHERE group_id = ? ORDER BY opened_ns, hedge_id;
+SELECT * FROM hedge_tracking
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY opened_ns, hedge_id;
 
 -- name: group_stop_tracking
-SELECT * FROM stop_tracking WHERE group_id = ? ORDER BY armed_ns, stop_id;
+SELECT * FROM stop_tracking
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY armed_ns, stop_id;
 
 -- name: group_group_stops
-SELECT * FROM group_stops WHERE group_id = ?;
+SELECT * FROM group_stops
+WHERE group_id IN (SELECT value FROM json_each(?));
 
 -- name: group_exposures
-SELECT * FROM exposures WHERE group_id = ? ORDER BY opened_ns;
+SELECT * FROM exposures
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY opened_ns;
 
 -- name: group_position_events
-SELECT * FROM position_events WHERE group_id = ? ORDER BY ts_ns, event_id;
+SELECT * FROM position_events
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY ts_ns, event_id;
 
 -- name: group_rejected_events
-SELECT * FROM rejected_events WHERE group_id = ? ORDER BY ts_ns, event_id, client_order_id;
+SELECT * FROM rejected_events
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY ts_ns, event_id, client_order_id;
 
 -- name: group_control_decisions
-SELECT * FROM control_decisions WHERE group_id = ? ORDER BY at_ns, subject;
+SELECT * FROM control_decisions
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY at_ns, subject;
 
 -- name: group_escalations
-SELECT * FROM escalations WHERE group_id = ? ORDER BY raised_ns, escalation_id;
+SELECT * FROM escalations
+WHERE group_id IN (SELECT value FROM json_each(?)) ORDER BY raised_ns, escalation_id;
 
 -- The tables: written once per turn, read whole by the audit
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from storage.port import GroupRows
 from storage.sql import queries
@@ -20,6 +22,17 @@ from storage.tables import (
     Table,
 )
 
+_PARTS: Final = {
+    "legs": LEGS,
+    "intents": INTENTS,
+    "execution_states": EXECUTION_STATES,
+    "hedges": HEDGES,
+    "stops": STOPS,
+    "exposures": EXPOSURES,
+    "group_stops": GROUP_STOPS,
+    "position_events": POSITION_EVENTS,
+}
+
 
 def all_of(conn: sqlite3.Connection, table: Table, query: str, *parameters: object) -> list[Any]:
     """The records of ``table`` that the named query selects, in its order."""
@@ -28,24 +41,35 @@ def all_of(conn: sqlite3.Connection, table: Table, query: str, *parameters: obje
     return table.from_rows(names, cursor)
 
 
+def of_groups(conn: sqlite3.Connection, table: Table, group_ids: Sequence[str]) -> list[Any]:
+    """These groups' records of one table, oldest first."""
+    return all_of(conn, table, f"group_{table.name}", json.dumps(group_ids))
+
+
 def of_group(conn: sqlite3.Connection, table: Table, group_id: str) -> list[Any]:
-    """The group's records of one table, oldest first."""
-    return all_of(conn, table, f"group_{table.name}", group_id)
+    """One group's records of one table, oldest first."""
+    return of_groups(conn, table, [group_id])
+
+
+def groups_rows(conn: sqlite3.Connection, group_ids: Sequence[str]) -> list[GroupRows | None]:
+    """All that is needed to rebuild the actors of these groups; ``None`` for one that was never accepted.
+
+    One query per table, however many groups: each query costs as much as converting a row or two.
+    """
+    groups = {record.group_id: record for record in of_groups(conn, GROUPS, group_ids)}
+    found: dict[str, dict[str, list[Any]]] = {group_id: {field: [] for field in _PARTS} for group_id in groups}
+    for field, table in _PARTS.items():
+        for record in of_groups(conn, table, group_ids):
+            if record.group_id in found:
+                found[record.group_id][field].append(record)
+    return [
+        GroupRows(group=groups[group_id], **{field: tuple(rows) for field, rows in found[group_id].items()})
+        if group_id in groups
+        else None
+        for group_id in group_ids
+    ]
 
 
 def group_rows(conn: sqlite3.Connection, group_id: str) -> GroupRows | None:
     """All that is needed to rebuild the actors of a group; ``None`` when it was never accepted."""
-    groups = of_group(conn, GROUPS, group_id)
-    if not groups:
-        return None
-    return GroupRows(
-        group=groups[0],
-        legs=tuple(of_group(conn, LEGS, group_id)),
-        intents=tuple(of_group(conn, INTENTS, group_id)),
-        execution_states=tuple(of_group(conn, EXECUTION_STATES, group_id)),
-        hedges=tuple(of_group(conn, HEDGES, group_id)),
-        stops=tuple(of_group(conn, STOPS, group_id)),
-        exposures=tuple(of_group(conn, EXPOSURES, group_id)),
-        group_stops=tuple(of_group(conn, GROUP_STOPS, group_id)),
-        position_events=tuple(of_group(conn, POSITION_EVENTS, group_id)),
-    )
+    return groups_rows(conn, [group_id])[0]

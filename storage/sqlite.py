@@ -27,7 +27,7 @@ from storage.log import Head, StoredTurn, stored
 from storage.opening import Synchronous, begin_epoch, check_file, connect, prepare, roll_back
 from storage.ownership import Ballast, OwnerLock, may_pass
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalUnavailable, Turn
-from storage.rows import all_of, group_rows
+from storage.rows import all_of, group_rows, groups_rows
 from storage.sql import queries
 from storage.tables import CONTROLS, ESCALATIONS, STRATEGIES, VERTICALS, Row, coalesce
 
@@ -194,7 +194,7 @@ class SqliteJournal:
         return self._read(partial(group_rows, group_id=group_id))
 
     def groups(self, group_ids: Sequence[str]) -> list[GroupRows | None]:
-        return self._read(lambda conn: [group_rows(conn, group_id) for group_id in group_ids])
+        return self._read(partial(groups_rows, group_ids=group_ids))
 
     def group_by_tag(self, tag: str) -> str | None:
         return next((row[0] for row in self._rows("group_by_tag", tag)), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -95,6 +95,7 @@ class Table:
         self.columns = tuple(_column(field.name, field.type) for field in msgspec.structs.fields(record))
         self._values = attrgetter(*(column.field for column in self.columns))
         self._converted = [(at, column.to_sql) for at, column in enumerate(self.columns) if column.to_sql is not _same]
+        self._restored = [(column.field, column.from_sql) for column in self.columns if column.from_sql is not _same]
         self.identity: Callable[[Record], Any] = attrgetter(*key)  # the key as one value, for comparing only
 
     @property
@@ -128,8 +129,15 @@ class Table:
     def from_rows(self, names: Sequence[str], rows: Iterable[Row]) -> list[Any]:
         """The records of rows whose columns are ``names``; columns that no field has are passed over."""
         where = {name: index for index, name in enumerate(names)}
-        reads = [(column.field, where[column.name], column.from_sql) for column in self.columns]
-        return [self.record(**{field: read(row[index]) for field, index, read in reads}) for row in rows]
+        fields = [column.field for column in self.columns]
+        pick = itemgetter(*(where[column.name] for column in self.columns))
+        found = []
+        for row in rows:
+            values = dict(zip(fields, pick(row), strict=True))
+            for field, from_sql in self._restored:
+                values[field] = from_sql(values[field])
+            found.append(self.record(**values))
+        return found
 
 
 GROUPS = Table("order_groups", GroupRecord, "group_id")

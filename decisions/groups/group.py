@@ -72,7 +72,7 @@ class GroupState(msgspec.Struct, frozen=True):
     exposure: ExposureRecord | None = None  # while a short is uncovered
     stop: GroupStopRecord | None = None  # of the whole group
     moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
-    settling: bool = False  # a bulletin is with the children: the look comes after their answers
+    settling: bool = False  # several children are at work: the look comes after their answers
 
     @property
     def group(self) -> Group:
@@ -311,7 +311,12 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
             if leg.side is Side.SELL and letter.entering and letter.entry_qty < leg.target_qty:
                 effects.acted("S1")
             effects.tell(leg_name(leg.leg_id), letter)
-    return replace(state, told={**state.told, **told}) if told else state
+    if not told:
+        return state
+    if len(told) > 1 and not state.settling:  # each will answer that it has: one look for all answers
+        effects.tell(SELF, Settle(1))
+        state = replace(state, settling=True)
+    return replace(state, told={**state.told, **told})
 
 
 def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, effects: Effects) -> GroupState:

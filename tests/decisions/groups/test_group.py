@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from order_cases import NOW, a_group, a_leg, alerts, at
 from test_group_levels import LONG, PAIR, SHORT, a_hedge, progress, record
 
-from decisions.effects import MS, Effects, UnknownMessage
+from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
 from decisions.groups import group as group_core
 from decisions.groups.group import GroupState
 from decisions.groups.group_routes import hedge_name, leg_name, stop_name
@@ -22,6 +22,7 @@ from messages.group import (
     OpenGroup,
     RestoreGroup,
     Review,
+    Settle,
     StartHedge,
     StartLeg,
     StartStop,
@@ -37,8 +38,25 @@ WINDOW_MS = 500
 def opened(group: Group = PAIR) -> GroupState:
     state, _ = group_core.start(OpenGroup(group), at())
     for leg in group.legs:
-        state, _ = group_core.decide(state, progress(leg, entry_authorized=0), at())
+        state, _ = decide(state, progress(leg, entry_authorized=0), at())
     return state
+
+
+def decide(state: GroupState, message: group_core.Message, moment: Moment) -> tuple[GroupState, Effects]:
+    """Decide, and deliver the letters that the group posts to itself."""
+    state, effects = group_core.decide(state, message, moment)
+    while own := [letter for name, letter in effects.letters if name == SELF]:
+        effects.letters = [letter for letter in effects.letters if letter[0] != SELF]
+        for letter in own:
+            assert isinstance(letter, Settle)
+            state, more = group_core.decide(state, letter, moment)
+            effects.letters += more.letters
+            effects.records += more.records
+            effects.requests += more.requests
+            effects.safeguards += more.safeguards
+            if more.wake_ns is not None:
+                effects.wake(more.wake_ns)
+    return state, effects
 
 
 def told(effects: Effects, name: str) -> list[object]:
@@ -47,8 +65,8 @@ def told(effects: Effects, name: str) -> list[object]:
 
 def heard(state: GroupState, ms: float, *reports: LegProgressed) -> tuple[GroupState, Effects]:
     for one in reports[:-1]:
-        state, _ = group_core.decide(state, one, at(ms))
-    return group_core.decide(state, reports[-1], at(ms))
+        state, _ = decide(state, one, at(ms))
+    return decide(state, reports[-1], at(ms))
 
 
 def hedged(group: Group = PAIR) -> GroupState:
@@ -69,9 +87,9 @@ class TestOpening:
 
     def test_nothing_is_decided_before_every_child_has_reported(self) -> None:
         state, _ = group_core.start(OpenGroup(PAIR), at())
-        state, effects = group_core.decide(state, progress(LONG), at())
+        state, effects = decide(state, progress(LONG), at())
         assert not effects.letters
-        _, effects = group_core.decide(state, progress(SHORT), at())
+        _, effects = decide(state, progress(SHORT), at())
         assert told(effects, leg_name("buy0")) == [
             WorkLeg(entry_qty=10, close_qty=0, entering=True, reason="plan bull_put: PROTECTION")
         ]
@@ -79,7 +97,7 @@ class TestOpening:
 
     def test_a_level_is_told_once(self) -> None:
         state = opened()
-        _, effects = group_core.decide(state, Review(), at(10))
+        _, effects = decide(state, Review(), at(10))
         assert not [letter for _, letter in effects.letters if isinstance(letter, WorkLeg)]
 
 
@@ -98,12 +116,12 @@ class TestTheEnd:
         )
         assert isinstance(told(effects, stop_name("sell1"))[0], StartStop)
         armed = StopProgressed(leg_id="sell1", filled=0, live=10, committed=10, unresolved=0, status=StopStatus.ARMED)
-        state, _ = group_core.decide(state, armed, at(2))
+        state, _ = decide(state, armed, at(2))
         assert state.record.status is GroupStatus.HEDGED
 
     def test_a_bust_takes_the_outcome_away_and_keeps_the_state(self) -> None:
         state = hedged()
-        state, effects = group_core.decide(state, progress(LONG, entry_filled=4, entry_live=6), at(10))
+        state, effects = decide(state, progress(LONG, entry_filled=4, entry_live=6), at(10))
         assert (state.record.outcome, state.record.status) == (GroupOutcome.OPEN, GroupStatus.COMPLETED)
         (settled,) = told(effects, "parent")
         assert isinstance(settled, GroupSettled)
@@ -111,13 +129,13 @@ class TestTheEnd:
 
     def test_a_halt_calls_a_person_once_with_what_is_held(self) -> None:
         state, _ = heard(opened(), 1, progress(LONG, entry_filled=3), progress(SHORT, entry_filled=3))
-        state, effects = group_core.decide(state, CloseGroup("kill switch", flatten=False), at(2))
+        state, effects = decide(state, CloseGroup("kill switch", flatten=False), at(2))
         state, _ = heard(state, 3, *(progress(leg, entry_filled=3, entry_authorized=0) for leg in PAIR.legs))
         assert state.record.outcome is GroupOutcome.HALTED
         assert [alert.kind for alert in alerts(effects)] == ["GROUP_HALTED"]
         bought, sold = f"buy 3 of 10 {LONG.instrument.symbol} (buy0)", f"sell 3 of 10 {SHORT.instrument.symbol} (sell1)"
         assert f"held {bought}, {sold}" in alerts(effects)[0].text
-        _, again = group_core.decide(state, Review(), at(4))
+        _, again = decide(state, Review(), at(4))
         assert not alerts(again)
 
 
@@ -136,13 +154,13 @@ class TestClosing:
     def test_a_mode_only_ever_asks_for_more(self, mode: Mode, flatten: bool, expected: Mode) -> None:
         state = opened()
         state = replace(state, record=replace(state.record, mode=mode))
-        state, _ = group_core.decide(state, CloseGroup("asked", flatten=flatten), at(5))
+        state, _ = decide(state, CloseGroup("asked", flatten=flatten), at(5))
         assert state.record.mode is expected
 
     def test_a_certified_group_is_reopened_only_on_purpose(self) -> None:
-        kept, _ = group_core.decide(hedged(), CloseGroup("kill switch", flatten=False), at(5))
+        kept, _ = decide(hedged(), CloseGroup("kill switch", flatten=False), at(5))
         assert (kept.record.mode, kept.record.outcome) == (Mode.ENTERING, GroupOutcome.HEDGED)
-        closed, _ = group_core.decide(hedged(), CloseGroup("asked", flatten=True), at(5))
+        closed, _ = decide(hedged(), CloseGroup("asked", flatten=True), at(5))
         assert (closed.record.mode, closed.record.outcome) == (Mode.FLATTENING, GroupOutcome.OPEN)
 
     def test_an_exiting_stop_flattens_the_group(self) -> None:
@@ -150,19 +168,19 @@ class TestClosing:
         exiting = StopProgressed(
             leg_id="sell1", filled=0, live=10, committed=10, unresolved=0, status=StopStatus.TRIGGERED
         )
-        state, _ = group_core.decide(state, exiting, at(10))
+        state, _ = decide(state, exiting, at(10))
         assert state.record.mode is Mode.FLATTENING
         assert state.record.reason == "stop-loss of sell1"
 
     def test_an_escalated_hedge_makes_the_group_reduce_only(self) -> None:
         state = hedged()
         lost = a_hedge(LONG, 4, status=HedgeStatus.ESCALATED)
-        state, _ = group_core.decide(replace(state, hedges={lost.hedge_id: lost}), Review(), at(10))
+        state, _ = decide(replace(state, hedges={lost.hedge_id: lost}), Review(), at(10))
         assert state.record.mode is Mode.REDUCING
 
     def test_a_shortfall_under_the_policy_flatten_flattens(self) -> None:
         state = opened(a_group(LONG, SHORT, policy=Policy.FLATTEN))
-        state, effects = group_core.decide(state, progress(LONG, entry_filled=3, entry_abandoned=7), at(10))
+        state, effects = decide(state, progress(LONG, entry_filled=3, entry_abandoned=7), at(10))
         assert (state.record.mode, state.record.reason) == (Mode.FLATTENING, "buy0 could not be filled")
         assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
 
@@ -172,12 +190,12 @@ class TestTheLimiter:
 
     def hedging(self) -> tuple[GroupState, str]:
         """A group that has just opened a hedge of 7."""
-        state, effects = group_core.decide(opened(), self.SHORTFALL, at(10))
+        state, effects = decide(opened(), self.SHORTFALL, at(10))
         (start,) = [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
         assert (start.record.needed_qty, start.record.level, start.record.side) == (7, 1, Side.BUY)
         assert state.record.hedges_placed == 1
         hedge_id = start.record.hedge_id
-        state, _ = group_core.decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=7), at(10))
+        state, _ = decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=7), at(10))
         return state, hedge_id
 
     @pytest.mark.parametrize(("late_ns", "decided"), [(-1, False), (0, True)])
@@ -186,20 +204,20 @@ class TestTheLimiter:
     ) -> None:
         state, hedge_id = self.hedging()
         busted = progress(LONG, entry_filled=1, entry_abandoned=9)
-        state, effects = group_core.decide(state, busted, at(100))
+        state, effects = decide(state, busted, at(100))
         assert not told(effects, hedge_name(hedge_id))
         due = NOW + (10 + WINDOW_MS) * MS
         assert effects.wake_ns is not None
         assert effects.wake_ns <= due
-        _, effects = group_core.decide(state, Review(), at(at_ns=due + late_ns))
+        _, effects = decide(state, Review(), at(at_ns=due + late_ns))
         assert told(effects, hedge_name(hedge_id)) == [Review()] + [Cover(9)] * decided
 
     def test_one_hedge_is_in_flight_and_a_new_one_only_after_it_has_ended(self) -> None:
         state, hedge_id = self.hedging()
         done = a_hedge(LONG, 7, 7, hedge_id=hedge_id, status=HedgeStatus.FILLED)
-        state, _ = group_core.decide(state, done, at(1_000))
+        state, _ = decide(state, done, at(1_000))
         busted = progress(LONG, entry_filled=1, entry_abandoned=2, entry_authorized=3)
-        _, effects = group_core.decide(state, busted, at(2_000))
+        _, effects = decide(state, busted, at(2_000))
         (start,) = [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
         assert start.record.needed_qty == 2
         assert start.record.hedge_id != hedge_id
@@ -207,11 +225,11 @@ class TestTheLimiter:
     def test_the_same_shortfall_told_twice_is_hedged_once(self) -> None:
         state, _ = self.hedging()
         for ms in (20, 600, 1_200):
-            state, effects = group_core.decide(state, replace(self.SHORTFALL, unresolved=0), at(ms))
+            state, effects = decide(state, replace(self.SHORTFALL, unresolved=0), at(ms))
             assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge | Cover)]
 
     def test_nothing_is_opened_without_a_broker(self) -> None:
-        _, effects = group_core.decide(opened(), self.SHORTFALL, at(10, may_send=False))
+        _, effects = decide(opened(), self.SHORTFALL, at(10, may_send=False))
         assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
 
 
@@ -237,7 +255,7 @@ class TestRestoring:
 
 def test_a_message_without_a_rule_is_an_error() -> None:
     with pytest.raises(UnknownMessage, match="has no rule for"):
-        group_core.decide(opened(), Tick(1), at())  # type: ignore[arg-type]
+        decide(opened(), Tick(1), at())  # type: ignore[arg-type]
 
 
 def test_a_short_leg_that_cannot_be_filled_flattens_whatever_the_policy() -> None:
