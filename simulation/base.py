@@ -190,6 +190,14 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         process.stopped_until_ns = max(process.stopped_until_ns, self.schedule.now_ns + for_ns)
         self._block(process.stopped_until_ns)
 
+    def release(self) -> None:
+        """Everybody runs, and nothing is held back any more."""
+        for process in self.processes.values():
+            process.stopped_until_ns = 0
+        self.held.clear()
+        self.full.clear()
+        self.blocked_until_ns = 0
+
     def _block(self, until_ns: int) -> None:
         self.blocked_until_ns = max(self.blocked_until_ns, until_ns)
         self.schedule.at(until_ns, int)  # so that time gets there

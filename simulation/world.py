@@ -179,6 +179,7 @@ class World:
     def heal(self) -> None:
         """All faults end: the markets are deep, the wire is whole, the kill switch is off."""
         self.faults.heal()
+        self.base.release()
         self.network.mend()
         self.storage.mend()
         self.operator.release_kill_switch()

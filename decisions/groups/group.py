@@ -268,6 +268,9 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if entering and held.lost and moves.for_good(state.group, held.lost, state.moves, moment):
         reason = "protection went without an order of ours and cannot be bought again"
         return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
+    if entering and (overdrawn := held.overdrawn()):
+        reason = f"more of {overdrawn} went without an order of ours than it had"
+        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
         reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
         return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)

@@ -69,6 +69,10 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         """The open position of one leg."""
         return self.legs[leg_id].held
 
+    def overdrawn(self) -> str:
+        """The first leg of which more went without an order than it ever had, as when the entry is busted later."""
+        return next((key for key, own in self.legs.items() if own.gone and own.overclosed), "")
+
     def missing(self, leg: Leg) -> int:
         """What the leg has given up and no hedge answers for yet.
 

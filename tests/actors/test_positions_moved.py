@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from second_look import SecondLook, hedged_world
-from world import LONG, SHORT, UNDERLYING, World, bull_put
+from second_look import SecondLook, hedged_world, world_with_shares
+from world import LONG, SHORT, UNDERLYING, World, bull_put, call, leg
 
 from decisions.positions.position_report import end_of_day, report
 from domain.execution import Side
-from domain.groups import GroupOutcome, GroupStatus, Policy, Role
+from domain.groups import GroupOutcome, GroupStatus, Plan, Policy, Role
 from messages.operator import CancelGroup
 from messages.orders import ActivityKind
 from messages.positions import BrokerView
@@ -120,6 +120,27 @@ def test_r21_a_short_that_was_assigned_is_not_bought_back() -> None:
     world.advance(5_000, fresh=True)
     assert world.position(SHORT) == 0
     assert sum(o.quantity for o in world.orders(Role.CLOSE, Side.BUY) if o.symbol == SHORT) == 7
+    assert world.group().group.outcome is GroupOutcome.FLAT
+
+
+@pytest.mark.parametrize("taken_back", [2, 0], ids=["corrected", "busted"])
+def test_r21_what_went_and_was_then_never_sold_is_undone(taken_back: int) -> None:
+    world = world_with_shares()
+    plan = Plan(group_id="bp", quantity=5, legs=(leg(call(110), "sell"),), allow_naked=True)
+    world.submit(plan)
+    short = plan.legs[0].symbol
+    look = SecondLook(world)
+    world.exchange.intervene(ActivityKind.LIQUIDATION, short, 5, 0, world.now_ns)
+    look.looks()
+    world.advance(3_000, fresh=True)
+    assert (world.position(short), world.group().group.outcome) == (0, GroupOutcome.FLAT)
+    (trade,) = world.exchange.executions()
+    if taken_back:
+        world.take(world.exchange.correct(trade.exec_id, taken_back, trade.last_px, world.now_ns))
+    else:
+        world.take(world.exchange.bust(trade.exec_id, world.now_ns))
+    world.advance(5_000, fresh=True)
+    assert world.position(short) == 0
     assert world.group().group.outcome is GroupOutcome.FLAT
 
 
