@@ -47,12 +47,13 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
     mutant: str
     about: str
     breaks: tuple[str, ...]
+    aimed: bool  # its seeds do not draw everything
     seed: int
     tried: int
     invariant: str
     text: str
     rate: float  # of the seeds that were run, how many noticed it
-    noticed: dict[str, int]  # by invariant
+    noticed: dict[str, int]  # how many runs broke each invariant; one run may break several
     short: Stored | None  # the short tape
 
     @property
@@ -67,27 +68,29 @@ def chase(mutant: Mutant, order: Order) -> Catch:
     mutant.plant()
     first: Result | None = None
     noticed: Counter[str] = Counter()
-    tried = 0
+    tried = hits = 0
     until_s = time.process_time() + order.budget_s
     for seed in range(*order.seeds):
         if first is None and time.process_time() > until_s:
             break
         if first is not None and tried >= first.seed - order.seeds[0] + 1 + order.rate_seeds:
             break
-        result = run_seed(seed)
+        result = run_seed(seed, aim=mutant.aim)
         tried += 1
         if result.violation:
-            noticed[result.violation] += 1
+            hits += 1
+            noticed.update({result.violation, *result.also})
             first = first or result
     return Catch(
         mutant=mutant.name,
         about=mutant.about,
         breaks=mutant.breaks,
+        aimed=bool(mutant.aim),
         seed=first.seed if first else -1,
         tried=tried,
         invariant=first.violation if first else "",
         text=first.text if first else "",
-        rate=noticed.total() / max(1, tried),
+        rate=hits / max(1, tried),
         noticed=dict(noticed),
         short=shortened(first, order.shrink_runs, planted=mutant.name) if first and order.shrink_runs else None,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from simulation.faults import swarm
 from simulation.oracles import Violation
 from simulation.tape import Tape
+from simulation.testimony import broken
 from simulation.world import World
 
 TWICE_EVERY = 25
@@ -21,6 +23,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     violation: str
     text: str
+    also: tuple[str, ...]  # all invariants of the audit that do not hold, where the run came to its rest
     steps: int
     events: int
     virtual_s: float
@@ -50,6 +53,7 @@ def run_tape(
         seed=seed,
         violation=violation,
         text=text,
+        also=tuple(broken(world)) if violation and world.at_rest else (),
         steps=world.base.steps,
         events=len(world.truth),
         virtual_s=world.schedule.monotonic(),
@@ -62,11 +66,11 @@ def run_tape(
     )
 
 
-def run_seed(seed: int, only: frozenset[str] | None = None) -> Result:
-    """The world of a seed; every so many are run twice and must tell the same story (M2)."""
-    result = run_tape(Tape(seed), seed, only)
+def run_seed(seed: int, only: frozenset[str] | None = None, aim: Mapping[str, Any] | None = None) -> Result:
+    """The world of a seed, aimed at something or not; every so many are run twice and must tell the same story (M2)."""
+    result = run_tape(Tape(seed, aim=aim), seed, only)
     if seed % TWICE_EVERY == 0 and not result.violation:
-        again = run_tape(Tape(seed), seed, only)
+        again = run_tape(Tape(seed, aim=aim), seed, only)
         if again.digest != result.digest:
             return replace(result, violation="M2", text=f"two runs differ: {result.digest} and {again.digest}")
     return result

@@ -6,7 +6,7 @@ set to 0 or cut off: behind its recorded end every draw is 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -14,11 +14,18 @@ UNIT = 1 << 20  # the resolution of a draw between 0 and 1
 
 
 class Tape:
-    """Either filled by ``seed`` as it is drawn from, or ``recorded`` before; what was drawn is in :attr:`drawn`."""
+    """Either filled by ``seed`` as it is drawn from, or ``recorded`` before; what was drawn is in :attr:`drawn`.
 
-    def __init__(self, seed: int | None = None, recorded: Sequence[int] = ()) -> None:
+    Draws with a label of ``aim`` have its value instead: the number that is drawn, or the choice that is picked.  It is
+    written down like any other, so that the recorded tape tells the same story without the aim.
+    """
+
+    def __init__(
+        self, seed: int | None = None, recorded: Sequence[int] = (), aim: Mapping[str, Any] | None = None
+    ) -> None:
         self._random = None if seed is None else Random(seed).random  # noqa: S311 - repeatable, not secret
         self._recorded = recorded
+        self._aim = aim or {}
         self.drawn: list[int] = []
         self.labels: list[str] = []
         self.corners: dict[str, set[str]] = {}  # what of each choice of a scenario was tried
@@ -28,11 +35,16 @@ class Tape:
         """One of ``choices`` numbers from 0."""
         if choices <= 1:
             return 0
-        if self._random is not None:
+        if label in self._aim:
+            value = int(self._aim[label]) % choices
+        elif self._random is not None:
             value = int(self._random() * choices)
         else:
             place = len(self.drawn)
             value = self._recorded[place] % choices if place < len(self._recorded) else 0
+        return self._noted(label, value)
+
+    def _noted(self, label: str, value: int) -> int:
         self.drawn.append(value)
         self.labels.append(label)
         return value
@@ -45,10 +57,14 @@ class Tape:
 
     def between(self, label: str, low: int, high: int) -> int:
         """A whole number, both ends included; ``low`` is the benign one."""
+        if label in self._aim:
+            return low + self._noted(label, min(max(low, self._aim[label]), high) - low)
         return low + self.draw(label, high - low + 1)
 
     def pick(self, label: str, choices: Sequence[Any]) -> Any:
-        """One of these; the first is the benign one."""
+        """One of these; the first is the benign one.  Raises ``ValueError`` when the aim is none of them."""
+        if label in self._aim:
+            return choices[self._noted(label, list(choices).index(self._aim[label]))]
         return choices[self.draw(label, len(choices))]
 
     def corner(self, label: str, choices: Sequence[Any]) -> Any:

@@ -6,6 +6,7 @@ the audit still reads the journals' own bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,12 @@ def judge(world: World) -> None:
         world.oracles.checks[found.name] += found.cases
         if found.problems:
             raise Violation(found.name, found.problems[0])
+
+
+def broken(world: World) -> Iterator[str]:
+    """The names of all checks of the audit that fail on this run."""
+    evidence = gather(world)
+    return (check_name for check_name, check in CHECKS.items() if check(evidence, BOUNDS).problems)
 
 
 def gather(world: World) -> Evidence:

@@ -65,16 +65,18 @@ class Watch:
         self.raised |= {record.escalation_id for record in turn.records if isinstance(record, EscalationRecord)}
         for record in turn.records:
             if isinstance(record, HedgeRecord):
-                self._judge_hedge(record)
+                self._judge_hedge(record, turn.at_ns)
 
-    def _judge_hedge(self, hedge: HedgeRecord) -> None:
+    def _judge_hedge(self, hedge: HedgeRecord, at_ns: int) -> None:
+        """A hedge that is opened or raised is a decision; when one was raised, only its turn tells, or earlier."""
         demand, config = self.oracles.demand, self.config.hedge
+        before = self.hedges.get(hedge.hedge_id)
         demand(hedge.level <= config.depth, "S11", f"{hedge.hedge_id} is level {hedge.level} of {config.depth}")
-        if hedge.hedge_id not in self.hedges and hedge.level == 1:
-            key = hedge.group_id, hedge.symbol
-            since_ns = hedge.opened_ns - self.decided_ns.get(key, -(10**18))
+        key = hedge.group_id, hedge.symbol
+        if hedge.level == 1 and (before is None or hedge.needed_qty > before.needed_qty):
+            since_ns = (at_ns if before else hedge.opened_ns) - self.decided_ns.get(key, -(10**18))
             demand(since_ns >= config.window_ms * MS, "S7", f"{hedge.hedge_id}: {since_ns} ns after the one before")
-            self.decided_ns[key] = hedge.opened_ns
+            self.decided_ns[key] = max(self.decided_ns.get(key, 0), hedge.opened_ns)
         self.hedges[hedge.hedge_id] = hedge
         if hedge.status is HedgeStatus.ESCALATED:
             called = f"IMMEDIATE_MANUAL_HEDGE:{hedge.group_id}:{hedge.hedge_id}" in self.raised

@@ -100,6 +100,7 @@ class World:
         self.network.host = self.server
         self.operator = Operator(self)
         self.strikes = Strikes(self)
+        self.at_rest = False  # all has healed, and there was time enough for everything
         self.rest_ns = (2 * self.scenario.config.reconciliation.poll_ms + 1_000) * MS  # then nothing is unheard (R20)
 
     def _new_server(self) -> Server:
@@ -128,6 +129,7 @@ class World:
             self._until(self.schedule.now_ns + self.scenario.fire_ns)
             self.heal()
             self._settle()
+            self.at_rest = True
             self.oracles.at_rest(self)
             self.watch.at_rest(self)
             judge(self)
@@ -161,6 +163,7 @@ class World:
                 if not self.open_groups() and not self.operator.mends():
                     return
             if self.schedule.now_ns >= limit_ns:
+                self.at_rest = True
                 left = open_now or self.operator.answers
                 raise Violation("L1", f"not ended {HEAL_NS // 10**9} s after all faults: {left}")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from simulation.mutants.planting import Plant
 
@@ -14,12 +15,16 @@ MODULES: Final = (*SWITCHES, *BUGS)  # each has MUTANTS
 
 
 class Mutant(NamedTuple):
-    """A bug that somebody could have written.  ``about``: what it does; ``breaks``: the ids that must notice it."""
+    """A bug that somebody could have written.  ``about``: what it does; ``breaks``: the ids that must notice it.
+
+    ``aim``: what a seed of a hunt does not draw (simulation/aims.py), where the bug shows under these circumstances only.
+    """
 
     name: str
     about: str
     breaks: tuple[str, ...]
     plant: Plant
+    aim: Mapping[str, Any] = MappingProxyType({})
 
 
 class UnknownMutant(LookupError):

@@ -1,0 +1,33 @@
+"""Where a hunt is aimed: what its seeds do not draw (the ``aim`` of :class:`simulation.tape.Tape`).
+
+A bug that shows only when a commit fails is looked for where commits fail; everything else is still the seed's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulation.faults import CATALOGUE, CROWDS, LEVELS
+from simulation.tape import UNIT
+
+Aim = Mapping[str, Any]
+
+
+def only(*names: str, level: float = 1.0) -> dict[str, Any]:
+    """These faults and no others, at a ``level`` of what they may be at most; fair weather without any."""
+    if unknown := set(names) - CATALOGUE.keys():
+        raise LookupError(f"no faults are called {', '.join(sorted(unknown))}")
+    switches = {f"{name} is on": int(name in names) for name in CATALOGUE}
+    rates = {f"rate of {name}": LEVELS.index(level) - 1 for name in names}
+    return {"any faults": int(bool(names)), "one fault in so many": min(CROWDS), **switches, **rates}
+
+
+def certain(name: str) -> dict[str, Any]:
+    """Where this fault may strike, it does."""
+    return {name: UNIT - 1}
+
+
+def one_group(shape: str, quantity: int) -> dict[str, Any]:
+    """One group of this shape and size."""
+    return {"groups": 1, "shape": shape, "quantity": quantity}
