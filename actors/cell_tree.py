@@ -110,6 +110,8 @@ class CellTree:
 
     def run(self, inputs: Iterable[msgspec.Struct]) -> Released:
         """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""
+        if self.journal.storage_low and not self.gate.storage_low:  # the last commit found it out
+            self.gate = replace(self.gate, storage_low=True)
         named = [(message, input_id(message)) for message in inputs]
         self._seen = self.journal.seen({cause for _, cause in named if cause})
         for news, some in groupby(named, lambda pair: type(pair[0]) in _NEWS):

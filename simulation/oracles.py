@@ -317,7 +317,19 @@ class Oracles:
             self.demand(not live or working or fresh, "L2", f"{order_id} is not live any more")
         self._stops(world)
 
+    def _armed(self, world: World) -> None:
+        """Who is hedged and holds what has a stop-loss has it armed."""
+        stops = {(stop.group_id, stop.leg_id): stop for journal in world.journals() for stop in journal.rows(STOPS)}
+        for tag, record in self.groups.items():
+            held = self.held(tag, record.group) if record.outcome is GroupOutcome.HEDGED else {}
+            for leg in (leg for leg in record.group.legs if leg.stop_trigger and held.get(leg.leg_id, 0) > 0):
+                stop = stops.get((record.group_id, leg.leg_id))
+                armed = stop is not None and stop.status is StopStatus.ARMED
+                told = f"{record.group_id}/{leg.leg_id}: its stop-loss is {stop.status.value if stop else 'not there'}"
+                self.demand(armed, "I8", told)
+
     def _stops(self, world: World) -> None:
+        self._armed(world)
         for journal in world.journals():
             for stop in journal.rows(STOPS):
                 record = self.groups[group_tag(stop.group_id)]

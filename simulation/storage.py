@@ -48,11 +48,16 @@ class SimulatedJournal(MemoryJournal):
         fails = faults.strikes("F.storage.commit_fails")
         if fails and not faults.tape.coin("the failed commit is durable", 0.5):
             self.fail_commit(1, durable=False)
-        number = super().commit(turn)
+        try:
+            number = super().commit(turn)
+        except CommitUnknown:
+            storage.failed(self._path, turn)
+            raise
         storage.committed(self._path, turn)
         storage.point("commit, durable")
         if fails:
             self._unknown = True
+            storage.failed(self._path, turn)
             raise CommitUnknown("the commit failed after it had become durable")
         if faults.strikes("F.process.commit_after"):
             raise Died
@@ -92,6 +97,7 @@ class Storage:
     def __init__(self, base: SeededBase, faults: Faults, committed: Callable[[Path, Turn], None]) -> None:
         self.base, self.faults, self.committed = base, faults, committed
         self.disks: dict[Path, MemoryJournal] = {}
+        self.failed: Callable[[Path, Turn], None] = lambda _path, _turn: None  # told of commits that raise
         self.openings: list[tuple[Path, int, int, int, int]] = []  # epoch, turns before, pid, when
         self._full_until_ns = 0
         self._failing_until_ns: dict[Path, int] = {}
@@ -132,6 +138,10 @@ class Storage:
     def is_low(self) -> bool:
         """Whether some journal says that the system must be started again, since the disk was full."""
         return any(journal.storage_low for journal in self.disks.values())
+
+    def has_been_full(self, path: Path) -> bool:
+        """Whether the owner of this journal has met a full disk."""
+        return self.disks[path].storage_low
 
     def refuse_when_full(self) -> None:
         """Raises ``OSError``."""

@@ -7,15 +7,17 @@ durable, and at the alert log; never at what an actor believes.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decisions.effects import MS
 from decisions.groups.group_levels import naked_allowance
+from decisions.orders.working import RETRY_MS
 from domain.coverage import uncovered
 from domain.execution import Side
-from domain.groups import cell_of, group_part
-from messages.records import EscalationRecord, HedgeRecord, HedgeStatus
+from domain.groups import ENTRY_ROLES, cell_of, group_part
+from messages.records import EscalationRecord, HedgeRecord, HedgeStatus, IntentRecord, IntentStatus
 from simulation.oracles import Oracles
 from storage.port import Turn
 from storage.tables import ESCALATIONS
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 SECOND_NS = 999 * MS  # tokens are kept in whole milliseconds
 ARRIVALS = {"order_received": "submit", "cancel_received": "cancel"}  # the exchange notes a change by its outcome only
+TURNED_DOWN = frozenset({IntentStatus.REFUSED, IntentStatus.REJECTED})
 DELIVERY_NS = 10_000 * MS  # broker time within which an alert has arrived once all is well
 
 
@@ -44,6 +47,12 @@ class Watch:
         self.decided_ns: dict[tuple[str, str], int] = {}  # group and symbol -> when its last hedge was decided
         self.raised: set[str] = set()  # escalation ids
         self.numbers: dict[str, str] = {}  # client order id -> the exchange's number for it
+        self.failed: dict[Path, Turn] = {}  # journal -> the turn of its owner whose commit failed
+        self.intents: dict[str, IntentRecord] = {}  # by client order id, as they are durable
+        self.last: dict[Path, Turn] = {}  # journal -> the last turn that became durable
+        self.unread: dict[str, int] = {}  # orders that a turn decided whose commit failed -> its epoch
+        self.low: dict[Path, int] = {}  # journal -> the epoch whose owner found the disk full
+        self.is_low: Callable[[Path], bool] = lambda _path: False
         self.limits: dict[str, Any] = {}  # of the gateway that started last
         self.left: deque[int] = deque()  # when something left within the last second, whichever gateway sent it
         self.asked: Counter[tuple[str, str]] = Counter()  # what left and has not arrived: kind and id
@@ -62,10 +71,45 @@ class Watch:
         demand(turn.epoch == self.opened[path], "I17", f"{path.name}: a turn of epoch {turn.epoch} after a newer START")
         demand(turn.at_ns >= before_ns, "S12", f"{path.name}: a turn at {turn.at_ns} follows one at {before_ns}")
         self.clock_ns[path] = turn.at_ns
+        demand(
+            path not in self.failed or self.failed[path].epoch < turn.epoch,
+            "I16", f"{path.name}: a turn follows one whose commit failed, and nobody has read the journal again",
+        )  # fmt: skip
+        self.last[path] = turn
+        for intent in (record for record in turn.records if isinstance(record, IntentRecord)):
+            self._judge_decision(path, turn, intent)
+            self.intents[intent.client_order_id] = intent
+        if self.is_low(path):
+            self.low[path] = turn.epoch
         self.raised |= {record.escalation_id for record in turn.records if isinstance(record, EscalationRecord)}
         for record in turn.records:
             if isinstance(record, HedgeRecord):
                 self._judge_hedge(record, turn.at_ns)
+
+    def on_failed_commit(self, path: Path, turn: Turn) -> None:
+        """A commit raised; whether its turn is durable, only whoever opens the journal again may know (I16)."""
+        durable = self.last.get(path) is turn
+        self.failed[path] = turn
+        for record in turn.records:
+            if isinstance(record, IntentRecord) and (durable or record.client_order_id not in self.intents):
+                self.unread[record.client_order_id] = turn.epoch
+
+    def _judge_decision(self, path: Path, turn: Turn, intent: IntentRecord) -> None:
+        """A new order: not while the disk is full (I28), not at once after a refusal (R14), not for ever (L4)."""
+        order_id, demand = intent.client_order_id, self.oracles.demand
+        if order_id in self.intents:
+            return
+        if intent.role in ENTRY_ROLES:
+            full = self.low.get(path) == turn.epoch and not intent.cancel_requests
+            demand(not full, "I28", f"{order_id}: new risk although the disk is full")
+        others = [one for one in self.intents.values() if one.parent_id == intent.parent_id]
+        if others and all(one.status in TURNED_DOWN for one in others):
+            since_ns = intent.decided_ns - max(one.terminal_ns for one in others)
+            demand(since_ns >= RETRY_MS * MS, "R14", f"{order_id} is asked for {since_ns} ns after a refusal")
+        if intent.role in ENTRY_ROLES:
+            tried = sum(one.slice == intent.slice and one.sent_ns > 0 for one in others)
+            most = self.config.orders.max_attempts
+            demand(tried < most, "L4", f"{order_id}: {tried} attempts of its slice were made; {most} may be")
 
     def _judge_hedge(self, hedge: HedgeRecord, at_ns: int) -> None:
         """A hedge that is opened or raised is a decision; when one was raised, only its turn tells, or earlier."""
@@ -93,6 +137,9 @@ class Watch:
         if line.kind not in LEAVING:
             return
         self._judge_pace(line)
+        if line.kind == "submit":
+            read = self.unread.get(line.client_order_id) != line.epoch
+            demand(read, "I16", f"{line.client_order_id} leaves by the owner of a journal whose commit failed")
         demand(
             line.pid == self.gateways[-1], "I17", f"{line.client_order_id} leaves gateway {line.pid} after a newer one"
         )

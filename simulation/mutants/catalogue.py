@@ -17,7 +17,7 @@ MODULES: Final = (*SWITCHES, *BUGS)  # each has MUTANTS
 class Mutant(NamedTuple):
     """A bug that somebody could have written.  ``about``: what it does; ``breaks``: the ids that must notice it.
 
-    ``aim``: what a seed of a hunt does not draw (simulation/aims.py), where the bug shows under these circumstances only.
+    ``aim``: what a seed of a hunt does not draw (simulation/aims.py), where the bug shows in such circumstances only.
     """
 
     name: str
