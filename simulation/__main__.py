@@ -119,7 +119,7 @@ def shrink(
     if not result.violation:
         raise typer.BadParameter(f"seed {seed} does not fail")
     short = shortened(result, budget, mended=mended)
-    out.print(f"{len(result.draws)} choices became {len(short.choices)} that are not 0", markup=False)
+    out.print(f"{len(result.draws)} choices became {short.length} that are not 0", markup=False)
     out.print(f"{short.violation}: {short.text}", markup=False)
     if to is not None:
         short.write(to)

@@ -164,7 +164,7 @@ def _tables(out: Console, found: Sequence[Catch]) -> None:
     for catch in found:
         noticed = ", ".join(f"{name} {count}" for name, count in Counter(catch.noticed).most_common(3))
         seed = f"none of {catch.tried}" if catch.survived else str(catch.seed)
-        short = str(len(catch.short.choices)) if catch.short else ""
+        short = str(catch.short.length) if catch.short else ""
         table.add_row(catch.mutant, " ".join(catch.breaks), seed, noticed, f"{catch.rate:.1%}", short)
     out.print(table)
     table = Table("invariant", "bugs that it noticed", title="What notices what (M3)")

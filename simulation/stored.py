@@ -1,10 +1,12 @@
 """Tapes that failed once, made short and kept: ``tests/seeds/<name>.json``.
 
-Of a tape only the choices that are not 0 are written, by their places: a short story is a short file.
+Of a tape only the choices that are not 0 are written: a short story is a short file.  They are written by their labels,
+so that the story outlives a world that learns to draw something else in between.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -22,14 +24,16 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str  # how
     mended: str = ""  # what was wrong
     planted: str = ""
-    choices: dict[int, int]  # place on the tape -> what was drawn there; 0 everywhere else
+    choices: dict[str, dict[int, int]]  # label -> how many of it came before -> what was drawn; 0 everywhere else
 
     def tape(self) -> Tape:
         """To run it again."""
-        draws = [0] * (max(self.choices, default=-1) + 1)
-        for place, drawn in self.choices.items():
-            draws[place] = drawn
-        return Tape(recorded=draws)
+        return Tape(told=self.choices)
+
+    @property
+    def length(self) -> int:
+        """How many choices are not 0."""
+        return sum(map(len, self.choices.values()))
 
     def write(self, path: Path) -> None:
         """Keep it; raises ``OSError``."""
@@ -41,15 +45,26 @@ def read(path: Path) -> Stored:
     return msgspec.json.decode(path.read_bytes(), type=Stored)
 
 
+def _by_label(tape: Tape) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    times: Counter[str] = Counter()
+    for label, drawn in zip(tape.labels, tape.drawn, strict=True):
+        if drawn:
+            found.setdefault(label, {})[times[label]] = drawn
+        times[label] += 1
+    return found
+
+
 def shortened(failed: Result, budget: int, *, mended: str = "", planted: str = "") -> Stored:
     """The tape of a run that failed, cut and set to 0 as far as the same invariant breaks, in ``budget`` more runs."""
     draws = shrink(failed.draws, lambda some: run_tape(Tape(recorded=some)).violation == failed.violation, budget)
-    final = run_tape(Tape(recorded=draws))
+    tape = Tape(recorded=draws)
+    final = run_tape(tape)
     return Stored(
         seed=failed.seed,
         violation=final.violation,
         text=final.text,
         mended=mended,
         planted=planted,
-        choices={place: drawn for place, drawn in enumerate(draws) if drawn},
+        choices=_by_label(tape),
     )

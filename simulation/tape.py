@@ -6,6 +6,7 @@ set to 0 or cut off: behind its recorded end every draw is 0.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
@@ -16,16 +17,25 @@ UNIT = 1 << 20  # the resolution of a draw between 0 and 1
 class Tape:
     """Either filled by ``seed`` as it is drawn from, or ``recorded`` before; what was drawn is in :attr:`drawn`.
 
+    A recorded tape is known by places, or ``told`` by labels: what the first, second, … draw of each label was.  The
+    latter outlives that the world learns to draw something else in between.
+
     Draws with a label of ``aim`` have its value instead: the number that is drawn, or the choice that is picked.  It is
     written down like any other, so that the recorded tape tells the same story without the aim.
     """
 
     def __init__(
-        self, seed: int | None = None, recorded: Sequence[int] = (), aim: Mapping[str, Any] | None = None
+        self,
+        seed: int | None = None,
+        recorded: Sequence[int] = (),
+        aim: Mapping[str, Any] | None = None,
+        told: Mapping[str, Mapping[int, int]] | None = None,
     ) -> None:
         self._random = None if seed is None else Random(seed).random  # noqa: S311 - repeatable, not secret
         self._recorded = recorded
         self._aim = aim or {}
+        self._told = told
+        self._times: Counter[str] = Counter()
         self.drawn: list[int] = []
         self.labels: list[str] = []
         self.corners: dict[str, set[str]] = {}  # what of each choice of a scenario was tried
@@ -39,6 +49,9 @@ class Tape:
             value = int(self._aim[label]) % choices
         elif self._random is not None:
             value = int(self._random() * choices)
+        elif self._told is not None:
+            value = self._told.get(label, {}).get(self._times[label], 0) % choices
+            self._times[label] += 1
         else:
             place = len(self.drawn)
             value = self._recorded[place] % choices if place < len(self._recorded) else 0
