@@ -9,6 +9,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from time import perf_counter
 
+from actors.stack_room import call_with_room
 from benchmarks.cell import BATCH, Cell
 from benchmarks.workload import Broker, Order
 from messages import wire
@@ -27,7 +28,8 @@ def reports_per_second(path: Path, cells: int, groups: int) -> float:
     barrier, lines, children = context.Barrier(cells), [], []
     for number in range(cells):
         line, other = context.Pipe()
-        child = context.Process(target=_work, args=(path.with_name(f"cell-{number}.db"), groups, barrier, other))
+        journal = path.with_name(f"cell-{number}.db")
+        child = context.Process(target=call_with_room, args=(_work, journal, groups, barrier, other))
         child.start()
         other.close()
         lines.append(line)

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from actors.stack_room import call_with_room, with_room
+
 ROOT = Path(__file__).resolve().parent.parent
 RIVALS_PYTHON = ROOT / ".venv/bench/bin/python"  # where `make bench` puts the rivals' libraries
 RIVAL_TIMEOUT_S = 300.0
@@ -104,7 +106,7 @@ def measure(figure: Figure, rounds: int, told: Callable[[str], None]) -> list[Me
             gc.collect()
             with tempfile.TemporaryDirectory(prefix="legkeeper-bench-", dir="/var/tmp") as place:
                 try:
-                    found = contender.run(Path(place) / "cell-0.db")
+                    found = with_room(contender.run)(Path(place) / "cell-0.db")
                 except NotHere as reason:
                     missing[contender.name] = str(reason)
                     continue
@@ -142,9 +144,10 @@ def judged(figure: Figure, results: Mapping[str, list[dict[str, float]]], missin
 
 
 def in_a_process_of_its_own(what: Callable[..., R], path: Path, *arguments: int) -> R:
-    """The same in a new process, whose memory nothing else has grown."""
+    """The same in a new process, whose memory nothing else has grown, and whose stack has room."""
     with get_context("spawn").Pool(1) as pool:
-        return pool.apply(what, (path, *arguments))
+        found: R = pool.apply(call_with_room, (what, path, *arguments))
+        return found
 
 
 def rival(name: str, path: Path, groups: int, size: int, most: int) -> float:
