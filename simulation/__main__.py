@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +25,7 @@ from simulation.run import Result, run_seed, run_tape
 from simulation.stored import read, shortened
 from simulation.story import Story
 from simulation.tape import Tape
+from simulation.totals import PER, Totals
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 out, err = Console(), Console(stderr=True)
@@ -35,6 +35,14 @@ app.command()(crashes)
 app.command()(disk)
 app.command()(kill_campaign)
 app.command()(nightly)
+
+
+class Document(msgspec.Struct, kw_only=True):
+    """What ``run --json`` prints."""
+
+    seeds: tuple[int, int]  # the last one not included
+    totals: Totals
+    untried: list[str]
 
 
 @app.command()
@@ -49,43 +57,26 @@ def run(
     """Run seeds; exit status 1 when an invariant was violated in any."""
     first, last = _range(seeds)
     only = _only(faults)
-    struck: Counter[str] = Counter()
-    checks: Counter[str] = Counter()
-    failed: list[Result] = []
-    corners: dict[str, set[str]] = defaultdict(set)
-    offered: dict[str, set[str]] = defaultdict(set)
-    steps = 0
+    totals = Totals()
     bar = Progress(TextColumn("seeds"), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
     with bar:
         task = bar.add_task("seeds", total=last - first)
         for result in _results(range(first, last), only, workers):
             bar.advance(task)
-            struck.update(result.struck)
-            checks.update(result.checks)
-            for label, tried in result.corners.items():
-                corners[label] |= tried
-                offered[label] |= set(result.offered[label])
-            steps += result.steps
+            totals.take(result)
             if result.violation:
-                failed.append(result)
-                bar.console.print(f"seed {result.seed}: {result.violation}: {result.text}", markup=False)
+                line = f"seed {result.seed}: {result.violation}: {result.text}"
+                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
                 if not keep_going:
                     break
-    untried = [f"{label}: {left}" for label in sorted(offered) for left in sorted(offered[label] - corners[label])]
-    untried += [f"{name} never struck" for name in CATALOGUE if not struck[name]] if not faults else []
+    untried = totals.untried(faults=only is None)
     if as_json:
-        document = {
-            "seeds": [first, last],
-            "violations": [{"seed": r.seed, "invariant": r.violation, "text": r.text} for r in failed],
-            "steps": steps, "untried": untried, "faults": dict(struck), "checks": dict(checks),
-        }  # fmt: skip
-        out.print_json(msgspec.json.encode(document).decode())
+        out.print_json(msgspec.json.encode(Document(seeds=(first, last), totals=totals, untried=untried)).decode())
     else:
-        _tables(struck, checks)
+        _tables(totals)
         for line in untried:
             out.print(f"never tried: {line}", markup=False)
-        out.print(f"{last - first} seeds, {steps} steps, {len(failed)} violations")
-    raise typer.Exit(1 if failed or (every_corner and untried) else 0)
+    raise typer.Exit(1 if totals.violations or (every_corner and untried) else 0)
 
 
 @app.command()
@@ -172,14 +163,18 @@ def _stored(path: Path) -> Tape:
         raise typer.BadParameter(f"{path} is no stored tape: {error}") from None
 
 
-def _tables(struck: Counter[str], checks: Counter[str]) -> None:
-    table = Table("fault", "struck", title="Faults")
-    for name in CATALOGUE:
-        table.add_row(name, str(struck[name]))
+def _tables(totals: Totals) -> None:
+    table = Table("fault", "hits", f"in {PER:,} seeds", "what it does", title="Faults")
+    for name, hits, often in totals.hits():
+        table.add_row(name, str(hits), f"{often:,.0f}", CATALOGUE[name].about)
     out.print(table)
     table = Table("invariant", "checks", title="Invariants")
-    for name, count in sorted(checks.items()):
+    for name, count in sorted(totals.checks.items()):
         table.add_row(name, str(count))
+    out.print(table)
+    table = Table("what", "aim", "here", title="Numbers")
+    for row in totals.numbers():
+        table.add_row(*row)
     out.print(table)
 
 

@@ -1,5 +1,6 @@
 """``python -m simulation nightly``: everything that takes hours, step by step, and a summary that grows.
 
+The summary begins with the numbers that are aimed at.  A choice or a fault that no seed of the night tried fails it.
 Steps that have been done are not done again: a night that was broken off is gone on with by the same command, and a
 fresh one begins in another directory (``--to``).  The seeds come last, in blocks, until the time is up.
 """
@@ -17,6 +18,8 @@ import msgspec
 import typer
 from rich.console import Console
 
+from simulation.totals import PER, Totals, markdown
+
 BLOCK: Final = 2_000  # seeds in a step
 CYCLES: Final = 1_000
 STEPS: Final = (  # name, and what `python -m simulation` is given
@@ -24,6 +27,7 @@ STEPS: Final = (  # name, and what `python -m simulation` is given
     ("crashes", ("crashes", "--json")),
     ("pairs and triples", ("crashes", "--pairs", "--triples", "200", "--json")),
     ("safeguards switched off", ("switch-off",)),
+    ("planted bugs", ("mutants", "--json")),
     ("kill campaign", ("kill-campaign", "--cycles", str(CYCLES), "--to", "{to}/kill-campaign")),
 )
 out = Console()
@@ -45,19 +49,33 @@ class Night(msgspec.Struct):
     began: str
     steps: list[Step] = []
     next_seed: int = 0
+    totals: Totals = msgspec.field(default_factory=Totals)
+    sweeps: dict[str, dict[str, int]] = {}  # by step: what its numbers are called, and what they came to
+
+    @property
+    def failures(self) -> list[str]:
+        """Why this night is no success, in words; empty when it is one."""
+        found = [f"{step.name} ended with status {step.status}" for step in self.steps if step.status]
+        return found + [f"never tried: {what}" for what in self.totals.untried() if self.totals.seeds]
 
     def markdown(self) -> str:
         """For a person."""
         failed = [step for step in self.steps if step.status]
+        rows = self.totals.numbers() if self.totals.seeds else []
+        for name, counts in self.sweeps.items():
+            rows += [(f"{name}: {what}", "", f"{count:,}") for what, count in counts.items()]
+        done = ((step.name, step.status, f"{step.seconds / 60:.1f}") for step in self.steps)
+        hits = ((name, f"{count:,}", f"{often:,.0f}") for name, count, often in self.totals.hits())
         lines = [
             f"# Night of {self.began}",
             "",
             f"{len(self.steps)} steps, {self.next_seed} seeds, {len(failed)} steps failed.",
             "",
-            "| step | exit status | minutes |",
-            "|---|---|---|",
-            *(f"| {step.name} | {step.status} | {step.seconds / 60:.1f} |" for step in self.steps),
+            *markdown(("what", "aim", "tonight"), rows),
+            *(f"- {failure}" for failure in self.failures),
             "",
+            *markdown(("step", "exit status", "minutes"), done),
+            *(markdown(("fault", "hits", f"in {PER:,} seeds"), hits) if self.totals.seeds else ()),
         ]
         for step in failed:
             lines += [f"## {step.name}", "", f"`{step.command}`", "", "```", step.tail, "```", ""]
@@ -82,7 +100,7 @@ def nightly(
         night.next_seed = last
         _do(night, to, f"seeds {first} to {last}", ["run", "--seeds", f"{first}:{last}", "--json"])
     out.print(night.markdown(), markup=False, highlight=False)
-    raise typer.Exit(1 if any(step.status for step in night.steps) else 0)
+    raise typer.Exit(1 if night.failures else 0)
 
 
 def _night(to: Path) -> Night:
@@ -96,12 +114,53 @@ def _do(night: Night, to: Path, name: str, words: list[str]) -> None:
     out.print(f"{name} …", highlight=False)
     began = time.monotonic()
     command = [sys.executable, "-m", "simulation", *words]
-    log = to / f"{name.replace(' ', '-')}.log"
-    with log.open("wb") as file:
-        status = subprocess.run(command, check=False, stdout=file, stderr=subprocess.STDOUT).returncode
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+    path = to / f"{name.replace(' ', '-')}.log"
+    beside = path.with_suffix(".err")
+    with path.open("wb") as said, beside.open("wb") as complained:
+        status = subprocess.run(command, check=False, stdout=said, stderr=complained).returncode
+    text = path.read_text(errors="replace")
+    tail = "\n".join([*beside.read_text(errors="replace").splitlines(), *text.splitlines()][-40:])
     night.steps.append(Step(name, " ".join(["python", *command[1:]]), status, time.monotonic() - began, tail))
+    count(night, name, words[0], text)
     fresh = to / "summary.new"
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(night)) + b"\n")
     fresh.replace(to / "summary.json")
     (to / "summary.md").write_text(night.markdown())
+
+
+class Seeds(msgspec.Struct):
+    """Of what ``run --json`` prints."""
+
+    totals: Totals
+
+
+class Swept(msgspec.Struct):
+    """Of what ``crashes --json`` prints: by story, how many runs of each kind, and which failed."""
+
+    runs: dict[str, dict[str, int]]
+    failures: list[msgspec.Raw]
+
+
+class Hunted(msgspec.Struct):
+    """Of what ``mutants --json`` prints."""
+
+    mutants: list[msgspec.Raw]
+    survivors: list[str]
+
+
+def count(night: Night, name: str, command: str, text: str) -> None:
+    """Take the numbers of a step into the summary; one that said none has failed, as its status tells."""
+    try:
+        match command:
+            case "run":
+                night.totals.add(msgspec.json.decode(text, type=Seeds).totals)
+            case "crashes":
+                swept = msgspec.json.decode(text, type=Swept)
+                kinds = sorted({kind for counts in swept.runs.values() for kind in counts})
+                sums = {f"{kind} runs": sum(counts.get(kind, 0) for counts in swept.runs.values()) for kind in kinds}
+                night.sweeps[name] = {**sums, "violations": len(swept.failures)}
+            case "mutants":
+                hunted = msgspec.json.decode(text, type=Hunted)
+                night.sweeps[name] = {"bugs": len(hunted.mutants), "survivors": len(hunted.survivors)}
+    except msgspec.DecodeError:
+        return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,8 +25,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     violation: str
     text: str
     also: tuple[str, ...]  # all invariants of the audit that do not hold, where the run came to its rest
-    steps: int
-    events: int
+    steps: int  # letters that processes handled
+    events: int  # those, timers, bytes on the wire, and what the exchange noted
+    cpu_s: float
     virtual_s: float
     draws: tuple[int, ...]
     digest: str  # of everything that was said, became durable, and happened at the exchange
@@ -42,6 +44,7 @@ def run_tape(
     look: Callable[[World], object] = lambda _world: None,
 ) -> Result:
     """One world on this tape; ``look`` may listen to it."""
+    began_s = time.process_time()
     world = World(tape, swarm(tape, only))
     look(world)
     violation = text = ""
@@ -55,7 +58,8 @@ def run_tape(
         text=text,
         also=tuple(broken(world)) if violation and world.at_rest else (),
         steps=world.base.steps,
-        events=len(world.truth),
+        events=world.base.steps + world.schedule.count + len(world.truth),
+        cpu_s=time.process_time() - began_s,
         virtual_s=world.schedule.monotonic(),
         draws=tuple(tape.drawn),
         digest=world.digest(),

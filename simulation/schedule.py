@@ -11,17 +11,20 @@ MS = 1_000_000
 
 
 class Schedule:
-    """Callbacks in the order of their times, first come first served among equals.  ``now_ns`` starts at one second."""
+    """Callbacks in the order of their times, first come first served among equals.  ``now_ns`` starts at one second.
+
+    ``count``: how many there were.
+    """
 
     def __init__(self) -> None:
         self.now_ns = SECOND_NS
         self._due: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
-        self._count = 0
+        self.count = 0
 
     def at(self, at_ns: int, callback: Callable[..., object], *args: Any) -> None:
         """Call back at this time, or now when it is past."""
-        self._count += 1
-        heapq.heappush(self._due, (max(at_ns, self.now_ns), self._count, callback, args))
+        self.count += 1
+        heapq.heappush(self._due, (max(at_ns, self.now_ns), self.count, callback, args))
 
     def call_later(self, delay: float, callback: Callable[..., object], /, *args: Any) -> None:
         """The same in seconds from now, as an event loop says it."""

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from simulation.__main__ import app
-from simulation.nightly import STEPS, Night
+from simulation.nightly import STEPS, Night, count
+from simulation.totals import Totals
 
 FINE = ("fine", ("crashes", "--scenario", "vertical_entry", "--at", "none"))
 BROKEN = ("broken", ("crashes", "--scenario", "nobody"))
@@ -23,6 +24,7 @@ def night_of(to: Path, hours: str) -> tuple[int, Night]:
 def test_a_night_that_was_broken_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulation.nightly.BLOCK", 1)
     monkeypatch.setattr("simulation.nightly.STEPS", (FINE,))
+    monkeypatch.setattr(Totals, "untried", lambda _self: [])  # so few seeds have not tried everything
     status, night = night_of(tmp_path, "0.0002")
     assert (status, [step.name for step in night.steps if step.name == "fine"]) == (0, ["fine"])
     monkeypatch.setattr("simulation.nightly.STEPS", (FINE, BROKEN))
@@ -37,3 +39,33 @@ def test_a_night_that_was_broken_off_is_gone_on_with(tmp_path: Path, monkeypatch
 def test_every_step_is_a_command_that_there_is(name: str, words: tuple[str, ...]) -> None:
     told = CliRunner().invoke(app, [words[0], "--help"])
     assert told.exit_code == 0, name
+
+
+def test_the_summary_tells_the_numbers_that_are_aimed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    night = Night("tonight")
+    told = CliRunner().invoke(app, ["run", "--seeds", "0:2", "--workers", "1", "--json"])
+    count(night, "seeds 0 to 2", "run", told.stdout)
+    words = ["crashes", "--scenario", "vertical_entry", "--firsts-most", "1", "--workers", "1", "--json"]
+    count(night, "crashes", "crashes", CliRunner().invoke(app, words).stdout)
+    count(night, "planted bugs", "mutants", '{"mutants": [{}, {}], "survivors": ["a"]}')
+    count(night, "broken", "crashes", "no such story")
+    text = night.markdown()
+    for row in (
+        "| seeds without a violation | 200,000 | 2 of 2 |",
+        "| seeds that ran twice and diverged | 0 | 0 of 1 |",
+        "| crashes: single runs |  | 1 |",
+        "| planted bugs: survivors |  | 1 |",
+    ):
+        assert row in text
+    assert any(line.startswith("- never tried: F.") for line in text.splitlines())
+    assert night.failures, "so few seeds have not tried everything"
+
+
+def test_totals_add_up_and_tell_what_was_never_tried() -> None:
+    both = Totals(seeds=500, faults={"F.wire.cut": 2}, tried={"cells": {"1"}}, offered={"cells": {"1", "2"}})
+    assert "cells: 2" in both.untried()
+    assert "F.wire.cut never struck" not in both.untried()
+    both.add(Totals(seeds=500, faults={"F.wire.cut": 1}, tried={"cells": {"2"}}, offered={"cells": {"1", "2"}}))
+    assert "cells: 2" not in both.untried()
+    assert ("F.wire.cut", 3, 3.0) in both.hits()
