@@ -173,7 +173,7 @@ class SimulatedMachine(Machine):
         return sorted(path for path in disks if path.parent == Path(directory) and path.stem.startswith("cell-"))
 
     def follow_journal(self, path: Path) -> Follower:
-        return DiskFollower(self.storage.disks, path)
+        return DiskFollower(self.storage, path)
 
     def replace(self, path: Path, content: bytes) -> None:
         """The reports that a person may look at: nobody does."""

@@ -74,14 +74,16 @@ class SimulatedJournal(MemoryJournal):
 class DiskFollower:
     """Reads along in the journal on a simulated disk, by its bytes (:class:`storage.follower.LogFollower`)."""
 
-    def __init__(self, disks: dict[Path, MemoryJournal], path: Path) -> None:
-        self._disks, self._path, self._head = disks, path, EMPTY
+    def __init__(self, storage: Storage, path: Path) -> None:
+        self._storage, self._path, self._head = storage, path, EMPTY
 
     def read(self) -> list[Record]:
         found: list[Record] = []
-        head, turns = self._head, self._disks[self._path].turns()
+        head, turns = self._head, self._storage.disks[self._path].turns()
         if head.turn and (len(turns) < head.turn or turns[head.turn - 1].head != head):
             raise JournalReplaced(f"{self._path} is not the log that was read before")
+        if not turns and self._storage.is_spoiled(self._path):
+            raise JournalError(f"{self._path}: the file is empty")
         for turn in turns[head.turn :]:
             if not turn.continues(head):
                 raise JournalError(f"{self._path}: the hash chain is broken at turn {turn.turn}")
@@ -171,6 +173,10 @@ class Storage:
         """The living process that has this journal open."""
         held = self.disks[path]
         return next((one for one in self.base.processes.values() if held in one.journals), None)
+
+    def is_spoiled(self, path: Path) -> bool:
+        """Whether this file is not what was written."""
+        return path in self._copies
 
     def spoil(self, path: Path, *, cut: bool) -> bool:
         """A bit of this log flips, or its beginning is lost; whether there was any.  Its owner must be dead."""

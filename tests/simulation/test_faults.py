@@ -60,3 +60,8 @@ def test_a_tenth_of_the_seeds_is_spared_and_every_fault_is_on_in_some_and_off_in
 def test_a_tape_of_zeros_switches_nothing_on() -> None:
     assert swarm(Tape()) == {}
     assert swarm(Tape(recorded=[1])) == {}
+
+
+def test_the_documentation_names_every_fault() -> None:
+    told = (Path(__file__).resolve().parents[2] / "docs" / "simulation.md").read_text()
+    assert [name for name in CATALOGUE if f"`{name}`" not in told] == []
