@@ -9,18 +9,15 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from config.errors import PlanError, nearest, read_text
+from config.values import WrongValue, flag, one_of, price
 from domain.execution import Side
 from domain.groups import Plan, PlanGroupStop, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import canonical_symbol
-from domain.money import parse_price
 from domain.plans import shape_problems
-
-E = TypeVar("E", bound=Enum)
 
 
 def load_plan(path: Path) -> Plan:
@@ -67,13 +64,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-class _Wrong(Exception):
-    """What a value must be instead."""
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _Wrong("text")
+        raise WrongValue("text")
     return value.strip()
 
 
@@ -83,45 +76,19 @@ def _symbol(value: Any) -> str:
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise _Wrong("a whole number of at least 1")
+        raise WrongValue("a whole number of at least 1")
     return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Wrong("true or false")
-    return value
-
-
-def _price(value: Any) -> int:
-    try:
-        price = parse_price(value)
-    except ValueError:
-        price = 0
-    if price <= 0:
-        raise _Wrong("a price above 0 with at most four decimals, such as 12.35")
-    return price
-
-
-def _one_of(kind: type[E]) -> Callable[[Any], E]:
-    def read(value: Any) -> E:
-        for member in kind:
-            if member.value == value:
-                return member
-        raise _Wrong(" or ".join(repr(member.value) for member in kind))
-
-    return read
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise _Wrong("a list of tables")
+        raise WrongValue("a list of tables")
     return value
 
 
 def _one_table(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise _Wrong("a table")
+        raise WrongValue("a table")
     return value
 
 
@@ -137,25 +104,25 @@ _PLAN = {
     "quantity": _Key(_count),
     "legs": _Key(_rows),
     "strategy": _Key(_text, "custom"),
-    "policy": _Key(_one_of(Policy), Policy.COMPLETE),
-    "allow_naked": _Key(_flag, False),
+    "policy": _Key(one_of(Policy), Policy.COMPLETE),
+    "allow_naked": _Key(flag, False),
     "stops": _Key(_rows, []),
     "stop": _Key(_one_table, None),
 }
 _LEG = {
     "leg_id": _Key(_text, ""),
     "symbol": _Key(_symbol),
-    "side": _Key(_one_of(Side)),
+    "side": _Key(one_of(Side)),
     "ratio": _Key(_count, 1),
-    "limit_price": _Key(_price, 0),
+    "limit_price": _Key(price, 0),
 }
 _STOP = {
     "leg_id": _Key(_text),
-    "trigger_price": _Key(_price),
-    "trigger_on": _Key(_one_of(TriggerOn), TriggerOn.LAST),
+    "trigger_price": _Key(price),
+    "trigger_on": _Key(one_of(TriggerOn), TriggerOn.LAST),
 }
 
-_GROUP_STOP = {"max_loss": _Key(_price), "judged_on": _Key(_one_of(TriggerOn), TriggerOn.MID)}
+_GROUP_STOP = {"max_loss": _Key(price), "judged_on": _Key(one_of(TriggerOn), TriggerOn.MID)}
 
 
 def _plan(document: Any, problems: list[str]) -> Plan:
@@ -184,7 +151,7 @@ def _table(where: str, row: Mapping[str, Any], keys: Mapping[str, _Key], problem
         if name in row:
             try:
                 found[name] = key.read(row[name])
-            except _Wrong as wrong:
+            except WrongValue as wrong:
                 problems.append(f"{where}{name} = {_shown(row[name])} is not allowed; it must be {wrong}")
         elif key.otherwise is ...:
             problems.append(f"missing key {where}{name}")

@@ -14,40 +14,30 @@ from typing import Any, NamedTuple
 import msgspec
 
 from config.errors import nearest
+from config.values import WrongValue, flag, one_of, price
 from domain.instruments import canonical_symbol
-from domain.money import parse_price, to_decimal
+from domain.money import to_decimal
 from domain.plans import MAX_QUANTITY
 from domain.strategies import STRATEGY_NAME, StrategyRules
 from domain.verticals import VerticalKind
 
 
-class _Wrong(Exception):
-    """What a value must be instead."""
-
-
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not STRATEGY_NAME.fullmatch(value):
-        raise _Wrong("1 to 32 letters, digits, '_' or '-'")
+        raise WrongValue("1 to 32 letters, digits, '_' or '-'")
     return value
-
-
-def _kind(value: Any) -> VerticalKind:
-    for kind in VerticalKind:
-        if kind.value == value:
-            return kind
-    raise _Wrong("one of " + ", ".join(kind.value for kind in VerticalKind))
 
 
 def _underlying(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > 64:
-        raise _Wrong("the underlying's symbol")
+        raise WrongValue("the underlying's symbol")
     return canonical_symbol(value)
 
 
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise _Wrong(f"a whole number from {low:,} to {high:,}")
+            raise WrongValue(f"a whole number from {low:,} to {high:,}")
         return value
 
     return read
@@ -56,20 +46,10 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
 def _number(low: float, high: float) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise _Wrong(f"a number from {low:g} to {high:g}")
+            raise WrongValue(f"a number from {low:g} to {high:g}")
         return float(value)
 
     return read
-
-
-def _price(value: Any) -> int:
-    try:
-        price = parse_price(value)
-    except ValueError:
-        price = 0
-    if price <= 0:
-        raise _Wrong("a price above 0 with at most four decimals, such as 0.50")
-    return price
 
 
 def _clock(value: Any) -> str:
@@ -78,13 +58,7 @@ def _clock(value: Any) -> str:
             return time.fromisoformat(value).strftime("%H:%M")
     except ValueError:
         pass
-    raise _Wrong("a time of the day such as '15:30'")
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Wrong("true or false")
-    return value
+    raise WrongValue("a time of the day such as '15:30'")
 
 
 class Key(NamedTuple):
@@ -96,19 +70,19 @@ class Key(NamedTuple):
 
 KEYS: Mapping[str, Key] = {
     "name": Key(_name, "its name; its groups are called NAME.1, NAME.2, …"),
-    "kind": Key(_kind, "bull_put, bear_call (for a credit), bull_call or bear_put (for a debit)"),
+    "kind": Key(one_of(VerticalKind), "bull_put, bear_call (for a credit), bull_call or bear_put (for a debit)"),
     "underlying": Key(_underlying, "the underlying's symbol as the broker lists it"),
     "quantity": Key(_whole(1, MAX_QUANTITY), "units of each leg; whole lots"),
     "short_distance_pct": Key(
         _number(0.01, 90.0), "short strike: the nearest one so many per cent out of the money, or further"
     ),
     "short_delta": Key(_number(0.01, 0.5), "or: the nearest one whose delta is at most this"),
-    "width": Key(_price, "distance of the two strikes, in currency units"),
+    "width": Key(price, "distance of the two strikes, in currency units"),
     "width_strikes": Key(_whole(1, 100), "or: in strikes of the chain"),
     "min_days": Key(_whole(0, 3_650), "expiry: the nearest one with at least so many days to go"),
     "max_days": Key(_whole(0, 3_650), "and at most so many"),
-    "min_credit": Key(_price, "enter only for at least this credit per unit (credit kinds)"),
-    "max_debit": Key(_price, "enter only for at most this debit per unit (debit kinds)"),
+    "min_credit": Key(price, "enter only for at least this credit per unit (credit kinds)"),
+    "max_debit": Key(price, "enter only for at most this debit per unit (debit kinds)"),
     "profit_target_pct": Key(
         _number(1.0, 100.0), "close when so much of the maximum profit is earned; of a credit kind that is the credit"
     ),
@@ -121,12 +95,12 @@ KEYS: Mapping[str, Key] = {
     "max_adjustments": Key(_whole(0, 100), "so often it is rolled further out; then an adjustment only closes"),
     "exit_days_before_expiry": Key(_whole(0, 3_650), "close so many days before expiry"),
     "exit_time": Key(_clock, "from this time of that day on, by the clocks of `broker.calendar`"),
-    "re_enter": Key(_flag, "enter anew after a vertical was closed"),
+    "re_enter": Key(flag, "enter anew after a vertical was closed"),
     "retry_ms": Key(
         _whole(100, 86_400_000), "pause after a failed attempt to enter; it doubles, up to 64 times (broker)"
     ),
     "max_tries": Key(_whole(1, 1_000), "failed attempts in a row, after which it gives up and a person is told"),
-    "enabled": Key(_flag, "false: enter nothing; what is open is still watched and closed by the rules"),
+    "enabled": Key(flag, "false: enter nothing; what is open is still watched and closed by the rules"),
 }
 PRICES = frozenset({"width", "min_credit", "max_debit"})
 OPTIONAL = PRICES | {"short_distance_pct", "short_delta", "width_strikes"}
@@ -153,7 +127,7 @@ def _read(number: int, table: Mapping[str, Any], problems: list[str]) -> Strateg
         if key in table:
             try:
                 values[key] = entry.read(table[key])
-            except _Wrong as rule:
+            except WrongValue as rule:
                 wrong.append(f"{where}: {key} = {table[key]!r} is not allowed; it must be {rule}")
         elif _FIELDS[key].required:
             wrong.append(f"{where}: missing key {key}: {entry.meaning}")

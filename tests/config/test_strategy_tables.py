@@ -66,7 +66,7 @@ def test_the_reference_page_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("bull_put", "iron_fly"), "kind = 'iron_fly' is not allowed; it must be one of bull_put, bear_call"),
+        (("bull_put", "iron_fly"), "kind = 'iron_fly' is not allowed; it must be 'bull_put' or 'bear_call'"),
         (("width = 5", "widht = 5"), "unknown key widht; did you mean width?"),
         (("width = 5", ""), "give one of width and width_strikes, not both"),
         (("width = 5", "width = 5\nwidth_strikes = 1"), "give one of width and width_strikes, not both"),
