@@ -16,7 +16,7 @@ from decisions.groups.group_levels import naked_allowance
 from decisions.orders.working import RETRY_MS
 from domain.coverage import uncovered
 from domain.execution import Side
-from domain.groups import ENTRY_ROLES, cell_of, group_part
+from domain.groups import ENTRY_ROLES, Role, cell_of, group_part
 from messages.records import EscalationRecord, HedgeRecord, HedgeStatus, IntentRecord, IntentStatus
 from simulation.oracles import Oracles
 from storage.port import Turn
@@ -103,6 +103,8 @@ class Watch:
             full = self.low.get(path) == turn.epoch and not intent.cancel_requests
             demand(not full, "I28", f"{order_id}: new risk although the disk is full")
         others = [one for one in self.intents.values() if one.parent_id == intent.parent_id]
+        if intent.role is not Role.STOP_LIMIT:  # of what is obtained, another slice may have been released meanwhile
+            others = [one for one in others if one.slice == intent.slice]
         if others and all(one.status in TURNED_DOWN for one in others):
             since_ns = intent.decided_ns - max(one.terminal_ns for one in others)
             demand(since_ns >= RETRY_MS * MS, "R14", f"{order_id} is asked for {since_ns} ns after a refusal")

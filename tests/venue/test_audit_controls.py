@@ -100,6 +100,14 @@ def test_E2_a_quote_that_ended_longer_ago_than_the_gateway_may_go_by_excuses_not
     assert problem.startswith("E2: nothing was quoted")
 
 
+def test_E2_an_order_from_which_the_market_moved_away_is_judged_by_what_it_was_decided_by(story: Story) -> None:
+    story.plan()
+    story.send(story.decide("E", "long", 5, price=49_000, reference_price=48_500))
+    assert story.findings()["I25"].problems == []
+    story.send(story.decide("E", "long", 5, slice_no=1, price=59_000, reference_price=48_500))
+    assert "E2: 46500 beyond 12500" in story.findings()["I25"].problems[0]
+
+
 def test_E17_a_contract_that_has_expired(story: Story) -> None:
     story.plan()
     story.wait(30 * 86_400)

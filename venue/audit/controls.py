@@ -59,8 +59,9 @@ def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
     """I25.  A case is one order that arrived, under one control.
 
     E1 size and notional, E2 collar (twice as wide: the gateway's reference may be older than the exchange's quote, and
-    outlive it), E3 no id twice unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a
-    second with the reserve kept for repairs, E9 nothing new while killed, E17 lots, ticks, freeze quantity, expiry.
+    outlive it; or once around what the decision went by, when the market has moved away meanwhile), E3 no id twice
+    unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a second with the reserve kept for
+    repairs, E9 nothing new while killed, E17 lots, ticks, freeze quantity, expiry.
     """
     found = Finding(name="I25", title="the pre-trade controls hold on what arrived")
     judged: Counter[str] = Counter()
@@ -120,9 +121,15 @@ def _collar(case: Case) -> str:
     reference, times = (terms.trigger_price, 1) if terms.trigger_price else (case.reference, 2)
     if not reference:
         return "" if case.left.role not in ENTRY_ROLES or case.ask or case.bid else "nothing was quoted"
-    width = max(round(reference * case.limits["price_collar_pct"] / 100), from_float(case.limits["price_collar_floor"]))
-    beyond = sign * (terms.price - reference)
-    return f"{beyond} beyond {reference}; expected at most {times * width}" if beyond > times * width else ""
+    beyond, most = sign * (terms.price - reference), times * _collar_width(case, reference)
+    own = 0 if terms.trigger_price else case.decided_by
+    moved = own and sign * (terms.price - own) <= _collar_width(case, own)
+    return f"{beyond} beyond {reference}; expected at most {most}" if beyond > most and not moved else ""
+
+
+def _collar_width(case: Case, reference: int) -> int:
+    share: float = case.limits["price_collar_pct"]
+    return max(round(reference * share / 100), from_float(case.limits["price_collar_floor"]))
 
 
 def _tradable(case: Case) -> str:
