@@ -142,10 +142,6 @@ def _shaped(path: Path, groups: int, legs: int, quantity: int) -> float:
         cell.close()
 
 
-def _shares(path: Path, others: int) -> Columns:
-    return shares(path, ABOUT, others)
-
-
 def _cells(path: Path, count: int) -> Columns:
     per_second = cells.reports_per_second(path, count, ABOUT)
     return {"reports a second, all together": per_second, "of each": per_second / count}

@@ -91,7 +91,9 @@ class Stage:
             )  # fmt: skip
         self.until(lambda: control_path(self.journal_dir).exists(), "the system to take commands")
         names = [f"cell-{number}" for number in range(cells)]
-        self.until(lambda: all(self.processes()[name]["state"] == "open" for name in names), "every gate to be open")
+        self.until(
+            lambda: all(process["state"] == "open" for process in self.known(*names).values()), "every gate to be open"
+        )
 
     # The market
 
@@ -154,9 +156,18 @@ class Stage:
             return {process["name"]: process for process in answer["processes"]}
         return {}
 
+    def known(self, *names: str) -> dict[str, dict[str, Any]]:
+        """What ``status`` says of these; waits until it says something of each, which it may not for a moment."""
+
+        def all_there() -> dict[str, dict[str, Any]]:
+            told = self.processes()
+            return {name: told[name] for name in names} if told.keys() >= set(names) else {}
+
+        return self.until(all_there, f"a status of {', '.join(names)}") if names else {}
+
     def cpu_seconds(self, *names: str) -> float:
         """Processor time so far of these processes, or of the whole tree (proc(5): utime and stime)."""
-        known = self.processes() if names else {}
+        known = self.known(*names)
         pids = [int(known[name]["pid"]) for name in names] or _descendants(self.system.pid)
         return sum(sum(map(int, _stat(pid)[11:13])) for pid in pids) / os.sysconf("SC_CLK_TCK")
 

@@ -82,7 +82,7 @@ def killed_cell(path: Path, groups: int) -> dict[str, float]:
             on.submit(condor(name, PROBE, 1, on.quotes))
         on.orders_of(*names, each=2)
         time.sleep(SETTLE_S)
-        exchange_ns, pid = on.clock(), int(on.processes()["cell-0"]["pid"])
+        exchange_ns, pid = on.clock(), int(on.known("cell-0")["cell-0"]["pid"])
         killed = exchange_ns(time.monotonic_ns())
         os.kill(pid, signal.SIGKILL)
         on.let_fill(condor("any", PROBE, 1).legs[LONG_PUT].symbol, groups)
