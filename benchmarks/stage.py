@@ -82,15 +82,18 @@ class Stage:
             "max_day_premium = 1000000000000\nrepeat_limit = 100000\n"
             f"[alerts]\nrepeat_ms = {HOURS_MS}\nfreeze_after_ms = {HOURS_MS}\n[metrics]\nport = 0\n"
         )
-        for leg in condor("any", PROBE, 1).legs + condor("any", IDLE, 1).legs:
-            self.rest(leg.symbol)
         with (place / "system.err").open("w") as words:
             self.system = subprocess.Popen(
                 [sys.executable, str(ROOT / "run_system.py"), "start", "--config", str(self._config)],
                 stdout=subprocess.DEVNULL, stderr=words, start_new_session=True,
             )  # fmt: skip
-        self.until(lambda: control_path(self.journal_dir).exists(), "the system to take commands")
+
+    def settle(self, cells: int) -> None:
+        """Wait until the system takes commands and every gate is open, with quotes at which orders rest."""
+        for leg in condor("any", PROBE, 1).legs + condor("any", IDLE, 1).legs:
+            self.rest(leg.symbol)
         names = [f"cell-{number}" for number in range(cells)]
+        self.until(lambda: control_path(self.journal_dir).exists(), "the system to take commands")
         self.until(
             lambda: all(process["state"] == "open" for process in self.known(*names).values()), "every gate to be open"
         )
@@ -203,6 +206,7 @@ def stage(journal: Path, cells: int = 1) -> Iterator[Stage]:
     with VenueChild(*arguments, log=place / "venue.log") as venue:
         made = Stage(place, venue, cells)
         try:
+            made.settle(cells)
             yield made
         finally:
             made.close()
