@@ -134,12 +134,26 @@ def _from_level(level: Execution, executions: tuple[Execution, ...]) -> Count:
     after a bust cannot be told from a late copy of it, and counts as that: too little, which ``missing_qty`` shows.
     """
     others = tuple(execution for execution in executions if execution.ref != LEVEL)
-    since = count(tuple(execution for execution in others if execution.ts_ns > level.ts_ns))
+    since = count(tuple(execution for execution in others if _follows(execution, level)))
     notional = level.qty * level.px
     if level.px == 0 and level.qty > 0:
-        before = count(tuple(execution for execution in others if execution.ts_ns <= level.ts_ns))
+        before = count(tuple(execution for execution in others if not _follows(execution, level)))
         notional = before.notional * level.qty // before.qty if before.qty else 0
     return Count(max(0, level.qty) + since.qty, max(0, notional) + since.notional, True, since.disputed)
+
+
+def _follows(execution: Execution, level: Execution) -> bool:
+    """Whether it was traded after the level: told so, and from a quantity on that is not below it.
+
+    Without that a late copy under a new time, of a trade that was lost when it was news, would come on top.
+    """
+    return execution.ts_ns > level.ts_ns and _filled_before(execution.exec_id, execution.qty, level.qty) >= level.qty
+
+
+def _filled_before(exec_id: str, qty: int, unknown: int) -> int:
+    """What had filled before a trade, by an id that is made of CumQty; ``unknown`` of any other."""
+    cum_qty = exec_id[1:].partition("/")[0]
+    return int(cum_qty) - qty if exec_id[:1] == LEVEL and cum_qty.isdecimal() else unknown
 
 
 def _level_precedence(level: Execution) -> tuple[int, int, str]:

@@ -13,6 +13,8 @@ Each field is a join of its own:
   ``(ts_ns, rank of the exec_type, value)`` and joins by the larger tuple.  The time is the broker's; two reports of one
   instant are ordered by what can only follow what (:data:`domain.order_table.FACTS`); if even that is equal, the larger
   value wins, which for quantities is the one that leaves more live.  No clock of ours takes part.
+  What comes without an exec id may be a repetition under a new time, and is joined by its content and its earliest
+  time (:mod:`domain.retold`).  With one the time is trusted: FIX repeats a report with its TransactTime (60).
 
 Quantities are in units, prices in ten-thousandths, times in nanoseconds of the broker's clock.
 """
@@ -20,7 +22,6 @@ Quantities are in units, prices in ten-thousandths, times in nanoseconds of the 
 from __future__ import annotations
 
 from bisect import bisect_left
-from hashlib import blake2b
 from operator import itemgetter
 from typing import Final
 
@@ -29,6 +30,8 @@ import msgspec
 from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.fills import NOTHING, Count, Execution, add, from_report, recount
 from domain.order_table import FACTS, TRANSITIONS, Facts, RequestState, Verdict
+from domain.report_ids import execution_id, is_nameless
+from domain.retold import Registers, Told, Words, last_words, told_by, told_with
 
 # Module names for enum members: reading them off the class is the dearest step of the hot path on Python 3.11.
 _REJECTED = OrdStatus.REJECTED
@@ -42,7 +45,6 @@ _PENDING_CANCEL = RequestState.PENDING_CANCEL
 _PENDING_REPLACE = RequestState.PENDING_REPLACE
 _ANSWERED = RequestState.ANSWERED
 
-_NO_EXEC_ID: Final = ("", "0")  # FIX: "0" in answers to status queries
 _ENDS: Final = (None, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.CANCELED)  # in ascending precedence
 _ACCEPTED: Final = frozenset(
     {
@@ -92,6 +94,8 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     triggered: bool = False
     ended: OrdStatus | None = None  # REJECTED, EXPIRED or CANCELED
     count: Count = NOTHING  # derived from the executions alone, and kept because every decision reads it
+    told: tuple[Told, ...] = ()  # by event id: what reports without exec ids said, each since its earliest time
+    apart: Registers | None = None  # the registers by all other reports; None while nothing is ``told``
 
     @classmethod
     def new(cls, client_order_id: str, order_qty: int) -> OrderState:
@@ -226,34 +230,6 @@ class Merged(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def event_id(report: ExecutionReport) -> str:
-    """The identity of a report, for ``processed_events``: never random, and the same for a repeated delivery.
-
-    Taken from the ``exec_id`` where the broker gives one, else from the content.  The order and the kind of report are
-    part of it, because some brokers number executions per order, or use a trade's number again in what follows it.
-    An answer to a query is always known by its content: what stands in its ``exec_id`` is not its own.
-    """
-    prefix = f"{report.client_order_id}/{report.exec_type._value_}/"  # ``value`` goes by a slow descriptor
-    if report.exec_id in _NO_EXEC_ID and report.cum_qty > 0 and FACTS[report.exec_type].executes:
-        return prefix + execution_id(report)
-    if report.exec_id in _NO_EXEC_ID or report.exec_type is ExecType.ORDER_STATUS:
-        return f"{prefix}#{blake2b(msgspec.msgpack.encode(report), digest_size=16).hexdigest()}"
-    return prefix + report.exec_id
-
-
-def execution_id(report: ExecutionReport) -> str:
-    """The id under which a trade, a correction or a bust is kept: the broker's, else one made of the CumQty (14) it
-    led to, and never of a time where that is known: a repeat (PossDupFlag 43, PossResend 97) may carry a new one.
-    """
-    if report.exec_id not in _NO_EXEC_ID:
-        return report.exec_id
-    if report.exec_type is not ExecType.TRADE and not report.exec_ref_id:
-        return f"#{report.exec_type._value_}/{report.cum_qty}@{report.avg_px}"
-    if report.cum_qty <= 0:
-        return event_id(report)
-    return f"#{report.cum_qty}/{report.last_qty}@{report.last_px}{report.exec_ref_id and '>' + report.exec_ref_id}"
-
-
 def merge(state: OrderState, report: ExecutionReport) -> Merged:
     """Join one report into what is known.
 
@@ -272,18 +248,12 @@ def merge(state: OrderState, report: ExecutionReport) -> Merged:
 
 
 def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderState:
-    ts_ns, rank, order_qty = report.ts_ns, facts.rank, report.order_qty
-    described, venue, reported = state.described, state.venue, state.reported
-    if order_qty > 0:
-        if facts.describes:
-            description = (ts_ns, rank, order_qty)
-            described = description if description > described else described
-            name = (ts_ns, rank, report.venue_order_id)
-            venue = name if name > venue and report.venue_order_id else venue
-        if facts.counts:
-            claim = (ts_ns, rank, report.cum_qty)
-            reported = claim if claim > reported else reported
-    phase = _phase(state.phase, report, facts) if facts.phased else state.phase
+    told, apart = state.told, state.apart
+    if apart is None and not is_nameless(report):
+        said = (state.described, state.venue, state.reported, state.phase)
+        described, venue, reported, phase = _spoken(said, report, facts)
+    else:
+        (described, venue, reported, phase), told, apart = _retold(state, report, facts)
     acknowledged = state.acknowledged or facts.acknowledges or report.ord_status in _ACCEPTED
     triggered = state.triggered or report.exec_type is _TRIGGER
     requests = _requests(state.requests, report, facts) if facts.request and report.request_id else state.requests
@@ -307,6 +277,8 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
         and acknowledged is state.acknowledged
         and triggered is state.triggered
         and ended is state.ended
+        and told is state.told
+        and apart is state.apart
     ):
         return state
     return OrderState(
@@ -322,17 +294,50 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
         triggered,
         ended,
         count,
+        told,
+        apart,
     )
 
 
-def _phase(phase: tuple[int, int, int], report: ExecutionReport, facts: Facts) -> tuple[int, int, int]:
-    value = _PHASE_OF.get(report.ord_status)
+def _spoken(said: Words, report: ExecutionReport, facts: Facts) -> Words:
+    """The registers after a report whose time is that of what it says."""
+    described, venue, reported, phase = said
+    ts_ns, rank, order_qty = report.ts_ns, facts.rank, report.order_qty
+    if order_qty > 0:
+        if facts.describes:
+            description = (ts_ns, rank, order_qty)
+            described = description if description > described else described
+            name = (ts_ns, rank, report.venue_order_id)
+            venue = name if name > venue and report.venue_order_id else venue
+        if facts.counts:
+            claim = (ts_ns, rank, report.cum_qty)
+            reported = claim if claim > reported else reported
+    value = _phase_told(report, facts) if facts.phased else None
+    if value is not None:
+        word = (ts_ns, rank, value)
+        phase = word if word > phase else phase
+    return described, venue, reported, phase
+
+
+def _retold(
+    state: OrderState, report: ExecutionReport, facts: Facts
+) -> tuple[Words, tuple[Told, ...], Registers | None]:
+    """The registers of an order with reports without exec ids, and what they are made of."""
+    now = Registers(state.described, state.venue, state.reported, state.phase)
+    apart, told = state.apart or now, state.told
+    if is_nameless(report):
+        told = told_with(told, told_by(report, facts, _phase_told(report, facts) if facts.phased else None))
+    elif (said := Registers(*_spoken(apart, report, facts))) != apart:
+        apart = said
+    if told is state.told and apart is state.apart:
+        return now, told, apart
+    return last_words(apart, told), told, apart
+
+
+def _phase_told(report: ExecutionReport, facts: Facts) -> int | None:
     if facts.request is not None and facts.request is not _ANSWERED:
-        value = None if report.request_id else _NAMELESS_PHASE[facts.request]
-    if value is None:
-        return phase
-    word = (report.ts_ns, facts.rank, value)
-    return word if word > phase else phase
+        return None if report.request_id else _NAMELESS_PHASE[facts.request]
+    return _PHASE_OF.get(report.ord_status)
 
 
 def _ended(ended: OrdStatus | None, report: ExecutionReport, facts: Facts) -> OrdStatus | None:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from domain.execution import ExecutionReport
-from domain.orders import event_id
+from domain.report_ids import event_id, is_nameless
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.operator import Acknowledge, AskStrategies, CancelGroup, KillSwitch, OperateStrategy, SubmitGroup
@@ -24,7 +24,9 @@ def input_id(message: msgspec.Struct) -> str:
     """
     match message:
         case ExecutionReport():
-            return event_id(message)
+            # Of one without exec id the order's own fold tells a repetition, and learns from it when an older one comes
+            # late: what it says holds since its earliest time.
+            return f"{event_id(message)}@{message.ts_ns}" if is_nameless(message) else event_id(message)
         case Tick() | Snapshot() | InstrumentList() | Funds() | BrokerUp() | BrokerSilent() | KillSwitch():
             return ""
         case TradingStateChanged() | ControlAlert():

@@ -42,6 +42,8 @@ _BROKER: Final = {
     "reorder_reports": (0.4, "pushed reports change places"),
     "stale_snapshot": (0.5, "a snapshot shows an older state than it says"),
     "order_missing_from_snapshot": (0.3, "a snapshot leaves an order out"),
+    "nameless": (1.0, "an order of which nothing is told with an exec id"),
+    "repeat_report": (0.4, "a report is told again seconds later, without an exec id under a new time"),
 }
 
 FAULTS: Final = (

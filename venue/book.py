@@ -39,6 +39,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False):
     triggered: bool = False
     ended: OrdStatus | None = None  # how it left the book
     cancel_pending: bool = False
+    nameless: bool = False  # its reports give no exec ids
     cancel_request: str = ""  # the request that waits, or waited, to take effect
     fills: dict[str, Fill] = {}  # keyed by the exec_id of the trade
 

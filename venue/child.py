@@ -169,9 +169,9 @@ class Steering:
         """Change a position as the broker or a person does; ``quantity`` is signed, price 0 the last one."""
         self._command(wire.Intervene(request=self.request(), kind=kind, symbol=symbol, quantity=quantity, price=price))
 
-    def snapshot(self) -> wire.SnapshotAnswer:
+    def snapshot(self, *, named: bool = False) -> wire.SnapshotAnswer:
         """Orders, executions and positions."""
-        self.send(wire.QuerySnapshot(request=self.request()))
+        self.send(wire.QuerySnapshot(request=self.request(), named=named))
         return self.next(wire.SnapshotAnswer)
 
     def instruments(self) -> wire.InstrumentsAnswer:

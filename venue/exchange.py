@@ -54,6 +54,7 @@ class Exchange:
         self._books = {symbol: Book(instrument) for symbol, instrument in self.instruments.items()}
         self._gate = Gate(rules, self._books, self._account)
         self._register = Register()
+        self.nameless = self._register.nameless  # client order ids of which nothing is told with an exec id
         self._trades = Trades()
         self._amendments = Amendments(self._trades, self._listed, self._account, self._reporter)
         self._custody = Custody(rules, self._listed, self._account, self._reporter, self._last_price)
@@ -99,24 +100,23 @@ class Exchange:
         trigger_price: int,
         now_ns: int,
         session: int = 0,
+        nameless: bool = False,
     ) -> Reply:
         """Take a new order, or refuse it with a REJECTED report.  A duplicate's report tells how the first order is.
 
-        ``session``: the connection that it came over, for the record.
+        ``session``: the connection that it came over, for the record.  ``nameless``: it is told without exec ids, as
+        everything is under its id from then on.
         """
         self._let_happen(now_ns)
+        first = self._register.find(client_order_id)
         order = Order(
-            client_order_id=client_order_id,
-            symbol=symbol,
-            side=side,
-            quantity=quantity,
-            order_type=order_type,
-            time_in_force=time_in_force,
+            client_order_id=client_order_id, symbol=symbol, side=side, quantity=quantity,
+            order_type=order_type, time_in_force=time_in_force,
             price=0 if order_type is OrdType.MARKET else price,
             trigger_price=trigger_price if order_type is OrdType.STOP_LIMIT else 0,
-        )
+            nameless=first.nameless if first else nameless,
+        )  # fmt: skip
         self._reporter.arrived(order, now_ns, session, self.last_quote.get(symbol))
-        first = self._register.find(client_order_id)
         if first and self._rules.deduplicate:
             reason = f"duplicate client order id: the first order is {first.status.value}"
             self._reporter.duplicate(order, first, now_ns, reason)

@@ -39,6 +39,8 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reorder_reports: float = 0.0  # a pushed report changes places with an earlier or a later one
     stale_snapshot: float = 0.0  # a snapshot shows the state of `stale_ms` (broker time) before its own timestamp
     order_missing_from_snapshot: float = 0.0  # one order is left out of a snapshot; it happens to an order once
+    nameless: float = 0.0  # no report of an order, from its first to its last, and no snapshot gives exec ids
+    repeat_report: float = 0.0  # a report is told again after `late_ms`; one without exec id under that later time
     delay_ms: Range = (2, 150)
     late_ms: Range = (2500, 4000)
     stale_ms: Range = (50, 800)
@@ -77,6 +79,8 @@ PRESETS = {
         reorder_reports=0.05,
         stale_snapshot=0.1,
         order_missing_from_snapshot=0.05,
+        nameless=0.1,
+        repeat_report=0.05,
     ),
     "full": Nasty(
         lose_request=0.03,
@@ -94,6 +98,8 @@ PRESETS = {
         reorder_reports=0.3,
         stale_snapshot=0.5,
         order_missing_from_snapshot=0.3,
+        nameless=0.3,
+        repeat_report=0.3,
     ),
 }
 
@@ -189,6 +195,14 @@ class Mischief:
             if kind in kinds and self._strikes(name):
                 return self._completed(name, fate)
         return _PLAIN
+
+    def nameless(self) -> bool:
+        """Whether a new order is one of which nothing is told with an exec id."""
+        return self._strikes("nameless")
+
+    def again_s(self) -> float:
+        """After how many seconds of real time a report is told again; 0: it is not."""
+        return self._seconds(self.nasty.late_ms) if self._strikes("repeat_report") else 0.0
 
     def deliveries(self, reports: int) -> list[Delivery]:
         """How a batch of this many reports is pushed to one connection, in order of sending."""

@@ -86,9 +86,13 @@ class Modify(Message, frozen=True):
 
 
 class QuerySnapshot(Message, frozen=True):
-    """All orders, executions and positions, as of one moment."""
+    """All orders, executions and positions, as of one moment.
+
+    ``named``: with the exec ids that clients are not told, for who is to name a trade to be busted or corrected.
+    """
 
     request: int
+    named: bool = False
 
 
 class QueryInstruments(Message, frozen=True):

@@ -12,12 +12,15 @@ class Register:
         self.orders: list[Order] = []
         self._by_client: dict[str, list[Order]] = {}
         self._priority = 0
+        self.nameless: set[str] = set()  # client order ids
 
     def add(self, order: Order) -> None:
         """Take a new order in, whether or not it will be accepted."""
         order.venue_order_id = f"V{len(self.orders) + 1:08d}"
         order.priority = self.next_priority()
         self.orders.append(order)
+        if order.nameless:
+            self.nameless.add(order.client_order_id)
         self._by_client.setdefault(order.client_order_id, []).append(order)
 
     def find(self, client_order_id: str) -> Order | None:

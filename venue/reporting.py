@@ -200,6 +200,7 @@ def _event(
         cum_qty=order.cum_qty if order.venue_order_id else None,
         leaves_qty=order.open_qty if order.venue_order_id else None,
         reason=reason,
+        nameless=order.nameless,
     )
 
 

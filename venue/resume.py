@@ -83,6 +83,7 @@ class Resumed:
             price=_price(event.price),
             limit=_price(event.price),
             trigger_price=_price(event.trigger_price),
+            nameless=event.nameless,
         )
         self._register.add(order)
         self._orders[event.venue_order_id] = order

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from venue.exchange import Exchange
 from venue.feed import Clock, Market
 from venue.nasty import Fate, HangUp, Kind, Mischief
 from venue.reporting import Reply
+from venue.retelling import as_told, told_again
 
 MILLISECOND_NS = 1_000_000
 TURN_S = 0.005
@@ -192,6 +194,7 @@ class Server:
                 trigger_price=order.trigger_price,
                 now_ns=self._now,
                 session=connection.session,
+                nameless=self._mischief.nameless(),
             ),
         )
 
@@ -264,14 +267,16 @@ class Server:
         orders = self._exchange.orders(self._now)
         odd = self._mischief.snapshot([order.client_order_id for order in orders])
         visible = tuple(order for order in orders if not odd.hidden or order.client_order_id != odd.hidden)
-        executions, positions = tuple(self._exchange.executions()), tuple(self._exchange.positions())
+        told = self._exchange.executions()
+        executions = tuple(told if query.named else (as_told(each, self._exchange.nameless) for each in told))
+        positions = tuple(self._exchange.positions())
         activities = tuple(self._exchange.activities())
 
         then_ns = self._now + odd.age_ms * MILLISECOND_NS
 
-        def answer() -> None:
+        def say() -> None:
             """What was seen above, said to be of now: the exchange's clock may be behind what was planned."""
-            told = wire.SnapshotAnswer(
+            answer = wire.SnapshotAnswer(
                 request=query.request,
                 as_of_ns=min(then_ns, self._now),
                 orders=visible,
@@ -279,12 +284,12 @@ class Server:
                 positions=positions,
                 activities=activities,
             )
-            _answer(connection, told, fate)
+            _answer(connection, answer, fate)
 
         if odd.age_ms:
-            self._later(odd.age_ms / 1000 / self._clock.speed, answer)
+            self._later(odd.age_ms / 1000 / self._clock.speed, say)
         else:
-            answer()
+            say()
 
     def _instruments(self, connection: Connection, query: wire.QueryInstruments) -> None:
         fate = self._mischief.fate(Kind.QUERY)
@@ -373,7 +378,8 @@ class Server:
         """Push reports to every client, as the mischief lets them through."""
         if not reports:
             return
-        encoded = [wire.encode(report) for report in reports]
+        told = [as_told(report, self._exchange.nameless) for report in reports]
+        encoded = [wire.encode(report) for report in told]
         for connection in self._connections:
             at_once = []
             for delivery in self._mischief.deliveries(len(encoded)):
@@ -383,6 +389,12 @@ class Server:
                     at_once.append(encoded[delivery.index])
             if at_once:
                 connection.write(b"".join(at_once))
+            for report in told:
+                if again_s := self._mischief.again_s():
+                    self._later(again_s, partial(self._say_again, connection, report))
+
+    def _say_again(self, connection: Connection, report: ExecutionReport) -> None:
+        connection.send(told_again(report, self._now))
 
 
 def _answer(connection: Connection, answer: wire.ServerMessage, fate: Fate) -> None:

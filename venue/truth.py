@@ -63,6 +63,7 @@ class TruthEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: int = 0  # of a received order: the connection that it came over, counted from 1 in order of login
     bid: float | None = None  # of a received order: what was quoted when it came; absent where nothing was
     ask: float | None = None
+    nameless: bool = False  # the client is told no exec ids of this order's trades
 
 
 class TruthFile:

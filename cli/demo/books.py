@@ -65,9 +65,9 @@ class Books:
         """Whether an order of the group works at the exchange, as far as is known."""
         return any(intent.status is IntentStatus.LIVE for intent in self.intents(group_id))
 
-    def executions(self) -> set[str]:
-        """The exec ids of all that has been heard of."""
-        return {execution.exec_id for execution in self._rows(lambda reader: reader.executions())}
+    def executions(self) -> set[tuple[str, str]]:
+        """All that has been heard of, by client order id and exec id, or what is known in the place of one."""
+        return {(each.client_order_id, each.exec_id) for each in self._rows(lambda reader: reader.executions())}
 
     def quiet(self) -> bool:
         """Whether every journal can be read and agrees with itself: no order waits for news."""

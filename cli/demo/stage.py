@@ -31,6 +31,7 @@ from domain.execution import ExecType, Side
 from domain.groups import GroupOutcome, Plan
 from domain.plans import home_cell
 from domain.quotes import Quote
+from domain.report_ids import execution_id
 from messages.operator import (
     AskStatus,
     CancelGroup,
@@ -252,7 +253,7 @@ class Stage:
         found: dict[str, list[str]] = {}
 
         def look(steering: Steering) -> None:
-            for each in steering.snapshot().executions:
+            for each in steering.snapshot(named=True).executions:
                 if each.exec_type is ExecType.TRADE and each.side is Side.BUY and each.client_order_id in own:
                     found.setdefault(each.client_order_id, []).append(each.exec_id)
 
@@ -328,9 +329,9 @@ class Stage:
 
     def _all_told(self, venue: VenueChild) -> bool:
         """Every execution of the exchange has reached a journal: one that was lost comes with the next poll."""
-        there: set[str] = set()
+        there: set[tuple[str, str]] = set()
 
         def look(steering: Steering) -> None:
-            there.update(execution.exec_id for execution in steering.snapshot().executions)
+            there.update((each.client_order_id, execution_id(each)) for each in steering.snapshot().executions)
 
         return self.steer(venue, look) and there <= self.books.executions()

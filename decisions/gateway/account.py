@@ -15,7 +15,7 @@ from domain.calendar import Calendar, Day, day_at
 from domain.execution import ExecType, ExecutionReport, Side
 from domain.groups import cell_of, tag_kind
 from domain.instruments import Instrument
-from domain.orders import event_id
+from domain.report_ids import event_id
 from messages.market import Funds
 from messages.orders import Snapshot
 

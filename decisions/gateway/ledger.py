@@ -18,6 +18,7 @@ from decisions.gateway.working_book import Working, WorkingBook
 from domain.execution import ExecType, ExecutionReport, OrdType, Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
 from domain.orders import OrderState, merge
+from domain.retold import is_repetition
 from messages.orders import ModifyOrder, ModifyResult, Outcome, Snapshot, SubmitOrder, SubmitResult
 
 KEPT_ORDERS = 100_000
@@ -152,7 +153,8 @@ class Ledger:
             parent_id = parent_of(report.client_order_id) if ours else report.client_order_id
             known = self._add(_Known(OrderState.new(report.client_order_id, 0), parent_id))
         known.state = merge(known.state, report).state
-        _follow_terms(known, report)
+        if not is_repetition(known.state.told, report):
+            _follow_terms(known, report)
         known.symbol = known.symbol or report.symbol
         known.side = known.side or report.side
         self._recount(known)

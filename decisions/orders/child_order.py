@@ -13,7 +13,8 @@ from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.fills import LEVEL, from_report
 from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
-from domain.orders import OrderState, event_id, execution_id, merge
+from domain.orders import OrderState, merge
+from domain.report_ids import event_id, execution_id
 from messages.orders import ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
 from messages.records import (
     ExecutionRecord,

@@ -19,6 +19,7 @@ from decisions.orders.read_back import read_back
 from decisions.orders.working import Parent, with_order
 from domain.execution import ExecutionReport
 from domain.groups import parent_of
+from domain.retold import is_repetition
 from messages.orders import CancelResult, ModifyResult, News, OrderAbsent, OrderSent, SubmitResult
 
 
@@ -54,7 +55,8 @@ def hear(parent: Parent, bulletin: Sequence[News], moment: Moment, effects: Effe
 def _heard(order: ChildOrder, parent: Parent, news: News, moment: Moment, effects: Effects) -> ChildOrder:
     match news:
         case ExecutionReport():
-            return read_back(join(order, news, moment, effects), news, moment, effects)
+            order = join(order, news, moment, effects)
+            return order if is_repetition(order.state.told, news) else read_back(order, news, moment, effects)
         case OrderSent():
             return on_sent(order, news)
         case SubmitResult():

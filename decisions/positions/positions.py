@@ -16,6 +16,7 @@ from decisions.positions.books import KnownOrder, Library
 from domain.execution import ExecType, ExecutionReport
 from domain.fills import Execution, count
 from domain.orders import OrderState, merge
+from domain.report_ids import execution_id
 from messages.orders import Activity, ActivityKind, Snapshot
 from messages.positions import BrokerView
 
@@ -77,7 +78,7 @@ def compare(library: Library, view: BrokerView) -> Comparison:
     for order in known.values():
         reports = ours.get(order.client_order_id, [])
         state = _joined(order.knowledge, reports)
-        listed = {report.exec_id for report in reports if report.exec_type is not ExecType.ORDER_STATUS}
+        listed = {execution_id(report) for report in reports if report.exec_type is not ExecType.ORDER_STATUS}
         counted = tuple(one for one in state.executions if one.exec_id in listed or one.ts_ns <= horizon)
         units = _units(counted, state)
         journal[order.symbol] = journal.get(order.symbol, 0) + order.side.sign * units
@@ -135,7 +136,7 @@ def _order_differences(order: KnownOrder, reports: list[ExecutionReport]) -> lis
     found: list[OrderDifference] = []
     told = [report for report in reports if report.exec_type is ExecType.ORDER_STATUS]
     known = {one.exec_id for one in order.knowledge.executions}
-    unknown = [r for r in reports if r.exec_type is not ExecType.ORDER_STATUS and r.exec_id not in known]
+    unknown = [r for r in reports if r.exec_type is not ExecType.ORDER_STATUS and execution_id(r) not in known]
     if unknown:
         units = sum(report.last_qty for report in unknown)
         said = f"{order.knowledge.cum_qty} filled"

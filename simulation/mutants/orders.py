@@ -54,9 +54,27 @@ MUTANTS: Final = (
             "domain.orders:_joined",
             (
                 "new = from_report(report, execution_id(report))",
-                "new = from_report(report, event_id(report) + str(state.count.qty))",
+                "new = from_report(report, execution_id(report) + str(state.count.qty))",
             ),
         ),
+    ),
+    Mutant(
+        "nameless-fill-known-by-its-time",
+        "a fill without exec id that is told again under a new time counts again",
+        ("I9", "I11", "I12"),
+        edit(
+            "domain.report_ids:execution_id",
+            (
+                'return f"#{report.cum_qty}/{report.last_qty}@',
+                'return f"#{report.cum_qty}/{report.ts_ns}/{report.last_qty}@',
+            ),
+        ),
+    ),
+    Mutant(
+        "last-word-of-a-repetition",
+        "what is told again under a new time is the last word on an order",
+        ("I11", "I12", "I13", "I14"),
+        edit("domain.retold:told_with", ("return held if held[at] <= new else", "return held if held[at] >= new else")),
     ),
     Mutant(
         "status-counts-as-fill",
@@ -69,7 +87,7 @@ MUTANTS: Final = (
         "the last report wins, however old",
         ("I13",),
         edit(
-            "domain.orders:_joined",
+            "domain.orders:_spoken",
             ("reported = claim if claim > reported else reported", "reported = claim"),
             ("described = description if description > described else described", "described = description"),
         ),

@@ -14,8 +14,9 @@ from domain.execution import ExecutionReport, Side
 from domain.groups import Plan, PlanLeg
 from domain.instruments import Instrument, Right
 from domain.order_table import FACTS, Verdict
-from domain.orders import OrderState, event_id, merge
+from domain.orders import OrderState, merge
 from domain.quotes import Quote
+from domain.report_ids import event_id
 from messages.market import BrokerUp, Funds, Tick
 from messages.operator import SubmitGroup
 from messages.orders import InstrumentList, Snapshot, SubmitOrder

@@ -7,7 +7,8 @@ import pytest
 
 from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.order_table import RequestState, Verdict
-from domain.orders import Merged, OrderState, event_id, merge
+from domain.orders import Merged, OrderState, merge
+from domain.report_ids import event_id
 
 S, E, V = OrdStatus, ExecType, Verdict
 

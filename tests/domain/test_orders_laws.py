@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from domain.execution import ExecType, ExecutionReport, OrdStatus
 from domain.fills import count
 from domain.order_table import Verdict
-from domain.orders import OrderState, event_id, merge
+from domain.orders import OrderState, merge
+from domain.report_ids import event_id
 
 S, E, V = OrdStatus, ExecType, Verdict
 laws = settings(derandomize=True, deadline=None, max_examples=150)

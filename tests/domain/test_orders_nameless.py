@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.execution import ExecType, ExecutionReport, OrdStatus
-from domain.orders import OrderState, event_id, merge
+from domain.orders import OrderState, merge
+from domain.report_ids import event_id
 
 WHOLE = 40
 INTENT = OrderState.new("X", WHOLE)

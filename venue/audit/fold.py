@@ -36,14 +36,21 @@ def counted(executions: dict[str, Row]) -> int:
     levels = [e for e in executions.values() if e["exec_ref_id"] == LEVEL]
     if levels:  # a broker without exec ids: so much was left at the last of them, and later trades come on top
         last = max(levels, key=lambda e: (e["ts_ns"], -e["last_qty"], e["exec_id"]))
-        since = {k: e for k, e in executions.items() if e["exec_ref_id"] != LEVEL and e["ts_ns"] > last["ts_ns"]}
         left: int = last["last_qty"]
+        since = {k: e for k, e in executions.items() if e["exec_ref_id"] != LEVEL and _after(e, last["ts_ns"], left)}
         return max(0, left) + counted(since)
     ends: dict[str, Row] = {}
     for execution in sorted(executions.values(), key=lambda e: (e["exec_type"] == "trade_cancel", e["ts_ns"])):
         if execution["exec_type"] != "trade" or execution["exec_id"] not in ends:
             ends[_root(execution, executions)] = execution
     return sum(end["last_qty"] for root, end in ends.items() if root and end["exec_type"] != "trade_cancel")
+
+
+def _after(execution: Row, level_ns: int, left: int) -> bool:
+    """Whether a trade came after so much was left: what it began with, as its id says, cannot be less."""
+    cum_qty = str(execution["exec_id"])[1:].partition("/")[0]
+    since = not cum_qty.isdecimal() or int(cum_qty) - execution["last_qty"] >= left
+    return bool(execution["ts_ns"] > level_ns and since)
 
 
 def _root(execution: Row, executions: dict[str, Row]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding
 from venue.audit.journal import Entry
-from venue.audit.layout import KNOWN_EXECUTIONS, REGISTERS
+from venue.audit.layout import KNOWN_EXECUTIONS, REGISTERS, TOLD
 from venue.audit.orders import Order
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
@@ -22,6 +22,7 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
 
     Each fact that the broker stamps (quantity, number, its own count, phase) is as new as before or newer, no execution
     is forgotten, and the filled quantity falls only together with a bust or a correction that was not known before.
+    What was stamped falls back when a report without exec id, heard repeated under a later time, is heard of its own.
     """
     found = Finding(name="I13", title="an older snapshot never overwrites newer knowledge")
     for (order_id,), entries in evidence.journal.history["ExecutionStateRecord"].items():
@@ -35,8 +36,9 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
 
 def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
     old, new = before["knowledge"], after["knowledge"]
+    sooner = _told_sooner(old, new)
     for name, place in REGISTERS.items():
-        if tuple(new[place][:2]) < tuple(old[place][:2]):
+        if not sooner and tuple(new[place][:2]) < tuple(old[place][:2]):
             return f"knows its {name} as of {new[place][0]}; expected {old[place][0]} or later"
     known, lost = _executions(new), _executions(old).keys() - _executions(new).keys()
     if lost:
@@ -45,6 +47,16 @@ def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
     if after["cum_qty"] < before["cum_qty"] and not amended:
         return f"has filled {after['cum_qty']} after {before['cum_qty']}; expected a bust or a correction with it"
     return ""
+
+
+def _told_sooner(old: list[Any], new: list[Any]) -> bool:
+    """Whether something without exec id turned out to have been said before: what it stamped is as old as that."""
+    since = {told[0]: told[1] for told in _told(new)}
+    return any(told[0] in since and since[told[0]] < told[1] for told in _told(old))
+
+
+def _told(knowledge: list[Any]) -> list[Any]:
+    return knowledge[TOLD] if len(knowledge) > TOLD else []
 
 
 def _executions(knowledge: list[Any]) -> dict[str, str]:

@@ -97,3 +97,6 @@ KNOWN_EXECUTIONS: Final = 5
 
 REGISTERS: Final = {"quantity": 1, "number": 2, "count": 3, "phase": 4}
 """Where it holds what the broker stamps: ``(ts_ns, rank, value)``."""
+
+TOLD: Final = 12
+"""Where it holds what was told without exec ids: ``(event id, ts_ns, …)``; of an older release not at all."""

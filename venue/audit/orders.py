@@ -15,6 +15,7 @@ from typing import NamedTuple
 from domain.execution import Side
 from domain.groups import TAG_PREFIX
 from domain.money import from_float
+from venue.audit.nameless import Told, Untold
 from venue.truth import TruthEvent
 
 ENDS = frozenset({"canceled", "expired", "rejected"})
@@ -53,7 +54,7 @@ class Step(NamedTuple):
     filled: int
     open: int
     ended: bool
-    exec_id: str
+    exec_id: str  # as the journal keeps it
     d_filled: int
     d_open: int
     surprise: bool
@@ -63,7 +64,7 @@ class Execution(NamedTuple):
     """A fill, a correction or a bust as the exchange recorded it.  ``kind`` is the journal's word for it."""
 
     client_order_id: str
-    exec_id: str
+    exec_id: str  # as the journal keeps it
     kind: str
     quantity: int
     price: int
@@ -83,8 +84,9 @@ class Order:
         self.replaced: list[tuple[int, Terms]] = []
         self.steps: list[Step] = []
         self._fills: dict[str, int] = {}
+        self._untold = Untold() if received.nameless else None
         self._quantity = self.terms.quantity
-        self._step(seq, received, ended=False)
+        self._step(seq, received, received.exec_id, ended=False)
 
     @property
     def side(self) -> Side:
@@ -109,8 +111,14 @@ class Order:
         """All fills up to this time, busted ones too: who has not heard of a bust believes that all of them stand."""
         return sum(step.d_filled for step in self.steps if step.ts_ns <= until_ns and step.d_filled > 0)
 
-    def apply(self, seq: int, event: TruthEvent) -> None:
-        """Follow one event of this order."""
+    def told(self, event: TruthEvent) -> Told:
+        """How an execution of this order, which must be told in order, is known to the journal."""
+        if self._untold is not None:
+            return self._untold.told(event)
+        return Told(event.exec_id, event.last_qty or 0, from_float(event.last_px or 0))
+
+    def apply(self, seq: int, event: TruthEvent, exec_id: str) -> None:
+        """Follow one event of this order; ``exec_id``: as the journal keeps it."""
         ended, surprise = self.last.ended, False
         match event.kind:
             case "accepted" | "rejected":
@@ -129,16 +137,16 @@ class Order:
                 self._quantity = event.qty or 0
             case _ if event.kind not in ENDS:
                 return
-        self._step(seq, event, ended=ended or event.kind in ENDS, surprise=surprise)
+        self._step(seq, event, exec_id, ended=ended or event.kind in ENDS, surprise=surprise)
 
-    def _step(self, seq: int, event: TruthEvent, *, ended: bool, surprise: bool = False) -> None:
+    def _step(self, seq: int, event: TruthEvent, exec_id: str, *, ended: bool, surprise: bool = False) -> None:
         filled = sum(self._fills.values())
         ended = ended or filled >= self._quantity
         is_open = 0 if ended else self._quantity - filled
         before = (self.last.filled, self.last.open) if self.steps else (0, 0)
         d_filled, d_open = filled - before[0], is_open - before[1]
         self.steps.append(
-            Step(seq, event.ts_ns, event.kind, filled, is_open, ended, event.exec_id, d_filled, d_open, surprise)
+            Step(seq, event.ts_ns, event.kind, filled, is_open, ended, exec_id, d_filled, d_open, surprise)
         )
 
 
@@ -183,11 +191,12 @@ class ExchangeRecord:
             retransmissions.add(order)
             known.remove(order)
             return
+        exec_id = event.exec_id
         if event.kind in EXECUTIONS:
-            price = from_float(event.last_px or 0)
+            exec_id, quantity, price = order.told(event)
             kind = EXECUTIONS[event.kind]
-            self.executions.append(Execution(event.client_order_id, event.exec_id, kind, event.last_qty or 0, price))
-        order.apply(seq, event)
+            self.executions.append(Execution(event.client_order_id, exec_id, kind, quantity, price))
+        order.apply(seq, event, exec_id)
 
 
 def _order_of(event: TruthEvent, known: list[Order]) -> Order | None:

@@ -1,0 +1,93 @@
+"""What goes back and forth on an order, by reports without exec ids that are repeated under new times."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from domain.execution import ExecType, ExecutionReport, OrdStatus
+from domain.orders import OrderState, merge
+from domain.report_ids import event_id
+
+E, S = ExecType, OrdStatus
+INTENT = OrderState.new("X", 10)
+SHOWN = {E.NEW: S.NEW, E.REPLACED: S.NEW, E.RESTATED: S.NEW, E.SUSPENDED: S.SUSPENDED, E.CANCELED: S.CANCELED}
+
+
+def said(kind: ExecType, ts_ns: int, qty: int = 10, cum: int = 0, **fields: object) -> ExecutionReport:
+    told: dict[str, object] = {"exec_id": "", "order_qty": qty, "cum_qty": cum, "leaves_qty": max(0, qty - cum)}
+    told |= {"ord_status": SHOWN.get(kind, S.PARTIALLY_FILLED)} | fields
+    return ExecutionReport(client_order_id="X", exec_type=kind, ts_ns=ts_ns, **told)  # type: ignore[arg-type]
+
+
+def joined(*reports: ExecutionReport) -> OrderState:
+    state = INTENT
+    for report in reports:
+        state = merge(state, report).state
+    return state
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[ExecutionReport]:
+    """What a broker says once of an order, at times that grow, no two of them with one content."""
+    found: dict[str, ExecutionReport] = {}
+    for ts_ns in range(1, draw(st.integers(1, 7)) + 1):
+        kind = draw(st.sampled_from([E.TRADE, E.ORDER_STATUS, *SHOWN]))
+        qty, cum, number = draw(st.integers(5, 12)), draw(st.integers(0, 5)), draw(st.integers(1, 2))
+        last = {"last_qty": 1, "last_px": ts_ns} if kind is E.TRADE else {}
+        report = said(kind, ts_ns * 10, qty, cum, venue_order_id=f"V{number}", **last)
+        found.setdefault(event_id(report), report)
+    return list(found.values())
+
+
+@given(st.data(), stories())
+def test_no_order_of_arrival_and_no_repetition_under_a_later_time_changes_anything(
+    data: st.DataObject, once: list[ExecutionReport]
+) -> None:
+    repeatable = [report for report in once if report.exec_type is not E.ORDER_STATUS]
+    copies = data.draw(st.lists(st.sampled_from(repeatable), max_size=6)) if repeatable else []
+    restamped = [replace(copy, ts_ns=copy.ts_ns + data.draw(st.integers(0, 200))) for copy in copies]
+    told = joined(*data.draw(st.permutations(once + restamped)))
+    assert told == joined(*once)
+    assert msgspec.msgpack.encode(told) == msgspec.msgpack.encode(joined(*once))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=OrderState) == told
+
+
+@given(stories(), st.data())
+def test_a_repetition_of_what_was_heard_leaves_the_very_same_state(
+    once: list[ExecutionReport], data: st.DataObject
+) -> None:
+    state = joined(*once)
+    again = data.draw(st.sampled_from(once))
+    if again.exec_type is not E.ORDER_STATUS:
+        assert merge(state, replace(again, ts_ns=again.ts_ns + 1_000)).state is state
+
+
+@pytest.mark.parametrize("old", [said(E.NEW, 90), said(E.TRADE, 90, cum=1, last_qty=1, last_px=5)])
+def test_a_late_copy_of_a_report_that_was_lost_does_not_hide_that_fills_are_missing(old: ExecutionReport) -> None:
+    """An order that is over with fills that we have not seen must not be replaced in full (R10)."""
+    over = joined(said(E.CANCELED, 50, cum=6))
+    assert (over.missing_qty, over.is_settled) == (6, False)
+    after = merge(over, old).state
+    assert after.reported_cum_qty == 6
+    assert not after.is_settled
+
+
+def test_a_bust_lowers_the_count_and_an_answer_to_a_query_is_the_last_word() -> None:
+    bust = said(E.TRADE_CANCEL, 60, cum=2, avg_px=5)
+    state = joined(said(E.TRADE, 50, cum=6, last_qty=6, last_px=5), bust)
+    assert (state.reported_cum_qty, state.cum_qty) == (2, 2)
+    asked = merge(state, said(E.ORDER_STATUS, 70, cum=0, ord_status=S.NEW)).state
+    assert asked.reported_cum_qty == 0
+
+
+def test_a_trade_that_was_lost_and_is_repeated_after_a_bust_does_not_come_on_top() -> None:
+    first = said(E.TRADE, 10, cum=1, last_qty=1, last_px=5)
+    second = said(E.TRADE, 20, cum=8, last_qty=7, last_px=5)
+    bust = said(E.TRADE_CANCEL, 30, cum=7, avg_px=5)
+    assert joined(second, bust, replace(first, ts_ns=90)).cum_qty == 7
+    later = said(E.TRADE, 40, cum=9, last_qty=2, last_px=5)
+    assert joined(second, bust, later, replace(first, ts_ns=90)).cum_qty == 9
