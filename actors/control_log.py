@@ -20,11 +20,16 @@ KEPT = 10_000  # records that wait for a disk that works again; beyond them the 
 
 
 class ControlLog:
-    """What was decided, in force at once, durable soon.  ``clock_ns`` is the latest broker time that it knows."""
+    """What was decided, in force at once, durable soon.  ``clock_ns`` is the latest broker time that it knows.
 
-    def __init__(self, path: Path, log: structlog.typing.FilteringBoundLogger) -> None:
-        self.path, self.log = path, log
-        self.standing = Standing()
+    ``authorized``: whose overrides hold (E10).
+    """
+
+    def __init__(
+        self, path: Path, log: structlog.typing.FilteringBoundLogger, authorized: tuple[str, ...] = ()
+    ) -> None:
+        self.path, self.log, self._authorized = path, log, authorized
+        self.standing = Standing(authorized=authorized)
         self.problem = "it has not been opened yet"
         self.clock_ns = 0
         self._journal: Journal | None = None
@@ -81,7 +86,7 @@ class ControlLog:
         self.clock_ns = max(self.clock_ns, journal.clock_ns)
         if not self._recalled:
             self._recalled = True
-            self.standing = Standing([*journal.standing_controls(), *self._waiting])
+            self.standing = Standing([*journal.standing_controls(), *self._waiting], self._authorized)
 
     def _give_up(self, problem: str) -> None:
         """A commit that failed is unknown: open again and write again; the same record twice says the same (I16)."""

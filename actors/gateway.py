@@ -105,7 +105,9 @@ class BrokerGateway(ProcessActor):
         left_ms = wire_record.left_ms(WINDOW_MS)
         recorded = RecordedAdapter(adapter, wire_record)
         self.session = BrokerSession(recorded, self.config, self.cells, self.measures, self.log)
-        self.memory = ControlLog(gateway_journal_path(self.config.system.journal_dir), self.log)
+        self.memory = ControlLog(
+            gateway_journal_path(self.config.system.journal_dir), self.log, self.config.controls.authorized
+        )
         self.door = OrderDoor(self.config.controls, self.memory, self.session, self.cells, self.measures, self.log)
         self.door.lanes.remember(left_ms)
         kill_file = machine().kill_switch(self.config)

@@ -5,7 +5,7 @@ Rebuilding it from the journal and having lived through it are the same thing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from domain.trading import STRICTNESS, TradingState
@@ -26,10 +26,15 @@ EVERY_SYMBOL: Final = "*"
 
 
 class Standing:
-    """The last record of every subject that is not a single order."""
+    """The last record of every subject that is not a single order.
 
-    def __init__(self, records: Iterable[ControlRecord] = ()) -> None:
+    An override is in force only as long as who granted it is ``authorized``: who is taken off the list
+    (``controls.authorized``) takes what he granted with him.
+    """
+
+    def __init__(self, records: Iterable[ControlRecord] = (), authorized: Collection[str] = ()) -> None:
         self._last: dict[str, ControlRecord] = {}
+        self._authorized = frozenset(authorized)
         for record in records:
             self.follow(record)
 
@@ -64,7 +69,7 @@ class Standing:
         """The override that lets this control pass for this symbol now (E10)."""
         for scope in (symbol, EVERY_SYMBOL):
             record = self._last.get(f"override/{control}/{scope or EVERY_SYMBOL}")
-            if record is not None and now_ns < record.until_ns:
+            if record is not None and now_ns < record.until_ns and record.by in self._authorized:
                 return record
         return None
 
@@ -93,4 +98,4 @@ class Standing:
     def overrides(self, now_ns: int) -> list[ControlRecord]:
         """Every override that is in force."""
         granted = (record for record in self._last.values() if record.action is ControlAction.GRANTED)
-        return [record for record in granted if now_ns < record.until_ns]
+        return [record for record in granted if now_ns < record.until_ns and record.by in self._authorized]

@@ -308,6 +308,17 @@ def test_e10_nobody_may_who_is_not_named_and_not_for_ever(tmp_path: Path) -> Non
         refuses(gateway, order(LONG, Side.BUY, price=50_0000), "E2")
 
 
+def test_e10_who_is_not_named_any_more_takes_his_overrides_with_him(tmp_path: Path) -> None:
+    far = [order(LONG, Side.BUY, price=50_0000, attempt=attempt) for attempt in range(1, 4)]
+    with door(tmp_path, authorized=("maria",)) as gateway:
+        gateway.told(override("E2"))
+        lets_out(gateway, far[0])
+    with door(tmp_path, authorized=("ada",)) as gateway:
+        refuses(gateway, far[1], "E2")
+        assert isinstance(gateway.told(override("E2", by="ada")), CommandDone)
+        lets_out(gateway, far[2])
+
+
 def test_e10_no_override_makes_sense_of_a_price_that_is_none(tmp_path: Path) -> None:
     with door(tmp_path, authorized=("maria",)) as gateway:
         gateway.told(override("E2"))
