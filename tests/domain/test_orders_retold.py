@@ -91,3 +91,11 @@ def test_a_trade_that_was_lost_and_is_repeated_after_a_bust_does_not_come_on_top
     assert joined(second, bust, replace(first, ts_ns=90)).cum_qty == 7
     later = said(E.TRADE, 40, cum=9, last_qty=2, last_px=5)
     assert joined(second, bust, later, replace(first, ts_ns=90)).cum_qty == 9
+
+
+def test_what_an_older_release_wrote_is_read_and_goes_on() -> None:
+    state = joined(said(E.NEW, 10, exec_id="E1"))
+    older = msgspec.msgpack.encode(msgspec.to_builtins(state)[:12])
+    read = msgspec.msgpack.decode(older, type=OrderState)
+    assert read == state
+    assert merge(read, said(E.TRADE, 20, cum=1, last_qty=1, last_px=5)).state.cum_qty == 1

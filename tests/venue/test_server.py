@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
 from domain.quotes import Quote
@@ -290,6 +291,23 @@ def test_the_truth_is_written_whatever_the_mischief_does(tmp_path: Path) -> None
         assert not client.next(wire.Answer).accepted
         assert [fill.client_order_id for fill in read_truth(truth) if fill.kind == "fill"] == ["lost"]
         assert [r.client_order_id for r in client.snapshot().orders] == ["lost"]
+
+
+def test_an_order_without_exec_ids_is_told_again_under_a_later_time(client: Steering, symbol: str) -> None:
+    client.misbehave(Nasty(nameless=1, repeat_report=1, late_ms=(20, 20)))
+    client.send(order(client, symbol, name="nameless"))
+    heard: list[ExecutionReport] = []
+    while len(heard) < 4:  # accepted and filled, each twice
+        heard.append(client.next(ExecutionReport))
+    assert {report.exec_id for report in heard} == {""}
+    first, again = heard[:2], heard[2:]
+    assert {replace(report, ts_ns=0) for report in first} == {replace(report, ts_ns=0) for report in again}
+    assert min(report.ts_ns for report in again) > max(report.ts_ns for report in first)
+    client.misbehave(Nasty())
+    told, named = client.snapshot(), client.snapshot(named=True)
+    ids = [[each.exec_id for each in s.executions if each.client_order_id == "nameless"] for s in (told, named)]
+    assert ids[0] == [""]
+    assert ids[1] != [""]
 
 
 def test_a_stale_snapshot_claims_a_time_at_which_there_was_more(
