@@ -64,7 +64,7 @@ class Oracles:
         self.first_intents: dict[str, IntentRecord] = {}
         self.groups: dict[str, GroupRecord] = {}  # by tag
         self.reconciled: dict[Path, int] = {}  # journal -> the epoch that was compared with the broker
-        self.busted: Counter[str] = Counter()  # units taken back, or gone, by group's tag
+        self.busted: Counter[str] = Counter()  # units taken back, gone, or filled after an end, by group's tag
         self.moves: dict[str, dict[str, PositionEventRecord]] = defaultdict(dict)  # by tag: changes without orders
         self.accepted: set[str] = set()
         self.checks: Counter[str] = Counter()
@@ -142,6 +142,8 @@ class Oracles:
             return
         if event.kind == "rejected" and event.reason.startswith("duplicate"):
             return
+        if event.kind == "fill" and order.ended:  # who decided before it was told could not know
+            self.busted[group_part(order_id)] += event.last_qty or 0
         if event.cum_qty is not None and event.cum_qty < order.cum:
             self.busted[group_part(order_id)] += order.cum - event.cum_qty
         if event.cum_qty is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simulation.aims import one_group, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
 
@@ -202,5 +203,33 @@ MUTANTS: Final = (
         "what the broker does not list is waited for for ever",
         ("L1", "L2"),
         returns("decisions.orders.child_order:on_absence", "order"),
+    ),
+    Mutant(
+        "lost-timer",
+        "a timer that never rang is waited for for ever: a gateway does not look at its link again",
+        ("L1",),
+        returns("actors.alarms:Alarms.overdue", "[]"),
+        aim=only("F.time.timer_lost", "F.wire.reset"),
+    ),
+    Mutant(
+        "accepted-and-rolled-back",
+        "a plan is answered as accepted although its group was rolled back",
+        ("S10",),
+        edit("actors.turn:Turn.answer", ("reply[0] != command_id", "True")),
+        aim=only("F.actors.group_raises"),
+    ),
+    Mutant(
+        "gone-and-then-busted",
+        "a group of which more went without an order than it ever had is left as it is",
+        ("L1",),
+        returns("decisions.groups.group_levels:Tally.overdrawn", '""'),
+        aim={**only("F.broker.liquidation", "F.broker.bust"), **one_group("naked_call", 1)},
+    ),
+    Mutant(
+        "two-gateways",
+        "a gateway starts although the one before it lives on",
+        ("I17",),
+        edit("actors.gateway:BrokerGateway.open", ("if not machine().claim(", "if not machine().claim or False and (")),
+        aim=only("F.process.two_instances"),
     ),
 )

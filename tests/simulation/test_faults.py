@@ -13,7 +13,10 @@ from simulation.tape import Tape
 from simulation.world import World
 
 SEEDS = range(1, 24)  # within so many it must have struck
-NEEDS = {"F.actors.exit_first": "F.process.kill_in_handler"}  # somebody must die with letters under way
+NEEDS = {  # somebody must die with letters under way, or a person must be told something
+    "F.actors.exit_first": "F.process.kill_in_handler",
+    "F.storage.alert_log_full": "F.process.kill",
+}
 
 
 @pytest.fixture(autouse=True)
