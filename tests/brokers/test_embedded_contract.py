@@ -106,7 +106,14 @@ class TestEmbeddedBroker(BrokerContract):
         desk = Desk(harness.adapter(answer_timeout_s=0.1))
         desk.log_in()
         harness.steering.misbehave(
-            msgspec.structs.replace(preset("full"), delay_ms=(1, 20), late_ms=(120, 200), disconnect=0.05), seed=5
+            msgspec.structs.replace(
+                preset("full"),
+                delay_ms=(1, 20),
+                late_ms=(120, 200),
+                disconnect=0.05,
+                accept_refused=0,  # an answer that is not true
+            ),
+            seed=5,
         )
         orders: list[SubmitOrder] = []
         for n in range(120):
