@@ -6,8 +6,9 @@ A bug that shows only when a commit fails is looked for where commits fail; ever
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from domain.groups import Policy, TriggerOn
 from simulation.faults import CATALOGUE, CROWDS, LEVELS
 from simulation.tape import UNIT
 
@@ -31,3 +32,24 @@ def certain(name: str) -> dict[str, Any]:
 def one_group(shape: str, quantity: int) -> dict[str, Any]:
     """One group of this shape and size."""
     return {"groups": 1, "shape": shape, "quantity": quantity}
+
+
+MANY: Final = {"groups": 3, "quantity": 60}  # three groups of three slices a leg
+PACED: Final = {"requests a second, and the reserve": (3, 1)}
+AT_ONCE: Final = {"requests a second, and the reserve": (200, 40)}
+DOUBLES: Final = {"ids are deduplicated": False}  # a second copy becomes a second order
+# a leg gives its three slices up one by one, and hedges follow
+FALLS_SHORT: Final = {
+    "groups": 1,
+    "quantity": 60,
+    "attempts": 1,
+    "policy": Policy.COMPLETE,
+}
+GUARDED: Final = {
+    "groups": 1, "shape": "bull_put", "quantity": 5, "stop-loss trigger": 21_500, "trigger on": TriggerOn.LAST,
+    "stops at the broker": True,
+}  # fmt: skip
+KILLED: Final = {
+    **certain("F.operator.kill_switch"), "submit at, ms": 1_000, "kill switch at, ms": 1_400,
+    "and off after, ms": 10_000,
+}  # fmt: skip

@@ -18,6 +18,7 @@ from thespian.system import simpleSystemBase
 from simulation.schedule import MS, Schedule
 from simulation.tape import Tape
 
+FOR_GOOD_NS = 1 << 62
 NOTICE_MS = (2, 30)  # how long after a death the parent is told
 
 
@@ -190,10 +191,15 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         process.stopped_until_ns = max(process.stopped_until_ns, self.schedule.now_ns + for_ns)
         self._block(process.stopped_until_ns)
 
+    def stop_for_good(self, process: Process) -> None:
+        """SIGSTOP, and nobody ever lets it go on: somebody must notice and kill it."""
+        process.stopped_until_ns = FOR_GOOD_NS
+
     def release(self) -> None:
-        """Everybody runs, and nothing is held back any more."""
+        """Everybody runs who was not stopped for good, and nothing is held back any more."""
         for process in self.processes.values():
-            process.stopped_until_ns = 0
+            if process.stopped_until_ns != FOR_GOOD_NS:
+                process.stopped_until_ns = 0
         self.held.clear()
         self.full.clear()
         self.blocked_until_ns = 0

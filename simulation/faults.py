@@ -55,6 +55,7 @@ FAULTS: Final = (
     Fault("F.process.commit_after", 0.01, "a cell dies right after a commit"),
     Fault("F.process.start_raises", 0.3, "a process meets a bug while it starts"),
     Fault("F.process.hang", 3, "a process is stopped for a while and goes on (zombie writer)", times=True),
+    Fault("F.process.hang_for_good", 1, "a process is stopped and never goes on", times=True),
     Fault("F.process.orphans", 1, "cells live on for a moment when their supervisor has died", times=True),
     Fault("F.process.two_instances", 1, "a second program starts while the first one's processes live on", times=True),
     Fault("F.process.program", 2, "the whole program dies, and is started again", times=True),

@@ -122,6 +122,14 @@ def _hang(strikes: Strikes) -> bool:
     return victim is not None
 
 
+def _hang_for_good(strikes: Strikes) -> bool:
+    """Of those that somebody looks after: a program that is stopped itself is a person's business."""
+    victim = strikes.victim()
+    if victim is not None:
+        strikes.world.base.stop_for_good(victim)
+    return victim is not None
+
+
 def _program(strikes: Strikes) -> bool:
     found = strikes.world.base.find("RootSupervisor")
     for process in found:
@@ -277,6 +285,7 @@ ACTS: Final[dict[str, Act]] = {
     "F.process.kill_in_recovery": _kill_in_recovery,
     "F.process.crash_loop": _crash_loop,
     "F.process.hang": _hang,
+    "F.process.hang_for_good": _hang_for_good,
     "F.process.orphans": _orphans,
     "F.process.two_instances": _two_instances,
     "F.process.program": _program,

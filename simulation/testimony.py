@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from simulation.oracles import Violation
 from storage.memory import MemoryJournal
 from storage.tables import GROUPS, TABLES
@@ -26,13 +28,26 @@ if TYPE_CHECKING:
 # What the faults of a run may cost without anybody's fault: a process may hang for 8 s before its supervisor has killed
 # it, the network may be cut for 6 s, a report that is lost is made good by the second poll.
 BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0, restarts=50)
+MILD = ("F.market.", "F.operator.kill_switch", "F.operator.cancel", "F.operator.twice")  # nothing that takes time
+LOSSES = ("F.broker.lose_request", "F.broker.forget")  # an entry that is lost arrives never, not late
+FULL_PACE = 100  # requests a second
+
+
+def bounds(world: World) -> Bounds:
+    """What this run may cost: less where nothing struck that takes time, and no request had to wait for its token."""
+    struck = world.faults.counts
+    if world.scenario.config.controls.orders_per_second < FULL_PACE:
+        return BOUNDS
+    if all(name.startswith(MILD) for name in struck):
+        return replace(BOUNDS, killed_s=6.0, in_flight_s=1.5)
+    return replace(BOUNDS, in_flight_s=1.5) if all(name.startswith((*MILD, *LOSSES)) for name in struck) else BOUNDS
 
 
 def judge(world: World) -> None:
     """Every check of the audit on this run, in its order.  Raises :class:`Violation` for the first that fails."""
-    evidence = gather(world)
+    evidence, tolerated = gather(world), bounds(world)
     for check in CHECKS.values():
-        found = check(evidence, BOUNDS)
+        found = check(evidence, tolerated)
         world.oracles.checks[found.name] += found.cases
         if found.problems:
             raise Violation(found.name, found.problems[0])
@@ -40,8 +55,8 @@ def judge(world: World) -> None:
 
 def broken(world: World) -> Iterator[str]:
     """The names of all checks of the audit that fail on this run."""
-    evidence = gather(world)
-    return (check_name for check_name, check in CHECKS.items() if check(evidence, BOUNDS).problems)
+    evidence, tolerated = gather(world), bounds(world)
+    return (name for name, check in CHECKS.items() if check(evidence, tolerated).problems)
 
 
 def gather(world: World) -> Evidence:

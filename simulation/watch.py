@@ -49,7 +49,7 @@ class Watch:
         self.numbers: dict[str, str] = {}  # client order id -> the exchange's number for it
         self.failed: dict[Path, Turn] = {}  # journal -> the turn of its owner whose commit failed
         self.intents: dict[str, IntentRecord] = {}  # by client order id, as they are durable
-        self.last: dict[Path, Turn] = {}  # journal -> the last turn that became durable
+        self.last: dict[Path, tuple[Turn, set[str]]] = {}  # journal -> its last durable turn, and what that decided
         self.unread: dict[str, int] = {}  # orders that a turn decided whose commit failed -> its epoch
         self.low: dict[Path, int] = {}  # journal -> the epoch whose owner found the disk full
         self.is_low: Callable[[Path], bool] = lambda _path: False
@@ -75,8 +75,9 @@ class Watch:
             path not in self.failed or self.failed[path].epoch < turn.epoch,
             "I16", f"{path.name}: a turn follows one whose commit failed, and nobody has read the journal again",
         )  # fmt: skip
-        self.last[path] = turn
-        for intent in (record for record in turn.records if isinstance(record, IntentRecord)):
+        intents = [record for record in turn.records if isinstance(record, IntentRecord)]
+        self.last[path] = turn, self._unknown(turn)
+        for intent in intents:
             self._judge_decision(path, turn, intent)
             self.intents[intent.client_order_id] = intent
         if self.is_low(path):
@@ -88,11 +89,14 @@ class Watch:
 
     def on_failed_commit(self, path: Path, turn: Turn) -> None:
         """A commit raised; whether its turn is durable, only whoever opens the journal again may know (I16)."""
-        durable = self.last.get(path) is turn
+        last, decided = self.last.get(path, (None, set()))
         self.failed[path] = turn
-        for record in turn.records:
-            if isinstance(record, IntentRecord) and (durable or record.client_order_id not in self.intents):
-                self.unread[record.client_order_id] = turn.epoch
+        self.unread |= dict.fromkeys(decided if last is turn else self._unknown(turn), turn.epoch)
+
+    def _unknown(self, turn: Turn) -> set[str]:
+        """The orders that this turn decides."""
+        ids = {record.client_order_id for record in turn.records if isinstance(record, IntentRecord)}
+        return ids - self.intents.keys()
 
     def _judge_decision(self, path: Path, turn: Turn, intent: IntentRecord) -> None:
         """A new order: not while the disk is full (I28), not at once after a refusal (R14), not for ever (L4)."""
@@ -109,7 +113,7 @@ class Watch:
             since_ns = intent.decided_ns - max(one.terminal_ns for one in others)
             demand(since_ns >= RETRY_MS * MS, "R14", f"{order_id} is asked for {since_ns} ns after a refusal")
         if intent.role in ENTRY_ROLES:
-            tried = sum(one.slice == intent.slice and one.sent_ns > 0 for one in others)
+            tried = sum(one.sent_ns > 0 for one in others)
             most = self.config.orders.max_attempts
             demand(tried < most, "L4", f"{order_id}: {tried} attempts of its slice were made; {most} may be")
 

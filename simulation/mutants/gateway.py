@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
+from simulation.aims import AT_ONCE, DOUBLES, KILLED, MANY, PACED, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together, without
 
+_UNHEARD: Final = edit("actors.desk:Desk.on_kill_switch", ("if command.on:", "if False:"))
 _E9: Final = without("decisions.gateway.controls:CONTROLS", lambda row: row.name == "E9")
 
 MUTANTS: Final = (
-    Mutant(
+    Mutant(  # held twice: by the numbers of the batches, and by the ids of the orders
         "copy-is-sent",
         "a batch that comes twice is sent twice",
-        ("I25",),
-        edit(
-            "decisions.gateway.controls:Controls.judge",
-            ("if ledger.knows(order.client_order_id) and not order.resend:", "if False:"),
+        ("R7",),
+        together(
+            edit(
+                "decisions.gateway.controls:Controls.judge",
+                ("if ledger.knows(order.client_order_id) and not order.resend:", "if False:"),
+            ),
+            edit("actors.window:InWindow.arrives", ("if number <= self._taken:", "if False:")),
         ),
+        only("F.actors.duplicate") | DOUBLES,
     ),
     Mutant(
         "parent-without-limit",
@@ -55,15 +61,17 @@ MUTANTS: Final = (
         ("I25",),
         edit("actors.order_door:OrderDoor.let_out", ("self._spends(self.submit(held), now)", "self.submit(held)")),
     ),
-    Mutant(
+    Mutant(  # held four times: the door drops what waits, two controls refuse it, and its group cancels it
         "kill-misses-what-waits",
-        "what waits at the door when the kill switch is turned on still leaves",
+        "what waits at the door when the kill switch is turned on still leaves, and no group hears of it",
         ("I26", "I25"),
         together(
             _E9,
+            _UNHEARD,
             returns("actors.order_door:OrderDoor.drop_entries", "None"),
             returns("actors.account_door:AccountDoor.forbids", '""'),
         ),
+        only("F.operator.kill_switch") | KILLED | PACED | MANY,
     ),
     Mutant(
         "kill-leaves-entries",
@@ -71,8 +79,13 @@ MUTANTS: Final = (
         ("I26",),
         together(
             returns("actors.order_door:OrderDoor.cancel_entries", "0"),
-            edit("actors.desk:Desk.on_kill_switch", ("if command.on:", "if False:")),
+            _UNHEARD,
         ),
+        only("F.operator.kill_switch")
+        | KILLED
+        | MANY
+        | AT_ONCE
+        | {"size": 1, "an entry works for, ms": 30_000, "entry patience, ms": 20_000, "under fire for, ms": 16_000},
     ),
     Mutant(
         "kill-forgotten",
@@ -85,6 +98,7 @@ MUTANTS: Final = (
         "a batch that overtook a lost one makes that pass for a copy",
         ("I26", "I12", "L1", "I10"),
         edit("actors.window:InWindow.arrives", ("if number > max(self._taken + 1, oldest):", "if False:")),
+        only("F.actors.drop") | MANY,
     ),
     Mutant(
         "batch-sent-once",
@@ -97,18 +111,23 @@ MUTANTS: Final = (
         "a greeting that was lost is not repeated",
         ("L1",),
         edit("actors.cell:Cell.on_wakeup", ("if now - self.heard_ms > GREET_AGAIN_MS:", "if False:")),
+        only("F.actors.drop", "F.process.kill"),
     ),
     Mutant(
         "alert-sent-once",
         "an alert that was lost is not sent again",
         ("L5",),
         edit("actors.cell:Cell.on_wakeup", ("if late:", "if False:")),
+        only("F.actors.overflow", "F.broker.forget", "F.broker.bust") | MANY,
     ),
     Mutant(
         "alert-confirmed-early",
-        "an alert counts as delivered before it is filed",
+        "an alert counts as filed although the alert log could not be written",
         ("L5",),
-        edit("decisions.delivery:Outbox._settle", ("if parcel.filed and parcel.taken", "if parcel.taken")),
+        edit(
+            "actors.notifier:Notifier.file_alerts", ("        return\n    self.file_problem", "    self.file_problem")
+        ),
+        only("F.storage.alert_log_full", "F.operator.kill_switch") | KILLED | MANY,
     ),
     Mutant(
         "poll-off",
@@ -139,5 +158,6 @@ MUTANTS: Final = (
         "a process that was stopped is not killed, and its messages wait",
         ("L1", "I24"),
         returns("decisions.supervision:hung", "False"),
+        only("F.process.hang_for_good"),
     ),
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from domain.groups import Policy
+from simulation.aims import FALLS_SHORT, GUARDED, KILLED, only
 from simulation.mutants.catalogue import Mutant
-from simulation.mutants.planting import edit, returns
+from simulation.mutants.planting import edit, returns, together
 
 MUTANTS: Final = (
     Mutant(
@@ -31,20 +33,32 @@ MUTANTS: Final = (
             ),
         ),
     ),
-    Mutant(
+    Mutant(  # held twice: within the window nothing is decided, and by then the leg has reported under its new level
         "hedge-by-event",
-        "whatever a leg gives up is hedged, although a hedge is at work",
+        "whatever a leg gives up is hedged at once, although a hedge is at work",
         ("I4", "I5", "S7"),
-        returns("decisions.groups.group_levels:Tally.missing", "self.legs[leg.leg_id].progress.entry_abandoned"),
-    ),
-    Mutant(
-        "leg-and-hedge-both",
-        "the leg's level is not lowered by what its hedge answers for",
-        ("I4", "I5"),
-        edit(
-            "decisions.groups.group_levels:_entering",
-            ("leg.target_qty - (own.hedged - own.replacing) if", "leg.target_qty if"),
+        together(
+            returns("decisions.groups.group_levels:Tally.missing", "self.legs[leg.leg_id].progress.entry_abandoned"),
+            edit("decisions.groups.group:_hedge", ("moment.config.hedge.window_ms * MS", "0")),
         ),
+        only("F.market.dry", "F.wire.delay") | FALLS_SHORT,
+    ),
+    Mutant(  # held twice: a slice that was given up is never placed again, whatever the level
+        "leg-and-hedge-both",
+        "what a bust took from a leg is placed again by the leg, although its hedge answers for it",
+        ("I4", "I5"),
+        together(
+            edit(
+                "decisions.groups.group_levels:_entering",
+                ("leg.target_qty - (own.hedged - own.replacing) if", "leg.target_qty if"),
+            ),
+            edit(
+                "decisions.orders.working:_place",
+                ("- parent.live - parent.abandoned", "- parent.live"),
+                ("not parent.gives_up(slot)", "(slot.busted or not parent.gives_up(slot))"),
+            ),
+        ),
+        only("F.broker.bust", "F.broker.correct") | FALLS_SHORT | {"attempts": 6},
     ),
     Mutant(
         "one-unit-too-many",
@@ -52,17 +66,23 @@ MUTANTS: Final = (
         ("I5",),
         edit("decisions.groups.group:_open_hedge", ("needed_qty=missing,", "needed_qty=missing + 1,")),
     ),
-    Mutant(
+    Mutant(  # held twice: a child that is for too much is told so as soon as it has reported
         "hedge-forgets-what-it-filled",
         "a child hedge is for all that its parent was to obtain",
         ("I5", "I4"),
-        edit("decisions.groups.hedge:_hand_down", ("needed_qty=missing,", "needed_qty=record.needed_qty,")),
+        edit(
+            "decisions.groups.hedge:_hand_down",
+            ("needed_qty=missing,", "needed_qty=record.needed_qty,"),
+            ("if state.child.needed_qty != missing:", "if False:"),
+        ),
+        only("F.broker.bust", "F.market.dry") | FALLS_SHORT | {"size": 1},
     ),
     Mutant(
         "hedge-window-off",
         "two hedge decisions of a symbol follow each other at once",
         ("S7",),
         edit("decisions.groups.group:_hedge", ("moment.config.hedge.window_ms * MS", "0")),
+        only("F.market.dry", "F.wire.delay") | FALLS_SHORT,
     ),
     Mutant(
         "hedge-depth-ignored",
@@ -88,11 +108,15 @@ MUTANTS: Final = (
         ("L5",),
         returns("decisions.groups.group:_alert_halt", "None"),
     ),
-    Mutant(
+    Mutant(  # held twice: what is missing is hedged, however much of it stands bare
         "naked-counts-as-covered",
-        "a filled short without protection counts as no exposure",
-        ("I6", "L1", "L3", "I24"),
-        returns("decisions.groups.group_levels:_bare", "0"),
+        "a filled short without protection counts as no exposure, and what was taken from protection is not missed",
+        ("I6", "L1"),
+        together(
+            returns("decisions.groups.group_levels:_bare", "0"),
+            returns("decisions.groups.group_levels:Tally.missing", "0"),
+        ),
+        only("F.broker.bust") | {"quantity": 10, "policy": Policy.COMPLETE, "entry patience, ms": 60_000},
     ),
     Mutant(
         "nothing-is-missing",
@@ -123,6 +147,7 @@ MUTANTS: Final = (
             "decisions.groups.group_levels:_reducing",
             ("keep = {**held.longs, **covered(group.legs, held.longs, held.shorts)}", "keep = held.shorts"),
         ),
+        only("F.operator.kill_switch") | KILLED | {"size": 2, "quantity": 25},
     ),
     Mutant(
         "close-forgets-what-works",
@@ -145,6 +170,7 @@ MUTANTS: Final = (
         "a stop-loss keeps its quantity after a part of its position was closed",
         ("I8", "I9"),
         edit("decisions.groups.stop_loss:_shrink", ("excess = parent.filled + parent.live - level", "excess = 0")),
+        only("F.operator.cancel", "F.broker.bust", "F.broker.correct") | GUARDED,
     ),
     Mutant(
         "stop-too-large",
@@ -163,12 +189,17 @@ MUTANTS: Final = (
             "decisions.groups.stop_loss:_conclude",
             ("if live == 0 and state.filled >= record.quantity:", "if live or state.filled >= record.quantity:"),
         ),
+        only() | GUARDED,
     ),
-    Mutant(
+    Mutant(  # held twice: a position without its stop-loss is told to a person
         "stop-never-placed",
-        "a position gets no stop-loss order",
+        "a position gets no stop-loss order, and nobody is told",
         ("I8", "S2"),
-        returns("decisions.groups.stop_loss:_arm", "parent"),
+        together(
+            returns("decisions.groups.stop_loss:_arm", "parent"),
+            returns("decisions.groups.stop_window:_bound", "None"),
+        ),
+        only() | GUARDED,
     ),
     Mutant(
         "timer-from-placement",
@@ -178,6 +209,7 @@ MUTANTS: Final = (
             "decisions.groups.stop_loss:_work_limit",
             ("deadline = record.triggered_ns +", "deadline = record.armed_ns +"),
         ),
+        only("F.market.gap") | GUARDED,
     ),
     Mutant(
         "market-before-confirmation",
@@ -188,6 +220,7 @@ MUTANTS: Final = (
             ("record.status is StopStatus.FALLBACK and state.limit.live == 0", "record.status is StopStatus.FALLBACK"),
             ("record.quantity - state.limit.filled - state.limit.live", "record.quantity - state.limit.filled"),
         ),
+        only("F.market.gap") | GUARDED | {"cancel latency, ms": 900},
     ),
     Mutant(
         "fill-lost-the-race",
@@ -197,5 +230,6 @@ MUTANTS: Final = (
             "decisions.groups.stop_loss:_work_market",
             ("record.quantity - state.limit.filled - state.limit.live", "record.quantity"),
         ),
+        only("F.market.gap") | GUARDED | {"size": 1},
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from simulation.aims import GUARDED, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns
 
@@ -81,6 +82,7 @@ MUTANTS: Final = (
         "what a status says has filled is taken for executions",
         ("I11", "I12"),
         returns("domain.orders:OrderState.cum_qty", "max(self.count.qty, self.reported[2])"),
+        only("F.broker.drop_report", "F.wire.delay"),
     ),
     Mutant(
         "older-snapshot-wins",
@@ -176,12 +178,14 @@ MUTANTS: Final = (
         "a slice that is refused is tried for ever",
         ("L4", "L1"),
         returns("decisions.orders.working:Parent.gives_up", "False"),
+        only("F.broker.refuse") | {"groups": 1, "quantity": 60, "attempts": 1},
     ),
     Mutant(
         "rearm-storm",
         "a refused stop-loss is sent again at once",
         ("L4", "R14"),
         returns("decisions.groups.stop_loss:_rearm_at", "0"),
+        only() | GUARDED | {"stop-loss trigger": 30_000, "price band, %": 40.0},  # the house refuses such a trigger
     ),
     Mutant(
         "no-cause",

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation.aims import one_group, only
+from simulation.aims import AT_ONCE, DOUBLES, GUARDED, MANY, certain, one_group, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
+
+_ONE_ABSENCE: Final = edit("decisions.orders.recovery:resolve", ("min(absences, 2)", "2 * min(absences, 1)"))
+_HIDDEN: Final = (
+    only(
+        "F.broker.order_missing_from_snapshot", "F.broker.forget", "F.broker.lose_ack", "F.broker.drop_report",
+        "F.market.dry",
+    )
+    | DOUBLES
+    | {"poll, ms": 4_000, "groups": 1, "shape": "bull_call", "quantity": 60}
+)  # fmt: skip
 
 
 def _forgets(record: str) -> tuple[str, str]:
@@ -39,6 +49,7 @@ MUTANTS: Final = (
                 ),
             ),
         ),
+        only("F.process.commit_before", "F.storage.commit_fails") | MANY,
     ),
     Mutant(
         "commit-error-is-success",
@@ -51,18 +62,43 @@ MUTANTS: Final = (
                 'with __import__("contextlib").suppress(Exception): self.journal.commit(JournalTurn(',
             ),
         ),
+        only("F.storage.commit_fails"),
+    ),
+    Mutant(
+        "full-disk-is-no-reason",
+        "new risk is decided although the disk has no room",
+        ("I28",),
+        edit("decisions.gate:Gate.shut_by", ("(self.storage_low,", "(False,")),
+        only("F.storage.full") | MANY,
+    ),
+    Mutant(
+        "ended-orders-are-deleted",
+        "the row of an order that has ended is taken out of its table",
+        ("I2", "I20"),
+        edit(
+            "storage.memory:_Disk.write",
+            (
+                "self._index(table, key, record)",
+                "self._index(table, key, record)\n"
+                "            if table is INTENTS and record.terminal_ns:\n"
+                "                del self.rows[table][key]",
+            ),
+        ),
+        only(),
     ),
     Mutant(
         "commit-error-is-absence",
         "a commit that failed is decided again by the same cell, as if it had not become durable",
         ("I16", "L1"),
         edit("actors.cell:Cell.turn", ("machine().die()", "self.tree._turn.clear()")),
+        only("F.storage.commit_fails"),
     ),
     Mutant(
         "stop-not-written",
         "a stop-loss is not in the journal",
         ("I8", "L1"),
         edit("actors.cell_tree:CellTree.run", _forgets("StopRecord")),
+        only("F.process.kill") | GUARDED,
     ),
     Mutant(
         "hedge-not-written",
@@ -140,7 +176,8 @@ MUTANTS: Final = (
         "one-absence-is-enough",
         "one snapshot without an order proves that it is not there",
         ("I15", "R7"),
-        edit("decisions.orders.recovery:resolve", ("min(absences, 2)", "2 * min(absences, 1)")),
+        _ONE_ABSENCE,
+        _HIDDEN,
     ),
     Mutant(
         "no-horizon",
@@ -166,14 +203,20 @@ MUTANTS: Final = (
             "decisions.orders.child_order:on_absence",
             ("if order.awaits and order.awaits == moment.gateway:", "if False:"),
         ),
+        only("F.process.hang", "F.process.kill") | DOUBLES | {"groups": 2, "quantity": 60},
     ),
-    Mutant(
+    Mutant(  # held twice: two absences beyond the horizon prove that the first copy is not there
         "resend-without-promise",
-        "an order is sent again to a broker that makes a second one of it",
+        "an order that one snapshot leaves out is sent again to a broker that makes a second one of it",
         ("R7",),
-        edit(
-            "decisions.orders.child_order:on_absence", ("moment.deduplicates and not order.barred", "not order.barred")
+        together(
+            _ONE_ABSENCE,
+            edit(
+                "decisions.orders.child_order:on_absence",
+                ("moment.deduplicates and not order.barred", "not order.barred"),
+            ),
         ),
+        _HIDDEN,
     ),
     Mutant(
         "resend-of-the-unwanted",
@@ -183,6 +226,11 @@ MUTANTS: Final = (
             "decisions.orders.child_order:on_absence",
             ("(intent.role not in ENTRY_ROLES or (moment.may_open and wanted))", "True"),
         ),
+        only("F.broker.lose_request", "F.operator.cancel")
+        | certain("F.operator.cancel")
+        | MANY
+        | AT_ONCE
+        | {"ids are deduplicated": True},
     ),
     Mutant(
         "resend-as-market-buy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from domain.money import from_float
@@ -17,18 +18,32 @@ def repeated_executions_change_nothing(evidence: Evidence, _: Bounds) -> Finding
     """I11.  A case is one order of which the log holds a state.
 
     The executions in the log, each exec id taken once, however often it was recorded, add up to the filled quantity of
-    the order's last state: trades, less busts, with corrections in the place of what they correct.
+    the order's last state: trades, less busts, with corrections in the place of what they correct.  So do those that
+    were recorded by each earlier turn, to the state that it recorded: what a status says has filled is no execution.
     """
     found = Finding(name="I11", title="what was told twice counts once")
-    recorded: dict[str, dict[str, Row]] = {}
+    recorded: dict[str, dict[str, list[Entry]]] = {}
     for (order_id, exec_id), entries in evidence.journal.history["ExecutionRecord"].items():
-        recorded.setdefault(order_id, {})[exec_id] = entries[-1].facts
+        recorded.setdefault(order_id, {})[exec_id] = entries
     for (order_id,), states in evidence.journal.history["ExecutionStateRecord"].items():
         found.cases += 1
-        said, total = states[-1].facts["cum_qty"], counted(recorded.get(order_id, {}))
-        if said != total:
-            found.problems.append(f"{order_id}: filled {said} in the log; expected {total}, its executions taken once")
+        executions = recorded.get(order_id, {})
+        for state, after in zip_longest(states, states[1:]):
+            if after is not None and after.at.turn == state.at.turn:
+                continue  # not how the turn left it
+            said, total = state.facts["cum_qty"], counted(_by(executions, state.at.turn))
+            if said != total:
+                found.problems.append(
+                    f"{order_id}: filled {said} in the log as of turn {state.at.turn}; expected {total}, its "
+                    "executions taken once"
+                )
     return found
+
+
+def _by(executions: dict[str, list[Entry]], turn: int) -> dict[str, Row]:
+    """Each execution as it was known at the end of this turn."""
+    known = {exec_id: [e for e in entries if e.at.turn <= turn] for exec_id, entries in executions.items()}
+    return {exec_id: entries[-1].facts for exec_id, entries in known.items() if entries}
 
 
 def counted(executions: dict[str, Row]) -> int:
