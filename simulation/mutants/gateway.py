@@ -152,6 +152,7 @@ MUTANTS: Final = (
         "a process that died is not started again",
         ("L1", "I24"),
         returns("supervisors.supervisor:Supervisor.restart", "None"),
+        only("F.process.kill", "F.broker.bust"),
     ),
     Mutant(
         "hang-not-noticed",

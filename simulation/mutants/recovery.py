@@ -135,6 +135,7 @@ MUTANTS: Final = (
             "storage.tables:coalesce",
             ("last[table][table.identity(record)] = record", "last[table].setdefault(table.identity(record), record)"),
         ),
+        only(),
     ),
     Mutant(
         "turn-skipped",
