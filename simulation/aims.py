@@ -19,9 +19,11 @@ def only(*names: str, level: float = 1.0) -> dict[str, Any]:
     """These faults and no others, at a ``level`` of what they may be at most; fair weather without any."""
     if unknown := set(names) - CATALOGUE.keys():
         raise LookupError(f"no faults are called {', '.join(sorted(unknown))}")
+    if not names:
+        return {"any faults": 0}
     switches = {f"{name} is on": int(name in names) for name in CATALOGUE}
     rates = {f"rate of {name}": LEVELS.index(level) - 1 for name in names}
-    return {"any faults": int(bool(names)), "one fault in so many": min(CROWDS), **switches, **rates}
+    return {"any faults": 1, "one fault in so many": min(CROWDS), **switches, **rates}
 
 
 def certain(name: str) -> dict[str, Any]:

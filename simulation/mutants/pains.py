@@ -158,6 +158,11 @@ MUTANTS: Final = (
             "if record.mode is Mode.FLATTENING:\n    return GroupOutcome.FLAT",
         ),
     ),
+    off(
+        "I21",
+        "what an owner of the journal who is dead decided counts as sent, and nobody looks for it any more",
+        begins("decisions.orders.child_order:on_absence", "if order.intent.epoch != moment.epoch:\n    return order"),
+    ),
     off("R20", "snapshots are not read", begins("actors.desk:Desk.on_snapshot", "return")),
     off(
         "R20 poll",

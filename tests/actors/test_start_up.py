@@ -188,7 +188,7 @@ def test_r20_with_most_pushed_events_lost_the_state_converges_within_two_polls()
 
 
 @pytest.mark.parametrize("restarts", [1, 3])
-def test_recovery_is_idempotent_under_crashes_inside_recovery(restarts: int) -> None:
+def test_i21_recovery_is_idempotent_under_crashes_inside_recovery(restarts: int) -> None:
     world = unsent()
     world.advance(2_000)
     for _ in range(restarts):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simulation.faults import swarm
 from simulation.hunt import Order, catches, matrix
 from simulation.mutants.catalogue import BUGS, catalogue
 from simulation.run import run_seed
@@ -16,6 +17,7 @@ from simulation.world import World
 from venue.audit.invariants import CHECKS
 
 SEEDS = (0, 30)  # that many have to be enough
+DRAWN_LATER = {"size"}  # while the market goes on
 QUICK = {
     "fill-counted-twice": {"I9", "I11", "I12", "R22"},
     "nameless-fill-known-by-its-time": {"I9", "I11", "I12", "R22"},
@@ -25,6 +27,14 @@ QUICK = {
     "taken-twice": {"I23"},
     "turn-skipped": {"I19"},
     "no-cause": {"I29"},
+    "status-counts-as-fill": {"I11"},
+    "rearm-storm": {"R14"},
+    "stop-forgotten-at-acceptance": {"I8"},
+    "ended-orders-are-deleted": {"I2"},
+    "recovery-without-epoch": {"I17"},
+    "full-disk-is-no-reason": {"I28"},
+    "timer-from-placement": {"I27"},
+    "kill-leaves-entries": {"I26"},
     "pending-cancel-is-canceled": {"I3", "I4", "I9", "I14", "R22"},
 }
 
@@ -40,7 +50,7 @@ def test_a_planted_bug_is_noticed_within_a_few_seeds_by_an_invariant_that_it_bre
     assert not catch.survived
     assert catch.invariant in QUICK[name], catch.text
     assert catch.invariant in matrix([catch])
-    assert not run_seed(catch.seed).violation  # the bug died with its process
+    assert not run_seed(catch.seed, aim=catalogue(BUGS)[name].aim).violation  # the bug died with its process
 
 
 def test_every_bug_finds_the_place_where_it_is_to_be_planted() -> None:
@@ -53,6 +63,29 @@ def test_every_bug_finds_the_place_where_it_is_to_be_planted() -> None:
             finally:
                 os._exit(1)
         assert os.waitpid(child, 0)[1] == 0, f"{mutant.name} cannot be planted any more"
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in catalogue(BUGS).items() if mutant.aim])
+def test_what_a_hunt_is_aimed_at_is_drawn_by_the_world(name: str) -> None:
+    aim = catalogue(BUGS)[name].aim
+    tape = Tape(0, aim=aim)
+    World(tape, swarm(tape))
+    assert aim.keys() <= {*tape.labels, *DRAWN_LATER}
+
+
+def test_an_aim_is_recorded_like_what_was_drawn() -> None:
+    tape = Tape(7, aim={"a number": 3, "a choice": "c", "between": 12})
+    drawn = (tape.draw("a number", 5), tape.pick("a choice", "abc"), tape.between("between", 10, 20), tape.draw("x", 9))
+    again = Tape(recorded=tape.drawn)
+    assert drawn[:3] == (3, "c", 12)
+    assert (again.draw("", 5), again.pick("", "abc"), again.between("", 10, 20), again.draw("", 9)) == drawn
+    with pytest.raises(ValueError, match="not in"):
+        Tape(7, aim={"a choice": "d"}).pick("a choice", "abc")
+
+
+def test_a_tape_that_is_told_by_labels_does_not_mind_other_draws_in_between() -> None:
+    tape = Tape(told={"coin": {1: 4}})
+    assert [tape.draw("coin", 9), tape.draw("new", 9), tape.draw("coin", 9), tape.draw("coin", 9)] == [0, 0, 4, 0]
 
 
 def test_there_are_at_least_fifty_bugs_and_each_says_what_it_breaks() -> None:
