@@ -49,7 +49,7 @@ MUTANTS: Final = (
                 ),
             ),
         ),
-        only("F.process.commit_before", "F.storage.commit_fails") | MANY,
+        only("F.process.commit_before") | MANY,
     ),
     Mutant(
         "commit-error-is-success",
