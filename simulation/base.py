@@ -193,7 +193,11 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
 
     def stop_for_good(self, process: Process) -> None:
         """SIGSTOP, and nobody ever lets it go on: somebody must notice and kill it."""
-        process.stopped_until_ns = FOR_GOOD_NS
+        process.stopped_until_ns = self.blocked_until_ns = FOR_GOOD_NS
+
+    def hanging(self) -> list[Process]:
+        """Those that were stopped for good, and are still there."""
+        return [process for process in self.processes.values() if process.stopped_until_ns == FOR_GOOD_NS]
 
     def release(self) -> None:
         """Everybody runs who was not stopped for good, and nothing is held back any more."""
@@ -202,7 +206,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
                 process.stopped_until_ns = 0
         self.held.clear()
         self.full.clear()
-        self.blocked_until_ns = 0
+        self.blocked_until_ns = FOR_GOOD_NS if self.hanging() else 0
 
     def _block(self, until_ns: int) -> None:
         self.blocked_until_ns = max(self.blocked_until_ns, until_ns)

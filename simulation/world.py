@@ -42,6 +42,7 @@ from venue.nasty import Mischief
 from venue.server import Server
 from venue.truth import TruthEvent
 
+NOTICED_NS = 30_000 * MS  # by then a heartbeat that did not come has been acted on
 HEAL_NS = 240_000 * MS  # broker time within which everything must have ended
 CALM_TRIES = 20  # how often a moment without an order under way is looked for, a second apart
 CALM_NS = 2_000 * MS  # how often the end is looked for
@@ -131,6 +132,7 @@ class World:
             self.heal()
             self._settle()
             self.at_rest = True
+            self._nobody_hangs()
             self.oracles.at_rest(self)
             self.watch.at_rest(self)
             judge(self)
@@ -167,6 +169,13 @@ class World:
                 self.at_rest = True
                 left = open_now or self.operator.answers
                 raise Violation("L1", f"not ended {HEAL_NS // 10**9} s after all faults: {left}")
+
+    def _nobody_hangs(self) -> None:
+        """Whoever was stopped for good has been noticed, killed and started again by its supervisor."""
+        if self.base.hanging():
+            self._until(self.schedule.now_ns + NOTICED_NS)
+        hanging = [f"{process.kind} {process.pid}" for process in self.base.hanging()]
+        self.oracles.demand(not hanging, "I24", f"{', '.join(hanging)} hang, and no supervisor has noticed")
 
     def _under_way(self) -> bool:
         """Whether an order has just been decided, or waits to leave: a house may take three requests a second only.
