@@ -300,8 +300,11 @@ class BrokerGateway(ProcessActor):
         if self.speaks_otherwise("the reconciler", attend.version):
             return
         self.reconciler.attend(attend, sender)
+        if attend.opened:
+            self.trading.start.carry_on()
         self.session.subscribe()
         self.session.probe()
+        self.pump()
 
     def on_compared(self, message: Compared, sender: ActorAddress) -> None:
         """After a start, new risk waits for this; it comes before the findings of the same comparison."""

@@ -44,6 +44,7 @@ class PositionReconciler(ProcessActor):
         self.last: PositionReport | None = None
         self.problem = "no snapshot yet"
         self.asking = False
+        self.opened = False  # a gateway has passed the start check while we looked
         self.shown_ms = 0  # when the gateway last showed a snapshot, by the machine's clock
 
     def on_start(self) -> str:
@@ -71,7 +72,7 @@ class PositionReconciler(ProcessActor):
     def on_peers(self) -> None:
         """Present ourselves to a gateway that may be new."""
         if "gateway" in self.peers:
-            self.send(self.peers["gateway"], Attend(self.symbols))
+            self.send(self.peers["gateway"], Attend(self.symbols, self.opened))
 
     def on_wakeup(self, payload: Any) -> None:
         del payload
@@ -87,6 +88,7 @@ class PositionReconciler(ProcessActor):
         del sender
         self.shown_ms = now_ms()
         view = wire.view(message.view)
+        self.opened |= view.opened
         try:
             library = self.read_journals()
         except JournalError as error:

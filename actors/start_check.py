@@ -59,6 +59,12 @@ class StartCheck:
         self.opened = True
         self.log.info("the start check is through: positions are explained or accepted")
 
+    def carry_on(self) -> None:
+        """The system has passed this check, and only its gateway was started again: a reconciler looked on."""
+        if not self.opened:
+            self.opened = True
+            self.log.info("the start check was passed before this gateway was started")
+
     def held(self) -> list[Difference]:
         """What is in the way."""
         found = self.verdict.held if self.verdict is not None else ()

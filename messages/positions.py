@@ -17,6 +17,7 @@ class Attend:
     """The reconciler to the gateway: show me every snapshot, with quotes of these symbols."""
 
     symbols: frozenset[str]
+    opened: bool = False  # a gateway of this run has passed the start check: what is new since is news, for alerts
     version: Version = PROTOCOL
 
 

@@ -26,7 +26,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(3)
+PROTOCOL = Version(4)
 
 
 @dataclass(frozen=True, slots=True)

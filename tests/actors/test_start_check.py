@@ -23,7 +23,7 @@ from messages.controls import AcceptDifferences, SetTradingState, TradingStateCh
 from messages.market import BrokerUp, session_number
 from messages.operator import CommandDone, CommandRefused, KillSwitch
 from messages.orders import ActivityKind, Snapshot
-from messages.positions import BrokerView, Compared, Difference, Verdict
+from messages.positions import Attend, BrokerView, Compared, Difference, Verdict
 from messages.records import ControlRecord, ExecutionStateRecord, PositionKind
 
 OTHER = call(110)
@@ -211,6 +211,15 @@ def test_e14_before_the_first_comparison_repairs_leave_and_new_risk_does_not(gat
     again = order(BOUGHT, Side.BUY, attempt=2)
     gateway.hear(again)
     assert gateway.sent == [HEDGE, again]
+
+
+def test_e14_a_gateway_that_alone_was_started_again_goes_on_where_the_one_before_had_passed(gateway: Door) -> None:
+    gateway.on_attend(Attend(frozenset()), "reconciler")  # one that was started with it
+    assert gateway.refusals(ENTRY)[0].startswith("E14: the start check waits")
+    gateway.on_attend(Attend(frozenset(), opened=True), "reconciler")
+    again = order(BOUGHT, Side.BUY, attempt=2)
+    gateway.hear(again)
+    assert gateway.sent == [again]
 
 
 def test_e14_a_difference_holds_new_risk_back_and_cancels_nothing_and_is_told_once(gateway: Door) -> None:
