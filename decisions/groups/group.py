@@ -10,16 +10,14 @@ Every look works the levels out anew from what is filled, working and intended:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import msgspec
 from msgspec.structs import replace
 
 from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
-from decisions.gateway.session import Waiting, tell_waiting
 from decisions.groups import exposure, group_stop, hedge, stop_loss
+from decisions.groups.group_hedging import hedge_shortfalls, is_hedging
 from decisions.groups.group_levels import Levels, Tally, levels, tally
 from decisions.groups.group_routes import child_of, hedge_name, leg_name, stop_name
+from decisions.groups.group_state import GroupState, recorded
 from decisions.groups.group_status import RANK, advance, outcome_of
 from decisions.positions import moves
 from domain.execution import Side
@@ -28,7 +26,6 @@ from domain.money import to_decimal
 from messages.group import (
     Bulletin,
     CloseGroup,
-    Cover,
     GroupSettled,
     HedgeProgressed,
     LegProgressed,
@@ -46,38 +43,11 @@ from messages.group import (
 from messages.orders import News
 from messages.positions import PositionsMoved
 from messages.records import (
-    ExposureRecord,
     GroupRecord,
-    GroupStopRecord,
     HedgeStatus,
-    PositionEventRecord,
     Severity,
     StopStatus,
 )
-
-
-class GroupState(msgspec.Struct, frozen=True):
-    """What an OrderGroup actor holds.  ``awaited`` children have not reported since they were hired."""
-
-    record: GroupRecord
-    legs: Mapping[str, LegProgressed] = {}
-    hedges: Mapping[str, HedgeProgressed] = {}
-    stops: Mapping[str, StopProgressed] = {}
-    stop_levels: Mapping[str, tuple[int, int]] = {}  # quantity and exitable units, as told
-    opened_ns: Mapping[str, int] = {}  # symbol -> when its last hedge was decided
-    rounds: int = 0
-    awaited: frozenset[str] = frozenset()
-    told: Mapping[str, WorkLeg] = {}
-    settled: GroupSettled | None = None
-    exposure: ExposureRecord | None = None  # while a short is uncovered
-    stop: GroupStopRecord | None = None  # of the whole group
-    moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
-    settling: bool = False  # several children are at work: the look comes after their answers
-
-    @property
-    def group(self) -> Group:
-        """What the group is meant to become."""
-        return self.record.group
 
 
 def start(message: OpenGroup | RestoreGroup, moment: Moment) -> tuple[GroupState, Effects]:
@@ -213,15 +183,7 @@ def _close(state: GroupState, message: CloseGroup, moment: Moment, effects: Effe
     if record.outcome is not GroupOutcome.OPEN and not message.flatten:
         return state
     mode = Mode.FLATTENING if message.flatten else Mode.REDUCING
-    return _recorded(state, moment, effects, mode=mode, reason=message.reason, outcome=GroupOutcome.OPEN)
-
-
-def _recorded(state: GroupState, moment: Moment, effects: Effects, **changes: object) -> GroupState:
-    if all(getattr(state.record, name) == value for name, value in changes.items()):
-        return state
-    record = replace(state.record, **changes, updated_ns=moment.at_ns)
-    effects.records.append(record)
-    return replace(state, record=record)
+    return recorded(state, moment, effects, mode=mode, reason=message.reason, outcome=GroupOutcome.OPEN)
 
 
 def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
@@ -234,13 +196,13 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     wanted = levels(state.group, state.record, held)
     state = _tell_legs(state, wanted, effects)
     state = _tell_stops(state, wanted, held, moment, effects)
-    state = _hedge(state, wanted, moment, effects)
+    state = hedge_shortfalls(state, wanted, held, moment, effects)
     before = state.record.outcome
     status = advance(state.record.status, state.group, held)
-    outcome = outcome_of(state.record, state.group, held, wanted, hedging=_hedging(state))
+    outcome = outcome_of(state.record, state.group, held, wanted, hedging=is_hedging(state))
     if outcome is not GroupOutcome.OPEN:
         status = _final_status(state, outcome)
-    state = _recorded(state, moment, effects, status=status, outcome=outcome)
+    state = recorded(state, moment, effects, status=status, outcome=outcome)
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
     stop = group_stop.conclude(state.stop, outcome, moment, effects)
@@ -264,25 +226,25 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     exiting = [leg_id for leg_id, progress in state.stops.items() if progress.status in stop_loss.EXITING]
     if entering and state.stops and (exiting or any(p.filled for p in state.stops.values())):
         reason = f"stop-loss of {', '.join(exiting or sorted(state.stops))}"
-        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and held.lost and moves.for_good(state.group, held.lost, state.moves, moment):
         reason = "protection went without an order of ours and cannot be bought again"
-        return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
+        return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and (overdrawn := held.overdrawn()):
         reason = f"more of {overdrawn} went without an order of ours than it had"
-        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
         reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
-        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and held.must_flatten(state.group):
         reason = f"{held.first_short_leg(state.group)} could not be filled{_refused(state)}"
-        return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
     if entering and RANK[record.status] < RANK[GroupStatus.HEDGED]:
         patience_ms = moment.config.orders.entry_patience_ms
         if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete:
             reason = f"not entered within {patience_ms / 1_000:g} s{_refused(state)}"
             effects.acted("S12")
-            return _recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
+            return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
         effects.wake(record.created_ns + patience_ms * MS)
     if (
         state.hedges
@@ -290,7 +252,7 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
         and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values())
     ):
         reason = "hedging fell short; a person was called"
-        return _recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
+        return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
     return state
 
 
@@ -340,70 +302,6 @@ def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, 
         effects.tell(name, ProtectPosition(level, exitable))
         state = replace(state, stop_levels={**state.stop_levels, leg.leg_id: (level, exitable)})
     return state
-
-
-def _hedging(state: GroupState) -> bool:
-    return any(progress.status is HedgeStatus.WORKING for progress in state.hedges.values())
-
-
-def _hedge(state: GroupState, wanted: Levels, moment: Moment, effects: Effects) -> GroupState:
-    """Open or raise hedges: one in flight per leg and direction, one decision per symbol and window (R9, S7).
-
-    A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
-    """
-    if not moment.may_send:
-        return state
-    for (leg_id, closing), missing in wanted.hedge.items():
-        if missing <= 0:
-            continue
-        leg = state.group.leg(leg_id)
-        side = leg.side.opposite if closing else leg.side
-        working = [
-            progress
-            for progress in state.hedges.values()
-            if progress.leg_id == leg_id and progress.side is side and progress.status is HedgeStatus.WORKING
-        ]
-        due = state.opened_ns.get(leg.instrument.symbol, -(10**18)) + moment.config.hedge.window_ms * MS
-        if moment.waits:
-            wanted_by = Waiting(state.record.group_id, leg_id, side.value, missing, leg.instrument.symbol)
-            tell_waiting(wanted_by, moment, effects)
-        elif moment.at_ns < due:
-            effects.acted("S7")
-            effects.wake(due)
-        elif working and working[0].level == 1:
-            effects.tell(hedge_name(working[0].hedge_id), Cover(working[0].needed_qty + missing))
-            state = replace(state, opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns})
-        elif not working:
-            state = _open_hedge(state, leg_id, closing, missing, wanted.reason[leg_id], moment, effects)
-    return state
-
-
-def _open_hedge(
-    state: GroupState, leg_id: str, closing: bool, missing: int, trigger: str, moment: Moment, effects: Effects
-) -> GroupState:
-    leg = state.group.leg(leg_id)
-    record = hedge.open_record(
-        leg,
-        group_id=state.record.group_id,
-        ordinal=state.rounds * hedge.ROUND + 1,
-        level=1,
-        parent_hedge_id="",
-        needed_qty=missing,
-        closing=closing,
-        trigger=trigger or "shortfall",
-        moment=moment,
-    )
-    name = hedge_name(record.hedge_id)
-    effects.records.append(record)
-    effects.tell(name, StartHedge(leg=leg, record=record))
-    effects.acted("S11")
-    state = _recorded(state, moment, effects, hedges_placed=state.record.hedges_placed + 1)
-    return replace(
-        state,
-        rounds=state.rounds + 1,
-        awaited=state.awaited | {name},
-        opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns},
-    )
 
 
 def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> None:

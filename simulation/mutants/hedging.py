@@ -39,7 +39,7 @@ MUTANTS: Final = (
         ("I4", "I5", "S7"),
         together(
             returns("decisions.groups.group_levels:Tally.missing", "self.legs[leg.leg_id].progress.entry_abandoned"),
-            edit("decisions.groups.group:_hedge", ("moment.config.hedge.window_ms * MS", "0")),
+            edit("decisions.groups.group_hedging:hedge_shortfalls", ("moment.config.hedge.window_ms * MS", "0")),
         ),
         only("F.market.dry", "F.wire.delay") | FALLS_SHORT,
     ),
@@ -64,7 +64,7 @@ MUTANTS: Final = (
         "one-unit-too-many",
         "a hedge is for one unit more than is missing",
         ("I5",),
-        edit("decisions.groups.group:_open_hedge", ("needed_qty=missing,", "needed_qty=missing + 1,")),
+        edit("decisions.groups.group_hedging:_open_hedge", ("needed_qty=missing,", "needed_qty=missing + 1,")),
     ),
     Mutant(  # held twice: a child that is for too much is told so as soon as it has reported
         "hedge-forgets-what-it-filled",
@@ -81,7 +81,7 @@ MUTANTS: Final = (
         "hedge-window-off",
         "two hedge decisions of a symbol follow each other at once",
         ("S7",),
-        edit("decisions.groups.group:_hedge", ("moment.config.hedge.window_ms * MS", "0")),
+        edit("decisions.groups.group_hedging:hedge_shortfalls", ("moment.config.hedge.window_ms * MS", "0")),
         only("F.market.dry", "F.wire.delay") | FALLS_SHORT,
     ),
     Mutant(

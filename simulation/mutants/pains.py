@@ -92,13 +92,15 @@ MUTANTS: Final = (
         "R9",
         "a second hedge is opened beside the one in flight",
         edit(
-            "decisions.groups.group:_hedge",
+            "decisions.groups.group_hedging:hedge_shortfalls",
             ("elif working and working[0].level == 1:", "elif False:"),
             ("elif not working:", "else:"),
         ),
     ),
     off(
-        "R9 window", "triggers do not coalesce", edit("decisions.groups.group:_hedge", ("moment.at_ns < due", "False"))
+        "R9 window",
+        "triggers do not coalesce",
+        edit("decisions.groups.group_hedging:hedge_shortfalls", ("moment.at_ns < due", "False")),
     ),
     off(
         "R10",

@@ -21,7 +21,7 @@ MUTANTS: Final = (
     off(
         "S7",
         "every trigger makes a hedge decision",
-        edit("decisions.groups.group:_hedge", ("moment.at_ns < due", "False")),
+        edit("decisions.groups.group_hedging:hedge_shortfalls", ("moment.at_ns < due", "False")),
     ),
     off(
         "S8",

@@ -9,8 +9,8 @@ from test_group_levels import LONG, PAIR, SHORT, a_hedge, progress, record
 
 from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
 from decisions.groups import group as group_core
-from decisions.groups.group import GroupState
 from decisions.groups.group_routes import hedge_name, leg_name, stop_name
+from decisions.groups.group_state import GroupState
 from decisions.groups.hedge import open_record
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Policy
@@ -221,6 +221,16 @@ class TestTheLimiter:
         (start,) = [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
         assert start.record.needed_qty == 2
         assert start.record.hedge_id != hedge_id
+
+    @pytest.mark.parametrize(("live", "needed"), [(0, [Cover(5)]), (6, [Cover(6)]), (7, [])])
+    def test_a_fill_that_comes_after_all_takes_off_the_hedge_what_is_not_in_the_market_yet(
+        self, live: int, needed: list[Cover]
+    ) -> None:
+        state, hedge_id = self.hedging()
+        state, _ = decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=live, level=2), at(1_000))
+        late = progress(LONG, entry_filled=5, entry_abandoned=0, entry_authorized=3)
+        _, effects = decide(state, late, at(1_100))
+        assert told(effects, hedge_name(hedge_id)) == needed
 
     def test_the_same_shortfall_told_twice_is_hedged_once(self) -> None:
         state, _ = self.hedging()

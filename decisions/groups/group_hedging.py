@@ -1,0 +1,102 @@
+"""What of a group's shortfalls is hedged, by whom, and when (S7, S11)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from decisions.effects import MS, Effects, Moment
+from decisions.gateway.session import Waiting, tell_waiting
+from decisions.groups import hedge
+from decisions.groups.group_levels import Levels, Tally
+from decisions.groups.group_routes import hedge_name
+from decisions.groups.group_state import GroupState, recorded
+from domain.groups import Mode
+from messages.group import Cover, StartHedge
+from messages.records import HedgeStatus
+
+
+def is_hedging(state: GroupState) -> bool:
+    """Whether a hedge is at work."""
+    return any(progress.status is HedgeStatus.WORKING for progress in state.hedges.values())
+
+
+def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Moment, effects: Effects) -> GroupState:
+    """Open or raise hedges: one in flight per leg and direction, one decision per symbol and window (R9, S7).
+
+    A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
+    """
+    if not moment.may_send:
+        return state
+    _relieve(state, held, effects)
+    for (leg_id, closing), missing in wanted.hedge.items():
+        if missing <= 0:
+            continue
+        leg = state.group.leg(leg_id)
+        side = leg.side.opposite if closing else leg.side
+        working = [
+            progress
+            for progress in state.hedges.values()
+            if progress.leg_id == leg_id and progress.side is side and progress.status is HedgeStatus.WORKING
+        ]
+        due = state.opened_ns.get(leg.instrument.symbol, -(10**18)) + moment.config.hedge.window_ms * MS
+        if moment.waits:
+            wanted_by = Waiting(state.record.group_id, leg_id, side.value, missing, leg.instrument.symbol)
+            tell_waiting(wanted_by, moment, effects)
+        elif moment.at_ns < due:
+            effects.acted("S7")
+            effects.wake(due)
+        elif working and working[0].level == 1:
+            effects.tell(hedge_name(working[0].hedge_id), Cover(working[0].needed_qty + missing))
+            state = replace(state, opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns})
+        elif not working:
+            state = _open_hedge(state, leg_id, closing, missing, wanted.reason[leg_id], moment, effects)
+    return state
+
+
+def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
+    """Take off working hedges what the leg has filled after all (I4, I5): a fill that comes late, behind its cancel.
+
+    Only what is not in the market yet: to cancel a working hedge for a few units too many would leave the rest bare,
+    and what a long leg then holds too much is closed.
+    """
+    if state.record.mode is not Mode.ENTERING:
+        return
+    for leg in state.group.legs if state.hedges else ():
+        own = held.legs[leg.leg_id]
+        over = own.progress.entry_filled + own.progress.entry_live + own.hedged - own.replacing - leg.target_qty
+        for hedge_id, progress in state.hedges.items():
+            same = progress.leg_id == leg.leg_id and progress.side is leg.side
+            if over <= 0 or not same or progress.status is not HedgeStatus.WORKING:
+                continue
+            needed = max(progress.filled + progress.live, progress.needed_qty - over)
+            if needed < progress.needed_qty:
+                over -= progress.needed_qty - needed
+                effects.tell(hedge_name(hedge_id), Cover(needed))
+
+
+def _open_hedge(
+    state: GroupState, leg_id: str, closing: bool, missing: int, trigger: str, moment: Moment, effects: Effects
+) -> GroupState:
+    leg = state.group.leg(leg_id)
+    record = hedge.open_record(
+        leg,
+        group_id=state.record.group_id,
+        ordinal=state.rounds * hedge.ROUND + 1,
+        level=1,
+        parent_hedge_id="",
+        needed_qty=missing,
+        closing=closing,
+        trigger=trigger or "shortfall",
+        moment=moment,
+    )
+    name = hedge_name(record.hedge_id)
+    effects.records.append(record)
+    effects.tell(name, StartHedge(leg=leg, record=record))
+    effects.acted("S11")
+    state = recorded(state, moment, effects, hedges_placed=state.record.hedges_placed + 1)
+    return replace(
+        state,
+        rounds=state.rounds + 1,
+        awaited=state.awaited | {name},
+        opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns},
+    )
