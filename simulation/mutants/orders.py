@@ -99,6 +99,7 @@ MUTANTS: Final = (
         "a later status takes an order's end away",
         ("I14",),
         edit("domain.orders:_ended", ("return max(ended, claim, key=_ENDS.index)", "return claim")),
+        only("F.broker.delay", "F.broker.reorder_reports", "F.broker.duplicate_report", "F.broker.stale_snapshot"),
     ),
     Mutant(
         "pending-cancel-is-canceled",
