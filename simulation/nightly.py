@@ -26,6 +26,7 @@ STEPS: Final = (  # name, and what `python -m simulation` is given
     ("disk", ("disk", "--json")),
     ("crashes", ("crashes", "--json")),
     ("pairs and triples", ("crashes", "--pairs", "--triples", "200", "--json")),
+    ("planted bugs", ("mutants", "--json")),
     ("safeguards switched off", ("switch-off",)),
     ("planted bugs", ("mutants", "--json")),
     ("kill campaign", ("kill-campaign", "--cycles", str(CYCLES), "--to", "{to}/kill-campaign")),
