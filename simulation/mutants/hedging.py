@@ -95,6 +95,7 @@ MUTANTS: Final = (
                 "deepest = record.level > moment.config.hedge.depth",
             ),
         ),
+        only("F.broker.bust", "F.market.dry") | FALLS_SHORT | {"hedge depth": 1, "hedge timeout, ms": 1_000},
     ),
     Mutant(
         "escalation-without-alert",

@@ -146,6 +146,7 @@ MUTANTS: Final = (
         "an order that ended counts as over before the fills that the broker counts are known",
         ("I3", "I4", "R2"),
         returns("domain.orders:OrderState.is_settled", "self.is_terminal"),
+        only("F.broker.drop_report", "F.broker.delay", "F.broker.reorder_reports", "F.wire.delay") | {"quantity": 60},
     ),
     Mutant(
         "next-attempt-too-early",
