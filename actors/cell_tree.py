@@ -142,8 +142,7 @@ class CellTree:
         return released
 
     def _take(self, message: msgspec.Struct, cause: str) -> None:
-        if cause in self._seen:
-            self._turn.safeguards["S9"] += 1
+        if self._is_repeated(cause):
             return
         before = self.gate
         self._note_time(message)
@@ -165,8 +164,7 @@ class CellTree:
         """One step for all news in a row: every order is joined before any level is worked out anew."""
         fresh = []
         for news, cause in named:
-            if cause in self._seen:
-                self._turn.safeguards["S9"] += 1
+            if self._is_repeated(cause):
                 continue
             self._seen.add(cause)
             self._note_time(news)
@@ -176,6 +174,13 @@ class CellTree:
             self._note_market()
             self._step(Mail(tuple(fresh)), fresh[-1][0])
             self._follow_up(before)
+
+    def _is_repeated(self, cause: str) -> bool:
+        """Whether this input was taken before (S9): counted, and nothing else."""
+        if cause not in self._seen:
+            return False
+        self._turn.safeguards["S9"] += 1
+        return True
 
     def _follow_up(self, before: Gate) -> None:
         """What a step has changed for the gate; when that opens, everybody looks again."""

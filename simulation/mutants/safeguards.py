@@ -31,10 +31,7 @@ MUTANTS: Final = (
     off(
         "S9",
         "what was seen is taken again",
-        edit(
-            "actors.cell_tree:CellTree._take",
-            ("if cause in self._seen:", "if False:"),
-        ),
+        returns("actors.cell_tree:CellTree._is_repeated", "False"),
     ),
     off("S10", "intents are not written", FORGET_INTENTS),
     off("S11", "a hedge's shortfall has no child", returns("decisions.groups.hedge:_hand_down", "state")),
