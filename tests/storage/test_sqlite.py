@@ -264,8 +264,10 @@ def test_a_complete_memory_answers_without_the_file(path: Path) -> None:
 def test_a_forked_child_may_neither_write_nor_keep_the_lock(path: Path) -> None:
     journal = open_journal(path)
     wait, go = os.pipe()
+    there, here = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.write(here, b"!")  # what runs in a forked child before its own code has run
         try:
             journal.commit(Turn(epoch=journal.epoch, at_ns=T0, records=()))
         except JournalError as error:
@@ -275,12 +277,13 @@ def test_a_forked_child_may_neither_write_nor_keep_the_lock(path: Path) -> None:
             os._exit(0 if "never crosses a fork" in str(error) else 2)
         os._exit(1)
     try:
+        assert os.read(there, 1) == b"!"
         assert commit(journal, group_record()) == 1
         journal.close()
         with closing(open_journal(path)) as journal:
             assert journal.epoch == 2
     finally:
-        os.close(go)
-        os.close(wait)
+        for end in (go, wait, there, here):
+            os.close(end)
         status = os.waitpid(pid, 0)[1]
     assert os.waitstatus_to_exitcode(status) == 0
