@@ -5,6 +5,8 @@ their ids.  Which of them count is derived from the whole set, so it cannot matt
 
 A broker that gives no exec ids cannot say which trade it takes back or corrects; it says how much is left.  Such an
 amendment is a *level*: so many units at that average, with everything told before it, and later trades on top.
+Such a broker's trade after a bust may say what an earlier one said, to the last word, and nothing tells it from a late
+copy.  So from the first level on the last answer to a query counts as one too: what cannot be told apart is asked.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import msgspec
 from domain.execution import ExecType, ExecutionReport
 from domain.order_table import FACTS
 
+_STATUS = ExecType.ORDER_STATUS
 _TRADE = ExecType.TRADE
 _TRADE_CANCEL = ExecType.TRADE_CANCEL
 _exec_id = attrgetter("exec_id")
 
 
 LEVEL: Final = "#"  # in the place of a reference: quantity and price are those of the order as a whole, from then on
+ANSWER: Final = "#order_status"  # the id of the last answer to a query, among the executions of an order with levels
 
 
 class Execution(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +84,24 @@ def add(held: tuple[Execution, ...], new: Execution) -> tuple[tuple[Execution, .
     if kept is old and ts_ns == old.ts_ns:
         return held, conflict
     return (*held[:at], msgspec.structs.replace(kept, ts_ns=ts_ns), *held[at + 1 :]), conflict
+
+
+def answered(held: tuple[Execution, ...], answer: tuple[int, int, int]) -> tuple[Execution, ...]:
+    """The executions with the last answer to a query (its time, CumQty and AvgPx) among them, where one is a level.
+
+    The same tuple comes back when nothing changed.
+    """
+    if not any(execution.ref == LEVEL for execution in held):
+        return held
+    ts_ns, qty, px = answer
+    new, at = Execution(ANSWER, _STATUS, qty, px, LEVEL, ts_ns), bisect_left(held, ANSWER, key=_exec_id)
+    known = at < len(held) and held[at].exec_id == ANSWER
+    return held if known and held[at] == new else (*held[:at], new, *held[at + known :])
+
+
+def answer_in(held: tuple[Execution, ...]) -> Execution | None:
+    """The answer to a query among the executions."""
+    return next((execution for execution in held if execution.exec_id == ANSWER), None)
 
 
 def _content(execution: Execution) -> tuple[int, int, int, str]:

@@ -28,7 +28,7 @@ from typing import Final
 import msgspec
 
 from domain.execution import ExecType, ExecutionReport, OrdStatus
-from domain.fills import NOTHING, Count, Execution, add, from_report, recount
+from domain.fills import NOTHING, Count, Execution, add, answered, count, from_report, recount
 from domain.order_table import FACTS, TRANSITIONS, Facts, RequestState, Verdict
 from domain.report_ids import execution_id, is_nameless
 from domain.retold import Registers, Told, Words, last_words, told_by, told_with
@@ -39,6 +39,7 @@ _FILLED = OrdStatus.FILLED
 _PARTIALLY_FILLED = OrdStatus.PARTIALLY_FILLED
 _REJECT = ExecType.REJECTED
 _TRIGGER = ExecType.TRIGGERED
+_STATUS = ExecType.ORDER_STATUS
 _EXPECTED = Verdict.EXPECTED
 _DUPLICATE = Verdict.DUPLICATE
 _PENDING_CANCEL = RequestState.PENDING_CANCEL
@@ -96,6 +97,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     count: Count = NOTHING  # derived from the executions alone, and kept because every decision reads it
     told: tuple[Told, ...] = ()  # by event id: what reports without exec ids said, each since its earliest time
     apart: Registers | None = None  # the registers by all other reports; None while nothing is ``told``
+    asked: tuple[int, int, int] = (_BEFORE_TIME, 0, 0)  # register: (ts_ns, cum_qty, avg_px) of answers to queries
 
     @classmethod
     def new(cls, client_order_id: str, order_qty: int) -> OrderState:
@@ -258,14 +260,19 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
     triggered = state.triggered or report.exec_type is _TRIGGER
     requests = _requests(state.requests, report, facts) if facts.request and report.request_id else state.requests
     ended = _ended(state.ended, report, facts) if facts.ends else state.ended
-    executions, conflicts, count = state.executions, state.conflicts, state.count
+    executions, conflicts, total = state.executions, state.conflicts, state.count
     if facts.executes:
         new = from_report(report, execution_id(report))
         executions, conflict = add(state.executions, new)
         if executions is not state.executions:
-            count = recount(count, state.executions, executions, new)
+            total = recount(total, state.executions, executions, new)
         if conflict and new.exec_id not in conflicts:
             conflicts = tuple(sorted((*conflicts, new.exec_id)))
+    asked = _asked(state.asked, report) if report.exec_type is _STATUS else state.asked
+    if total.amended and asked[0] > _BEFORE_TIME:
+        judged = answered(executions, asked)
+        if judged is not executions:
+            executions, total = judged, count(judged)
     if (
         described is state.described
         and reported is state.reported
@@ -279,6 +286,7 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
         and ended is state.ended
         and told is state.told
         and apart is state.apart
+        and asked is state.asked
     ):
         return state
     return OrderState(
@@ -293,9 +301,10 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
         acknowledged,
         triggered,
         ended,
-        count,
+        total,
         told,
         apart,
+        asked,
     )
 
 
@@ -332,6 +341,12 @@ def _retold(
     if told is state.told and apart is state.apart:
         return now, told, apart
     return last_words(apart, told), told, apart
+
+
+def _asked(asked: tuple[int, int, int], report: ExecutionReport) -> tuple[int, int, int]:
+    """The last answer to a query with this one; "unknown order" is none."""
+    answer = (report.ts_ns, report.cum_qty, report.avg_px)
+    return answer if report.order_qty > 0 and answer > asked else asked
 
 
 def _phase_told(report: ExecutionReport, facts: Facts) -> int | None:

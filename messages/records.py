@@ -170,12 +170,16 @@ class ExecutionStateRecord(msgspec.Struct, frozen=True, array_like=True, tag=Tru
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
-    """Table ``executions``: every trade, correction and bust once, keyed by (client_order_id, exec_id)."""
+    """Table ``executions``: every trade, correction and bust once, keyed by (client_order_id, exec_id).
+
+    Of an order whose busts and corrections came without exec ids also the broker's last answer to a query: it says what
+    is left better than they can (domain/fills.py).
+    """
 
     client_order_id: str
     exec_id: str
     group_id: str
-    exec_type: str  # trade, trade_correct, trade_cancel
+    exec_type: str  # trade, trade_correct, trade_cancel, order_status
     exec_ref_id: str
     symbol: str
     side: Side

@@ -42,10 +42,11 @@ STAGES = (
     "fill",
     "correction",
     "bust",
+    "answer",
     "cancel requested",
     "terminal",
 )
-_EXECUTIONS = {"trade": "fill", "trade_correct": "correction", "trade_cancel": "bust"}
+_EXECUTIONS = {"trade": "fill", "trade_correct": "correction", "trade_cancel": "bust", "order_status": "answer"}
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +227,8 @@ def _tell_intent(before: Any, record: Any) -> _Told:
 def _tell_execution(_: Any, record: Any) -> _Told:
     text = f"{record.last_qty} at {to_decimal(record.last_px)} (exec {record.exec_id}"
     text += f", changes {record.exec_ref_id})" if record.exec_ref_id else ")"
+    if record.exec_type == "order_status":
+        text = f"asked, the broker says that {record.last_qty} at {to_decimal(record.last_px)} have filled"
     facts = {"exec_id": record.exec_id, "last_qty": record.last_qty, "last_px": to_float(record.last_px)}
     yield record.ts_ns, _EXECUTIONS.get(record.exec_type, record.exec_type), text, facts
 

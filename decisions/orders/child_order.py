@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from decisions.effects import MS, Effects, Moment
 from decisions.orders.recovery import Action, resolve
 from domain.execution import ExecType, ExecutionReport, OrdStatus
-from domain.fills import LEVEL, from_report
+from domain.fills import LEVEL, Execution, answer_in, from_report
 from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
 from domain.orders import OrderState, merge
@@ -146,7 +146,11 @@ def join(order: ChildOrder, report: ExecutionReport, moment: Moment, effects: Ef
             subject=f"{report.client_order_id}/{event_id(report)}",
         )
     if report.exec_type in FILLS:
-        effects.records.append(_execution(order, report))
+        effects.records.append(_execution(order, from_report(report, execution_id(report)), report))
+    if merged.state.count.amended and merged.state.executions is not order.state.executions:
+        answer = answer_in(merged.state.executions)
+        if answer is not None and answer != answer_in(order.state.executions):
+            effects.records.append(_execution(order, answer, report))
     intent = _follow(order.intent, merged.state, report, moment)
     return ChildOrder(intent, merged.state, resent_ns=order.resent_ns)
 
@@ -222,21 +226,20 @@ def _knowledge(intent: IntentRecord, state: OrderState, moment: Moment) -> Execu
     )
 
 
-def _execution(order: ChildOrder, report: ExecutionReport) -> ExecutionRecord:
-    exec_id = execution_id(report)
-    held = from_report(report, exec_id)
+def _execution(order: ChildOrder, held: Execution, report: ExecutionReport) -> ExecutionRecord:
+    """The row of an execution; ``held`` as the order's state has it, ``report`` as it was told."""
     level = held.ref == LEVEL
     return ExecutionRecord(
         client_order_id=report.client_order_id,
-        exec_id=exec_id,
+        exec_id=held.exec_id,
         group_id=order.intent.group_id,
-        exec_type=report.exec_type.value,
+        exec_type=held.kind.value,
         exec_ref_id=LEVEL if level else report.exec_ref_id,
         symbol=order.intent.symbol,
         side=order.intent.side,
         last_qty=held.qty if level else report.last_qty,
         last_px=held.px if level else report.last_px,
-        ts_ns=report.ts_ns,
+        ts_ns=held.ts_ns,
     )
 
 

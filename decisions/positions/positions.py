@@ -14,7 +14,7 @@ import msgspec
 
 from decisions.positions.books import KnownOrder, Library
 from domain.execution import ExecType, ExecutionReport
-from domain.fills import Execution, count
+from domain.fills import ANSWER, Execution, count
 from domain.orders import OrderState, merge
 from domain.report_ids import execution_id
 from messages.orders import Activity, ActivityKind, Snapshot
@@ -78,7 +78,7 @@ def compare(library: Library, view: BrokerView) -> Comparison:
     for order in known.values():
         reports = ours.get(order.client_order_id, [])
         state = _joined(order.knowledge, reports)
-        listed = {execution_id(report) for report in reports if report.exec_type is not ExecType.ORDER_STATUS}
+        listed = {ANSWER if report.exec_type is ExecType.ORDER_STATUS else execution_id(report) for report in reports}
         counted = tuple(one for one in state.executions if one.exec_id in listed or one.ts_ns <= horizon)
         units = _units(counted, state)
         journal[order.symbol] = journal.get(order.symbol, 0) + order.side.sign * units

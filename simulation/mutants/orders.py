@@ -79,6 +79,14 @@ MUTANTS: Final = (
         only("F.broker.nameless", "F.broker.repeat_report", "F.broker.correct") | {"quantity": 25, "size": 2},
     ),
     Mutant(
+        "answer-settles-nothing",
+        "without exec ids a trade that repeats one from before a bust stays unknown, though the broker was asked",
+        ("I12",),
+        edit("domain.orders:_joined", ("judged = answered(executions, asked)", "judged = executions")),
+        only("F.broker.nameless", "F.broker.repeat_report", "F.broker.bust", "F.broker.correct")
+        | {"quantity": 25, "size": 2},
+    ),
+    Mutant(
         "status-counts-as-fill",
         "what a status says has filled is taken for executions",
         ("I11", "I12"),

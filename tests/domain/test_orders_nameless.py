@@ -106,3 +106,24 @@ def test_a_lost_fill_shows_as_missing_and_is_not_made_up() -> None:
 def test_without_an_average_what_is_left_keeps_the_price_that_it_had(kind: ExecType) -> None:
     state = joined(report(E.TRADE, 10, 1, last_qty=10, last_px=120), report(kind, 4, 2))
     assert (state.cum_qty, state.notional, state.reported_cum_qty) == (4, 480, 4)
+
+
+@given(st.data(), st.lists(st.sampled_from([2, 3, -1]), min_size=1, max_size=8))
+def test_whatever_is_traded_and_busted_in_the_same_words_is_known_once_the_broker_was_asked(
+    data: st.DataObject, steps: list[int]
+) -> None:
+    """-1 takes the last trade back; every trade is at one price, so that contents collide."""
+    filled: list[int] = []
+    every = []
+    for number, step in enumerate(steps, 1):
+        if step > 0:
+            filled.append(step)
+            every.append(report(E.TRADE, sum(filled), number, last_qty=step, last_px=50))
+        elif filled:
+            filled.pop()
+            every.append(report(E.TRADE_CANCEL, sum(filled), number, avg_px=50 if filled else 0))
+    copies = data.draw(st.lists(st.tuples(st.sampled_from(every), st.integers(1, 100)), max_size=6)) if every else []
+    answer = report(E.ORDER_STATUS, sum(filled), 90, avg_px=50 if filled else 0)
+    told = [*every, *(replace(copy, ts_ns=copy.ts_ns + late) for copy, late in copies), answer]
+    state = joined(*data.draw(st.permutations(told)))
+    assert (state.cum_qty, state.notional, state.missing_qty) == (sum(filled), 50 * sum(filled), 0)

@@ -99,3 +99,30 @@ def test_what_an_older_release_wrote_is_read_and_goes_on() -> None:
     read = msgspec.msgpack.decode(older, type=OrderState)
     assert read == state
     assert merge(read, said(E.TRADE, 20, cum=1, last_qty=1, last_px=5)).state.cum_qty == 1
+
+
+def test_a_trade_that_says_what_one_before_a_bust_said_is_known_by_the_next_answer_to_a_query() -> None:
+    """Nothing tells it from a late copy, so it counts as that until the broker is asked; then it is what is left."""
+    first = said(E.TRADE, 10, cum=4, last_qty=4, last_px=5)
+    bust = said(E.TRADE_CANCEL, 20, cum=0)
+    again, later = replace(first, ts_ns=30), said(E.TRADE, 50, cum=6, last_qty=2, last_px=9)
+    told = joined(first, bust, again)
+    assert (told.cum_qty, told.live_qty) == (0, 10)
+    asked = said(E.ORDER_STATUS, 40, cum=4, avg_px=5)
+    assert (joined(first, bust, again, asked).cum_qty, joined(first, bust, again, asked).notional) == (4, 20)
+    whole = joined(first, bust, again, asked, later)
+    assert (whole.cum_qty, whole.notional, whole.missing_qty) == (6, 38, 0)
+    assert joined(asked, later, again, bust, first) == whole
+
+
+def test_a_bust_that_says_what_an_earlier_one_said_is_known_by_the_next_answer_to_a_query() -> None:
+    trade, bust = said(E.TRADE, 10, cum=4, last_qty=4, last_px=5), said(E.TRADE_CANCEL, 20, cum=0)
+    other = said(E.TRADE, 30, cum=10, last_qty=10, last_px=6)
+    told = joined(trade, bust, other, replace(bust, ts_ns=40))
+    assert told.cum_qty == 10
+    assert merge(told, said(E.ORDER_STATUS, 50, cum=0, ord_status=S.NEW)).state.cum_qty == 0
+
+
+def test_an_answer_to_a_query_takes_no_fill_away_that_no_bust_has_touched() -> None:
+    state = joined(said(E.TRADE, 10, cum=4, last_qty=4, last_px=5), said(E.ORDER_STATUS, 50, cum=0, ord_status=S.NEW))
+    assert state.cum_qty == 4

@@ -21,7 +21,8 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
     """I13.  A case is one record of an order's state that follows another one.
 
     Each fact that the broker stamps (quantity, number, its own count, phase) is as new as before or newer, no execution
-    is forgotten, and the filled quantity falls only together with a bust or a correction that was not known before.
+    is forgotten, and the filled quantity falls only together with a bust or a correction that was not known before, or
+    with a later answer to a query about an order that has one without exec id.
     What was stamped falls back when a report without exec id, heard repeated under a later time, is heard of its own.
     """
     found = Finding(name="I13", title="an older snapshot never overwrites newer knowledge")
@@ -43,7 +44,7 @@ def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
     known, lost = _executions(new), _executions(old).keys() - _executions(new).keys()
     if lost:
         return f"forgot {', '.join(sorted(lost))}; expected every execution kept"
-    amended = any(known[key] != "trade" for key in known.keys() - _executions(old).keys())
+    amended = any(known[key] != "trade" for key in known.keys() - _executions(old).keys()) or _asked(old) != _asked(new)
     if after["cum_qty"] < before["cum_qty"] and not amended:
         return f"has filled {after['cum_qty']} after {before['cum_qty']}; expected a bust or a correction with it"
     return ""
@@ -57,6 +58,11 @@ def _told_sooner(old: list[Any], new: list[Any]) -> bool:
 
 def _told(knowledge: list[Any]) -> list[Any]:
     return knowledge[TOLD] if len(knowledge) > TOLD else []
+
+
+def _asked(knowledge: list[Any]) -> list[Any]:
+    """The broker's last answer to a query, where it counts: of an order that was amended without exec ids."""
+    return [execution for execution in knowledge[KNOWN_EXECUTIONS] if execution[1] == "order_status"]
 
 
 def _executions(knowledge: list[Any]) -> dict[str, str]:
