@@ -44,6 +44,7 @@ _BROKER: Final = {
     "order_missing_from_snapshot": (0.3, "a snapshot leaves an order out"),
     "nameless": (1.0, "an order of which nothing is told with an exec id"),
     "repeat_report": (0.4, "a report is told again seconds later, without an exec id under a new time"),
+    "replay": (1.0, "at a login the house tells its last reports again, in order, known and missed ones"),
 }
 
 FAULTS: Final = (

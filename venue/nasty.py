@@ -41,6 +41,7 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     order_missing_from_snapshot: float = 0.0  # one order is left out of a snapshot; it happens to an order once
     nameless: float = 0.0  # no report of an order, from its first to its last, and no snapshot gives exec ids
     repeat_report: float = 0.0  # a report is told again after `late_ms`; one without exec id under that later time
+    replay: float = 0.0  # at a login the last reports are told again, in order, from some point on
     delay_ms: Range = (2, 150)
     late_ms: Range = (2500, 4000)
     stale_ms: Range = (50, 800)
@@ -81,6 +82,7 @@ PRESETS = {
         order_missing_from_snapshot=0.05,
         nameless=0.1,
         repeat_report=0.05,
+        replay=0.3,
     ),
     "full": Nasty(
         lose_request=0.03,
@@ -100,6 +102,7 @@ PRESETS = {
         order_missing_from_snapshot=0.3,
         nameless=0.3,
         repeat_report=0.3,
+        replay=0.7,
     ),
 }
 
@@ -203,6 +206,10 @@ class Mischief:
     def again_s(self) -> float:
         """After how many seconds of real time a report is told again; 0: it is not."""
         return self._seconds(self.nasty.late_ms) if self._strikes("repeat_report") else 0.0
+
+    def replayed(self, told: int) -> int:
+        """How many of the ``told`` reports, the newest, are told again to a client that logs in."""
+        return self._random.randint(1, told) if told and self._strikes("replay") else 0
 
     def deliveries(self, reports: int) -> list[Delivery]:
         """How a batch of this many reports is pushed to one connection, in order of sending."""

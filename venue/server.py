@@ -27,7 +27,7 @@ from venue.exchange import Exchange
 from venue.feed import Clock, Market
 from venue.nasty import Fate, HangUp, Kind, Mischief
 from venue.reporting import Reply
-from venue.retelling import as_told, told_again
+from venue.retelling import Told, as_told, told_again
 
 MILLISECOND_NS = 1_000_000
 TURN_S = 0.005
@@ -63,6 +63,7 @@ class Server:
         self._pins: dict[str, Quote] = {}
         self._sessions = exchange.last_session
         self._dead_man = DeadMan()
+        self._told = Told()
         self._now = clock.start_ns
         self._next_heartbeat_s = 0.0
         self._handlers: dict[type, Callable[[Connection, Any], None]] = {
@@ -109,6 +110,8 @@ class Server:
             )
         )
         connection.send(self._status())
+        for report in self._told.newest(self._mischief.replayed(len(self._told))):
+            connection.send(report)
 
     def said(self, connection: Connection, message: wire.ClientMessage) -> None:
         handler = self._handlers.get(type(message))
@@ -379,6 +382,7 @@ class Server:
         if not reports:
             return
         told = [as_told(report, self._exchange.nameless) for report in reports]
+        self._told.add(told)
         encoded = [wire.encode(report) for report in told]
         for connection in self._connections:
             at_once = []

@@ -13,8 +13,9 @@ from simulation.tape import Tape
 from simulation.world import World
 
 SEEDS = range(1, 24)  # within so many it must have struck
-NEEDS = {  # somebody must die with letters under way, or a person must be told something
+NEEDS = {  # somebody must die with letters under way, log in again, or a person must be told something
     "F.actors.exit_first": "F.process.kill_in_handler",
+    "F.broker.replay": "F.wire.reset",
     "F.storage.alert_log_full": "F.process.kill",
 }
 

@@ -109,13 +109,13 @@ def test_a_stale_snapshot_is_never_older_than_what_is_promised(seed: int) -> Non
 
 @pytest.mark.parametrize("name", RATES)
 def test_every_fault_strikes_about_as_often_as_it_was_told(name: str) -> None:
-    mischief, calm = Mischief(one(name, 0.3), 7), (Fate(), [0], 0, "", False, 0.0)
+    mischief, calm = Mischief(one(name, 0.3), 7), (Fate(), [0], 0, "", False, 0.0, 0)
     kind = Kind.CANCEL if name == "cancel_refused" else Kind.SUBMIT
     strikes = 0
     for n in range(1000):
         plan, snapshot = mischief.deliveries(1), mischief.snapshot([f"o{n}"])
         plain = [d.index for d in plan if not d.delay_s]
-        told = mischief.nameless(), mischief.again_s()
+        told = mischief.nameless(), mischief.again_s(), mischief.replayed(9)
         strikes += (mischief.fate(kind), plain, snapshot.age_ms, snapshot.hidden, *told) != calm or len(plan) != 1
     expected = 510 if name == "delay" else 300  # a delay is drawn for the answer and for the report
     assert abs(strikes - expected) < 60

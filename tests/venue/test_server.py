@@ -310,6 +310,22 @@ def test_an_order_without_exec_ids_is_told_again_under_a_later_time(client: Stee
     assert ids[1] != [""]
 
 
+def test_a_login_may_be_told_the_last_reports_again_in_order_and_as_they_were(
+    server: VenueChild, client: Steering, symbol: str
+) -> None:
+    missed = trade(client, symbol)
+    client.misbehave(Nasty(replay=1))
+    with Steering(server.port) as again:
+        heard = [again.next(ExecutionReport)]
+        while heard[-1] != missed:
+            heard.append(again.next(ExecutionReport))
+    assert [report.ts_ns for report in heard] == sorted(report.ts_ns for report in heard)
+    client.misbehave(Nasty())
+    with Steering(server.port) as other:
+        client.send(order(client, symbol, price=FAR, name="news"))
+        assert other.next(ExecutionReport).client_order_id == "news"
+
+
 def test_a_stale_snapshot_claims_a_time_at_which_there_was_more(
     server: VenueChild, client: Steering, symbol: str
 ) -> None:
