@@ -62,7 +62,7 @@ MUTANTS: Final = (
     Mutant(
         "nameless-fill-known-by-its-time",
         "a fill without exec id that is told again under a new time counts again",
-        ("I9", "I11", "I12"),
+        ("I9", "I11", "I12", "I29"),
         edit(
             "domain.report_ids:execution_id",
             (

@@ -20,7 +20,7 @@ SEEDS = (0, 30)  # that many have to be enough
 DRAWN_LATER = {"size"}  # while the market goes on
 QUICK = {
     "fill-counted-twice": {"I9", "I11", "I12", "R22"},
-    "nameless-fill-known-by-its-time": {"I9", "I11", "I12", "R22"},
+    "nameless-fill-known-by-its-time": {"I9", "I11", "I12", "I29", "R22"},
     "older-snapshot-wins": {"I13"},
     "price-of-its-own": {"I30"},
     "risk-first": {"I7"},
