@@ -47,9 +47,8 @@ from messages.supervision import (
     Watch,
 )
 
-BUSY_MS = 20  # it looks again so soon while something waits that no readable byte announces …
+BUSY_MS = 20  # it looks again so soon while something waits that neither a readable byte nor a clock announces …
 IDLE_MS = 100  # … and else at least this often: the kill switch is a file, an override ends by itself
-BUSY_FOR_MS = 200  # so long after a request left it counts as busy: the rest of it may wait for room in the socket
 
 
 class BrokerGateway(ProcessActor):
@@ -69,7 +68,6 @@ class BrokerGateway(ProcessActor):
         self.is_open = False
         self.where = ""
         self.look_ms = 0  # when it looks again by itself; 0: that is not settled
-        self.left_ms = -BUSY_FOR_MS  # when a request last left
         self.handlers = {
             WatchMessage: lambda _message, _sender: self.pump(),
             Hello: self.on_hello,
@@ -160,10 +158,12 @@ class BrokerGateway(ProcessActor):
         self.cells.resend()
 
     def look_again(self) -> None:
-        """Have this gateway look by itself, soon when something waits for a token, an answer or the broker."""
+        """Have this gateway look by itself when the next thing is due that no readable byte announces."""
         now = now_ms()
-        waits = len(self.door.lanes) or self.door.crossings.waiting() or not self.session.is_up
-        due = now + (BUSY_MS if waits or now - self.left_ms < BUSY_FOR_MS else IDLE_MS)
+        hurries = self.session.adapter.has_unsent or self.door.crossings.waiting()
+        rest_ms = now + (BUSY_MS if hurries else IDLE_MS)
+        announced = [at for at in (self.door.lanes.next_ms(now), self.session.reconnect_ms) if at]
+        due = max(now + 1, min([rest_ms, *announced]))
         if not self.look_ms or due < self.look_ms:
             self.look_ms = due
             self.wakeup(due - now, due)
@@ -176,8 +176,7 @@ class BrokerGateway(ProcessActor):
             self.on_broker_event(in_fix_words(event, self.session.adapter.capabilities.corrections))
         self.door.stop_repeated()
         self.trading.review()
-        if self.door.let_out():
-            self.left_ms = now_ms()
+        self.door.let_out()
         self.trading.verify()
         self.memory.flush()
         for text in self.door.misdirected:

@@ -22,7 +22,7 @@ from notifications.apprise_sink import open_sinks
 from notifications.courier import Courier
 from notifications.port import Sink, SinkRefused, note_of
 
-LOOK_MS = 200  # how often it looks for what is due and what is overdue
+LOOK_MS = 200  # how often it looks for what is due and what is overdue, while an alert is on its way
 
 
 class Notifier(ProcessActor):
@@ -36,6 +36,7 @@ class Notifier(ProcessActor):
         self.senders: dict[str, ActorAddress] = {}
         self.sinks: tuple[Sink, ...] = ()
         self.file_problem = ""
+        self.is_to_look = False
 
     def on_start(self) -> str:
         config = self.config.alerts
@@ -46,7 +47,6 @@ class Notifier(ProcessActor):
         self.measures.begin("alerts_total", "alerts_dropped_total")
         self.outbox = Outbox([sink.least for sink in self.sinks], config)
         self.courier = Courier(self.sinks)
-        self.wakeup(LOOK_MS, "look")
         return ", ".join([str(self.path), *(sink.name for sink in self.sinks)])
 
     @property
@@ -59,7 +59,7 @@ class Notifier(ProcessActor):
 
     def on_wakeup(self, payload: Any) -> None:
         del payload
-        self.wakeup(LOOK_MS, "look")
+        self.is_to_look = False
         self.move()
 
     def on_exit(self) -> None:
@@ -85,6 +85,9 @@ class Notifier(ProcessActor):
         for attempt in self.outbox.due(now, self.courier.free):
             self.courier.send(attempt.number, attempt.sink, note_of(attempt.alerts))
         self.confirm()
+        if len(self.outbox) and not self.is_to_look:
+            self.is_to_look = True
+            self.wakeup(LOOK_MS, "look")
 
     def file_alerts(self) -> None:
         """Append what is not in the alert log yet; what cannot be written is tried again at the next look."""

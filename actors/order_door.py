@@ -83,25 +83,23 @@ class OrderDoor:
             self.answer_unsent(held, "canceled before it was sent")
         return bool(dropped)
 
-    def let_out(self) -> bool:
-        """Send what the lanes release; whether there was anything."""
+    def let_out(self) -> None:
+        """Send what the lanes release."""
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
-            return False
-        now, left = now_ms(), 0
+            return
+        now = now_ms()
         for held in self.crossings.waiting():
             if not self.lanes.free(lane_of(held), now):
                 break
-            left += self._spends(self.submit(held), now)
+            self._spends(self.submit(held), now)
         while (request := self.lanes.next(now)) is not None:
-            left += self._spends(self.release(request), now)
-        return left > 0
+            self._spends(self.release(request), now)
 
-    def _spends(self, left: bool, now: int) -> bool:
+    def _spends(self, left: bool, now: int) -> None:
         """What has left had a token, and nothing else had (E7)."""
         if left:
             self.lanes.spend(now)
-        return left
 
     def release(self, request: SubmitOrder | CancelOrder | ModifyOrder) -> bool:
         """What a lane has let go; whether it left for the broker."""

@@ -102,6 +102,10 @@ class BrokerAdapter(Protocol):
     def fileno(self) -> int:
         """The descriptor to watch for reading, or -1 while there is none."""
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something waits for room on the way out: no readable byte will say when :meth:`pump` can send it."""
+
     def pump(self) -> list[BrokerEvent]:
         """Everything that has happened since the last call, oldest first; never blocks."""
 

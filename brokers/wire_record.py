@@ -119,6 +119,10 @@ class RecordedAdapter:
     def fileno(self) -> int:
         return self._adapter.fileno()
 
+    @property
+    def has_unsent(self) -> bool:
+        return self._adapter.has_unsent
+
     def pump(self) -> list[BrokerEvent]:
         events = self._adapter.pump()
         for event in events:

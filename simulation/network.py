@@ -38,6 +38,10 @@ class Link:
     def fileno(self) -> int:
         return -1
 
+    @property
+    def has_unsent(self) -> bool:
+        return False
+
     def send(self, message: ClientMessage) -> None:
         if self._ended:
             raise LinkError(f"sending failed: {self._ended}")

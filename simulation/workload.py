@@ -88,7 +88,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
     """A seed's scenario."""
-    fire_ms = tape.corner("under fire for, ms", (4_000, 6_000, 8_000, 16_000))
+    fire_ms = tape.corner("under fire for, ms", (4_000, 6_000, 8_000, 16_000, 5_000, 3_000, 4_000, 6_000))
     plans = [_plan(tape, number) for number in range(tape.corner("groups", (1, 2, 3)))]
     actions = [Action(tape.between("submit at, ms", 400, fire_ms // 2) * MS, "submit", plan) for plan in plans]
     for plan in plans:
@@ -167,7 +167,9 @@ def _config(tape: Tape, *, rests: bool) -> Config:
         supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
         alerts=AlertsConfig(repeat_ms=10_000),
         reconciliation=ReconciliationConfig(
-            poll_ms=tape.corner("poll, ms", (2_000, 1_000, 4_000, 2_000, 1_000, 12_000))
+            poll_ms=tape.corner(  # a long one costs much: a run ends when two have said that nothing is left
+                "poll, ms", (2_000, 1_000, 4_000, 2_000, 1_000, 12_000, 2_000, 1_000, 2_000, 1_000, 2_000, 1_000)
+            )
         ),
         metrics=MetricsConfig(port=0),
     )

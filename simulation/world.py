@@ -45,9 +45,9 @@ from venue.truth import TruthEvent
 NOTICED_NS = 30_000 * MS  # by then a heartbeat that did not come has been acted on
 HEAL_NS = 240_000 * MS  # broker time within which everything must have ended
 CALM_TRIES = 20  # how often a moment without an order under way is looked for, a second apart
-CALM_NS = 2_000 * MS  # how often the end is looked for
+CALM_NS = 1_000 * MS  # how often the end is looked for
 BEAT_S = 0.25  # how often the exchange says what time it is; a real one does every 0.1 s, which is no more dangerous
-CALM_BEAT_S = 1.0  # and once every group has ended
+CALM_BEAT_S = 1.0  # and once every group has ended; as seldom something is quoted then
 MAX_STEPS = 200_000  # of one run: more is a livelock (L4)
 
 
@@ -157,7 +157,7 @@ class World:
             self._until(self.schedule.now_ns + CALM_NS)
             mends, open_now = self.operator.mends(), self.open_groups()
             if not mends and not open_now and self.operator.answered():
-                self.server.turn_s = CALM_BEAT_S
+                self.server.turn_s, self.market.every_ns = CALM_BEAT_S, round(CALM_BEAT_S * 1_000) * MS
                 self._until(self.schedule.now_ns + self.rest_ns)
                 for _ in range(CALM_TRIES):
                     if not self._under_way():

@@ -132,6 +132,10 @@ class EmbeddedAdapter:
     def fileno(self) -> int:
         return -1 if self._link is None else self._link.fileno()
 
+    @property
+    def has_unsent(self) -> bool:
+        return self._link is not None and self._link.has_unsent
+
     def pump(self) -> list[BrokerEvent]:
         if self._link is not None:
             self._exchange_bytes(self._link)

@@ -50,6 +50,11 @@ class Link:
         """The descriptor to watch for reading."""
         return self._socket.fileno()
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether :meth:`flush` has something to send: there was no room, or the connection is not made yet."""
+        return bool(self._unsent)
+
     def send(self, message: ClientMessage) -> None:
         """Send as much as there is room for; :meth:`flush` sends the rest.  Raises :class:`LinkError`."""
         self._unsent += encode(message)

@@ -130,6 +130,8 @@ class Broker:
     def capabilities(self) -> Capabilities:
         return DECLARED
 
+    has_unsent = False
+
     def pump(self) -> list[BrokerEvent]:
         said, self.says = self.says, []
         return said

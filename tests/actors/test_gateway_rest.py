@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from gateway_door import LONG, Door, door, order
 
-from actors.gateway import BUSY_FOR_MS, BUSY_MS, IDLE_MS
+from actors.broker_session import RECONNECT_MS
+from actors.gateway import BUSY_MS, IDLE_MS
 from actors.machine import Machine, running_on
 from brokers.port import LinkDown
+from decisions.gateway.lanes import WINDOW_MS
 from domain.execution import Side
+from domain.groups import Role
 
 
 class Hand(Machine):
@@ -45,7 +48,6 @@ def test_an_idle_gateway_looks_ten_times_a_second_which_is_how_late_a_kill_file_
 ) -> None:
     assert IDLE_MS <= 100
     with door(tmp_path) as gateway:
-        hand.ms += BUSY_FOR_MS
         looks(gateway, hand, 1)
         assert looks(gateway, hand, 5) == [IDLE_MS] * 5
         gateway.trading.kill_file.touch()
@@ -53,25 +55,50 @@ def test_an_idle_gateway_looks_ten_times_a_second_which_is_how_late_a_kill_file_
         assert gateway.trading.killed
 
 
-def test_orders_that_wait_for_tokens_wake_it_soon_although_it_was_to_rest(tmp_path: Path, hand: Hand) -> None:
+def test_orders_that_wait_for_tokens_wake_it_when_the_first_token_is_back(tmp_path: Path, hand: Hand) -> None:
     with door(tmp_path, orders_per_second=3, reserved_tokens=1) as gateway:
-        hand.ms += 10 * BUSY_FOR_MS
         looks(gateway, hand, 1)
-        resting = gateway.look_ms
+        began, resting = hand.ms, gateway.look_ms
         gateway.hear(*(order(LONG, Side.BUY, ordinal=number) for number in range(5)))
         assert len(gateway.sent) == 2
-        assert gateway.look_ms == hand.ms + BUSY_MS < resting
-        sent = len(gateway.sent)
+        assert gateway.look_ms == resting, "the token is back much later"
+        while len(gateway.sent) < 4:
+            assert hand.ms < began + WINDOW_MS
+            looks(gateway, hand, 1)
+        assert hand.ms == began + WINDOW_MS, "not a millisecond later"
+
+
+def test_a_hedge_that_waits_for_a_token_which_is_soon_back_wakes_it_although_it_was_to_rest(
+    tmp_path: Path, hand: Hand
+) -> None:
+    with door(tmp_path, orders_per_second=2, reserved_tokens=1) as gateway:
+        gateway.hear(order(LONG, Side.BUY, role=Role.HEDGE), order(LONG, Side.BUY, role=Role.HEDGE, ordinal=1))
+        back = hand.ms + WINDOW_MS
+        hand.ms = back - 7
+        gateway.on_wakeup(gateway.look_ms)
+        resting = gateway.look_ms
+        gateway.hear(order(LONG, Side.BUY, role=Role.HEDGE, ordinal=2))
+        assert gateway.look_ms == back < resting
         gateway.on_wakeup(resting)
-        assert gateway.look_ms == hand.ms + BUSY_MS, "the timer of before means nothing any more"
-        assert len(gateway.sent) == sent
-        assert set(looks(gateway, hand, 55)) == {BUSY_MS}
-        assert len(gateway.sent) == 4
+        assert gateway.look_ms == back, "the timer of before means nothing any more"
+        assert len(gateway.sent) == 2
+        hand.ms = back
+        gateway.on_wakeup(back)
+        assert len(gateway.sent) == 3
 
 
-def test_without_a_broker_it_looks_often_so_that_a_link_is_up_as_soon_as_it_can_be(tmp_path: Path, hand: Hand) -> None:
+def test_bytes_that_wait_for_room_are_tried_again_soon(tmp_path: Path, hand: Hand) -> None:
     with door(tmp_path) as gateway:
-        hand.ms += 10 * BUSY_FOR_MS
+        gateway.broker.has_unsent = True
+        looks(gateway, hand, 1)
+        assert looks(gateway, hand, 3) == [BUSY_MS] * 3
+        gateway.broker.has_unsent = False
+        looks(gateway, hand, 1)
+        assert gateway.timers[-1] == IDLE_MS
+
+
+def test_without_a_broker_it_looks_when_it_is_time_to_connect_again(tmp_path: Path, hand: Hand) -> None:
+    with door(tmp_path) as gateway:
         looks(gateway, hand, 1)
         gateway.hears(LinkDown(1, "gone"))
-        assert gateway.timers[-1] == BUSY_MS
+        assert gateway.timers[-1] == RECONNECT_MS[0]
