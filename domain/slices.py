@@ -11,22 +11,25 @@ from domain.instruments import Instrument
 MAX_SLICES = 1_296  # a slice's number is two base-36 digits of its order's id
 
 
-def slices(quantity: int, instrument: Instrument) -> list[int]:
+def slices(quantity: int, instrument: Instrument, most: int = 0) -> list[int]:
     """Child quantities in units, largest first: whole lots, each within the limit, together exactly ``quantity``.
+
+    ``most``: whole lots within the exchange's limit, where one order is to carry even less.
 
     Raises ``ValueError`` when the quantity is not positive or not whole lots, when the freeze quantity is not known or
     holds no whole lot, and when more than ``MAX_SLICES`` orders would be needed.
     """
-    problem = slicing_problem(quantity, instrument)
+    problem = slicing_problem(quantity, instrument, most)
     if problem:
         raise ValueError(problem)
-    full, rest = divmod(quantity, instrument.max_order_qty)
-    return [instrument.max_order_qty] * full + ([rest] if rest else [])
+    largest = most or instrument.max_order_qty
+    full, rest = divmod(quantity, largest)
+    return [largest] * full + ([rest] if rest else [])
 
 
-def slicing_problem(quantity: int, instrument: Instrument) -> str:
+def slicing_problem(quantity: int, instrument: Instrument, most: int = 0) -> str:
     """Why ``quantity`` cannot be sliced, as a sentence; "" when it can."""
-    symbol, lot, largest = instrument.symbol, instrument.lot_size, instrument.max_order_qty
+    symbol, lot, largest = instrument.symbol, instrument.lot_size, most or instrument.max_order_qty
     if quantity <= 0:
         return f"{symbol}: a quantity of {quantity} is nothing to order"
     if quantity % lot:

@@ -14,9 +14,9 @@ import msgspec
 from msgspec.structs import replace
 
 from config.schema import ControlsConfig
-from decisions.effects import MS
 from decisions.gateway.ledger import Ledger
 from decisions.gateway.session import MarketHours, entry_refusal, repair_refusal, restriction
+from decisions.orders.sizing import fresh_mid, notional
 from domain.calendar import Calendar, Phase, Standing, has_expired
 from domain.execution import OrdType
 from domain.instruments import Instrument
@@ -49,8 +49,6 @@ class Finding(NamedTuple):
 
 PASSED: Final = Finding(True)
 NO_REFERENCE: Final = Finding(True, "no reference")
-FAR: Final = 2  # times the mid: beyond it a price that does not even cost money is a slip
-REPAIRS: Final = Finding(True, "beyond the limit, to repair")
 
 
 def changed(order: SubmitOrder, change: ModifyOrder) -> SubmitOrder:
@@ -86,7 +84,7 @@ class Limits:
         self.max_notional = config.max_order_notional * PRICE_SCALE
         self.max_open_orders = config.max_open_orders
         self.restricted = config.restricted
-        self.reference_max_age_ns = config.reference_max_age_ms * MS
+        self.reference_max_age_ms = config.reference_max_age_ms
         self._pct = Fraction(str(config.price_collar_pct)) / 100  # exact: float dust must not move a limit
         self._floor = int(Fraction(str(config.price_collar_floor)) * PRICE_SCALE)
 
@@ -147,7 +145,7 @@ class Controls:
         if instrument is None:
             text = f"E17: {order.symbol!r} is not an instrument of this broker; refresh the instrument list"
             return Judgement(False, text, " ".join([*checks, "E17"]))
-        reference = self._reference(quotes.get(order.symbol), now_ns)
+        reference = fresh_mid(quotes.get(order.symbol), now_ns, self._limits.reference_max_age_ms)
         market, dates = self.hours.at(now_ns), self.hours.calendar
         case = Case(order, instrument, reference, ledger, self._limits, now_ns, killed, market, dates)
         for control in CONTROLS:
@@ -160,11 +158,6 @@ class Controls:
             elif not passed:
                 return Judgement(False, f"{control.name}: {text}", " ".join(checks))
         return Judgement(True, checks=" ".join(checks))
-
-    def _reference(self, quote: Quote | None, now_ns: int) -> int:
-        if quote is None or now_ns - quote.ts_ns > self._limits.reference_max_age_ns:
-            return 0
-        return quote.mid
 
 
 def _kill_switch(case: Case) -> Finding:
@@ -253,22 +246,15 @@ def _wrong_prices(order: SubmitOrder) -> str:
 
 
 def _size(case: Case) -> Finding:
-    """A limit that was lowered must not keep back what covers or closes what came in under the old one.
-
-    So it is new risk that is refused, and any order at a price that nobody means.  What bounds a repair otherwise is
-    its parent (E6), the freeze quantity (E17) and the collar (E2).
-    """
+    """Of repairs too: a cell cuts them to this (decisions/orders/sizing.py)."""
     order, limits = case.order, case.limits
-    notional = (order.price or case.reference) * order.quantity * case.instrument.multiplier
-    beyond = ""
     if order.quantity > limits.max_order_qty:
-        beyond = f"{order.quantity} units are more than controls.max_order_qty = {limits.max_order_qty}"
-    elif notional > limits.max_notional:
+        return Finding(False, f"{order.quantity} units are more than controls.max_order_qty = {limits.max_order_qty}")
+    worth = notional(order.price or case.reference, order.quantity, case.instrument)
+    if worth > limits.max_notional:
         most = to_decimal(limits.max_notional)
-        beyond = f"{to_decimal(notional):f} is more than controls.max_order_notional = {most:f}"
-    if beyond and order.reduce_only and (case.reference == 0 or order.price <= FAR * case.reference):
-        return REPAIRS
-    return Finding(not beyond, beyond or ("" if notional else NO_REFERENCE.text))
+        return Finding(False, f"{to_decimal(worth):f} is more than controls.max_order_notional = {most:f}")
+    return PASSED if worth else NO_REFERENCE
 
 
 def _parent(case: Case) -> Finding:

@@ -25,7 +25,19 @@ from decisions.orders.news import by_parent, hear
 from decisions.orders.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.orders.prices import Pricing, concede, price
 from decisions.orders.read_back import STORED_OTHERWISE
-from decisions.orders.working import BLIND, RETRY_MS, Parent, Slot, as_listed, place, restore, slots, with_order, work
+from decisions.orders.working import (
+    BLIND,
+    RETRY_MS,
+    Parent,
+    Slot,
+    as_listed,
+    one_order,
+    place,
+    restore,
+    slots,
+    with_order,
+    work,
+)
 from domain.execution import OrdType, Side
 from domain.groups import Leg, Role, parent_tag
 from domain.slices import slices
@@ -201,7 +213,7 @@ def _resized(order: ChildOrder, quantity: int, moment: Moment, effects: Effects)
 
 
 def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -> Parent:
-    """Place what is missing, one order per freeze-quantity slice: stop-limits before the trigger, limits after it."""
+    """Place what is missing, in slices that one order may carry: stop-limits before the trigger, limits after it."""
     missing = record.quantity - parent.filled - parent.live
     lot = parent.instrument.lot_size
     before = record.status is StopStatus.ARMED and at_broker(record, moment)
@@ -213,8 +225,9 @@ def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -
         effects.wake(due)
         return parent
     quote = moment.quote(record.symbol)
-    first = known[-1].number + 1 if known else 0
-    for number, size in enumerate(slices(missing - missing % lot, parent.instrument), start=first):
+    first, lots = known[-1].number + 1 if known else 0, missing - missing % lot
+    most = one_order(parent, record.limit_price, lots, first, moment)
+    for number, size in enumerate(slices(lots, parent.instrument, most), start=first):
         parent = place(
             parent, number, 1, size, moment, effects,
             order_type=OrdType.STOP_LIMIT if before else OrdType.LIMIT, limit=record.limit_price,

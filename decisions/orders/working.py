@@ -18,10 +18,11 @@ from decisions.orders.chasing import chase, is_chased
 from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, submit_request
 from decisions.orders.order_changes import must_cancel, request_cancel
 from decisions.orders.prices import Price, Pricing, price
+from decisions.orders.sizing import fresh_mid, largest_repair
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
 from domain.instruments import Instrument
-from domain.slices import slices
+from domain.slices import MAX_SLICES, slices
 from messages.records import ExecutionStateRecord, IntentRecord, IntentStatus, Severity
 
 QUOTE_WAIT_MS = 100  # broker time until a missing quote is looked for again
@@ -92,7 +93,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One slice and its attempts so far."""
 
     number: int
-    quantity: int
+    quantity: int  # of its first attempt, or what a smaller one has left of it
     attempts: int  # how many there were
     tried: int  # prices that were in the market, changes in place included: these count against the pricing's attempts
     filled: int
@@ -113,7 +114,7 @@ def slots(parent: Parent) -> list[Slot]:
         left = intent.status is not IntentStatus.REFUSED or intent.sent_ns > 0
         found[intent.slice] = Slot(
             number=intent.slice,
-            quantity=before.quantity if before else intent.quantity,
+            quantity=_claim(before, intent),
             attempts=intent.attempt,
             tried=(before.tried if before else 0) + left + intent.replace_requests,
             filled=(before.filled if before else 0) + order.filled,
@@ -121,6 +122,17 @@ def slots(parent: Parent) -> list[Slot]:
             last=order,
         )
     return list(found.values())
+
+
+def _claim(before: Slot | None, intent: IntentRecord) -> int:
+    """What a slice is for after another attempt: what that one leaves out is placed, and counted, elsewhere.
+
+    A bust makes an attempt look smaller than what was missing when it was made; so a slice that lost fills to one keeps
+    its quantity.
+    """
+    if before is None:
+        return intent.quantity
+    return before.quantity if before.busted else min(before.quantity, before.filled + intent.quantity)
 
 
 def last_refusal(parent: Parent) -> str:
@@ -230,9 +242,12 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         return parent
     need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
     known = slots(parent)
+    first = known[-1].number + 1 if known else 0
     for slot in known:
         if need and slot.remainder and not parent.gives_up(slot):
-            quantity = min(slot.remainder, need, parent.instrument.max_order_qty)
+            priced = _priced(parent, slot.tried + 1, moment)
+            most = one_order(parent, priced.price if priced else 0, need, first, moment)
+            quantity = min(slot.remainder, need, most)  # what is cut off goes into another slice
             quantity -= quantity % parent.instrument.lot_size
             if not quantity:
                 continue
@@ -241,13 +256,30 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
             if moment.at_ns < due:
                 effects.wake(due)
             else:
-                parent = _submit(parent, slot.number, slot.attempts + 1, slot.tried + 1, quantity, moment, effects)
+                parent = _submit(parent, slot.number, slot.attempts + 1, quantity, priced, moment, effects)
     lots = need - need % parent.instrument.lot_size
     if lots > 0:
-        first = known[-1].number + 1 if known else 0
-        for number, quantity in enumerate(slices(lots, parent.instrument), start=first):
-            parent = _submit(parent, number, 1, 1, quantity, moment, effects)
+        priced = _priced(parent, 1, moment)
+        most = one_order(parent, priced.price if priced else 0, lots, first, moment)
+        for number, quantity in enumerate(slices(lots, parent.instrument, most), start=first):
+            parent = _submit(parent, number, 1, quantity, priced, moment, effects)
     return parent
+
+
+def one_order(parent: Parent, limit: int, missing: int, first: int, moment: Moment) -> int:
+    """Units that one order of this parent may carry at the price ``limit``, 0 for a market order.
+
+    A repair is cut to what passes E1, unless ids from slice ``first`` on cannot number so many orders: then it goes as
+    it is, and the gateway's refusal says what is wrong.
+    """
+    whole = parent.instrument.max_order_qty
+    if parent.role in ENTRY_ROLES:
+        return whole
+    controls = moment.config.controls
+    quote = moment.quotes.get(parent.instrument.symbol)
+    price_of_one = limit or fresh_mid(quote, moment.at_ns, controls.reference_max_age_ms)
+    most = largest_repair(parent.instrument, price_of_one, controls)
+    return most if missing <= most * (MAX_SLICES - first) else whole
 
 
 def _allowed(role: Role, moment: Moment) -> bool:
@@ -262,14 +294,20 @@ def _retry_at(slot: Slot) -> int:
     return intent.terminal_ns + RETRY_MS * MS * slot.attempts if refused else 0
 
 
-def _submit(
-    parent: Parent, number: int, attempt: int, tried: int, quantity: int, moment: Moment, effects: Effects
-) -> Parent:
+def _priced(parent: Parent, tried: int, moment: Moment) -> Price | None:
+    """The price of a slice's attempt after so many; ``None``: an entry waits for a quote (R15)."""
     quote = moment.quote(parent.instrument.symbol)
     if quote is None and parent.role in ENTRY_ROLES:
+        return None
+    return price(parent.pricing, tried, parent.side, parent.instrument, quote) or BLIND
+
+
+def _submit(
+    parent: Parent, number: int, attempt: int, quantity: int, priced: Price | None, moment: Moment, effects: Effects
+) -> Parent:
+    if priced is None:
         effects.wake(moment.at_ns + QUOTE_WAIT_MS * MS)
-        return parent  # R15: no quote, no release
-    priced = price(parent.pricing, tried, parent.side, parent.instrument, quote) or BLIND
+        return parent
     return place(
         parent, number, attempt, quantity, moment, effects,
         order_type=priced.order_type, limit=priced.price, trigger=0, reference=priced.reference,

@@ -24,8 +24,8 @@ MUTANTS: Final = (
     _without_control("E1", "no limit on the quantity and the money of an order"),
     off(
         "E1 repairs",
-        "a limit that was lowered keeps repairs back",
-        edit("decisions.gateway.controls:_size", ("if beyond and order.reduce_only and", "if False and")),
+        "a limit that was lowered keeps repairs back, because they are not cut",
+        returns("decisions.orders.sizing:largest_repair", "instrument.max_order_qty"),
     ),
     _without_control("E2", "no price collar, no fresh reference"),
     off(

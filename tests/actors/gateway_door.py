@@ -24,7 +24,6 @@ from messages.orders import (
     CancelOrder,
     InstrumentList,
     ModifyOrder,
-    OrderSent,
     Outcome,
     Position,
     Snapshot,
@@ -181,7 +180,6 @@ class Door(BrokerGateway):
         self.alerts: list[ControlAlert] = []
         self.states: list[TradingStateChanged] = []
         self.troubles: list[Trouble] = []
-        self.checks: list[str] = []  # that each order passed
         self.config = Config(
             system=SystemConfig(journal_dir=str(journal_dir)),
             controls=controls,
@@ -282,7 +280,6 @@ class Door(BrokerGateway):
                 if isinstance(batch, EventBatch):
                     events = wire.events(batch.events)
                     found += [event for event in events if isinstance(event, SubmitResult)]
-                    self.checks += [event.checks for event in events if isinstance(event, OrderSent)]
                     self.alerts += [event for event in events if isinstance(event, ControlAlert)]
                     self.states += [event for event in events if isinstance(event, TradingStateChanged)]
                     self.cells.taken(EventBatchTaken(batch.gateway, batch.number), "cell")

@@ -50,14 +50,8 @@ def test_e1_an_order_beyond_the_most_units_or_the_most_money_does_not_leave(tmp_
     with door(tmp_path, max_order_qty=10, max_order_notional=500) as gateway:
         refuses(gateway, order(LONG, Side.BUY, 11), "E1")
         refuses(gateway, order(LONG, Side.BUY, 6, ordinal=1), "E1")
+        refuses(gateway, order(LONG, Side.BUY, 6, role=Role.HEDGE, ordinal=2), "E1")
         lets_out(gateway, order(LONG, Side.BUY, 5, ordinal=3))
-
-
-def test_e1_a_repair_of_what_came_in_under_a_larger_limit_leaves_and_it_is_noted(tmp_path: Path) -> None:
-    with door(tmp_path, max_order_qty=1, max_order_notional=50) as gateway:
-        for role, ordinal in ((Role.HEDGE, 1), (Role.CLOSE, 2), (Role.STOP_MARKET, 3)):
-            lets_out(gateway, order(LONG, Side.BUY, 6, role=role, ordinal=ordinal))
-        assert "E1 beyond the limit, to repair" in gateway.checks[-1]
 
 
 @pytest.mark.parametrize("price", [0, -5_000, 50_0000], ids=["missing", "negative", "far away"])

@@ -51,8 +51,12 @@ class Case(NamedTuple):
 
     @property
     def price(self) -> int:
-        """What the order may cost at most: its limit, or the touch."""
-        return self.order.terms.price or (self.ask if self.order.terms.side == "buy" else self.bid)
+        """What a unit counts with: its limit, or of a market order the lower middle of when it was decided and arrived.
+
+        The gateway measures by a middle between these two moments.
+        """
+        middle = (self.bid + self.ask) // 2 if self.bid and self.ask else 0
+        return self.order.terms.price or min(filter(None, (middle, self.decided_by)), default=0)
 
 
 def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
@@ -102,8 +106,6 @@ def _decided_by(intent: Intent | None, left: Line, limits: dict[str, Any]) -> in
 
 
 def _size(case: Case) -> str:
-    if case.left.role not in ENTRY_ROLES:
-        return ""  # a limit that was lowered does not keep a repair back
     most, quantity = case.limits["max_order_qty"], case.order.terms.quantity
     if quantity > most:
         return f"{quantity} units; expected at most {most}"

@@ -42,7 +42,7 @@ from msgspec.structs import replace
 from decisions.gateway.controls import CONTROLS, Controls, Judgement
 from decisions.gateway.ledger import Ledger
 from domain.execution import OrdType, Side
-from domain.groups import ENTRY_ROLES, Role
+from domain.groups import Role
 from domain.quotes import Quote
 from messages.orders import ModifyOrder, Outcome, SubmitOrder
 
@@ -66,7 +66,7 @@ def test_no_role_is_above_the_hard_limits(role: Role) -> None:
     assert refused_by("E17", judge(an_order(role=role, symbol="OTHER")))
     assert refused_by("E17", judge(an_order(role=role, quantity=11)))
     assert refused_by("E2", judge(an_order(role=role, price=120_500)))
-    assert refused_by("E6" if role not in ENTRY_ROLES else "E1", judge(an_order(role=role, quantity=105)))
+    assert refused_by("E1", judge(an_order(role=role, quantity=105)))
     assert refused_by("E6", judge(an_order(role=role, parent_qty=9)))
 
 
@@ -75,7 +75,7 @@ def test_no_role_is_above_the_hard_limits(role: Role) -> None:
 
 @pytest.mark.parametrize(("quantity", "allowed"), [(495, True), (500, True), (505, False), (1_000, False)])
 def test_e1_an_order_is_at_most_the_largest_quantity(quantity: int, allowed: bool) -> None:
-    order = an_entry(quantity=quantity, parent_qty=quantity, price=500)
+    order = an_order(quantity=quantity, parent_qty=quantity, price=500)
     judgement = judge(order)
     assert judgement.allowed or refused_by("E1", judgement)
     assert judgement.allowed is allowed
@@ -83,7 +83,7 @@ def test_e1_an_order_is_at_most_the_largest_quantity(quantity: int, allowed: boo
 
 @pytest.mark.parametrize(("price", "allowed"), [(100_000, True), (100_500, False)])
 def test_e1_price_times_quantity_times_multiplier_is_at_most_the_largest_notional(price: int, allowed: bool) -> None:
-    judgement = judge(an_entry(quantity=100, price=price))  # 100 x 10.00 x 100 = 100,000
+    judgement = judge(an_order(quantity=100, price=price))  # 100 x 10.00 x 100 = 100,000
     assert judgement.allowed or refused_by("E1", judgement)
     assert judgement.allowed is allowed
 
@@ -96,8 +96,7 @@ def test_e1_a_market_order_is_valued_at_the_reference(quantity: int, allowed: bo
 
 
 def test_e1_an_absurd_passive_price_is_refused_too() -> None:
-    assert refused_by("E1", judge(an_entry(side=Side.SELL, price=10**15)))
-    assert refused_by("E1", judge(an_order(side=Side.SELL, price=10**15))), "a repair's too"
+    assert refused_by("E1", judge(an_order(side=Side.SELL, price=10**15)))
 
 
 # E3
