@@ -47,6 +47,7 @@ from storage.port import JournalError
 from supervisors.deaths import tell_of_every_death
 from supervisors.lifeline import tie_descendants
 from supervisors.loopback import bind_to_loopback
+from supervisors.post import post_letters
 from supervisors.refusals import SystemRefused, owned, refuse_used_port, refuse_what_would_be_lost
 from supervisors.room import give_children_room
 from supervisors.root import AskDirectory, Directory, RootSupervisor
@@ -345,6 +346,7 @@ def _run(config: Config, router: Router, directory: Path) -> Iterator[RunningSys
     os.environ["THESPIAN_BASE_IPADDR"] = "127.0.0.1"
     tie_descendants()
     bind_to_loopback()
+    post_letters()
     tell_of_every_death()
     give_children_room()
     actors = ActorSystem("multiprocTCPBase", {"Admin Port": config.system.admin_port}, logDefs=_LOG_TO_NOWHERE)
