@@ -290,10 +290,10 @@ class BrokerGateway(ProcessActor):
         arrival = self.cells.arrives(batch)
         if arrival is Arrival.EARLY:
             return
-        self.send(sender, OrderBatchTaken(batch.epoch, batch.number))
-        if arrival is Arrival.NEXT:
+        if arrival is Arrival.NEXT:  # first what is urgent: the cell is in no hurry to hear that it was taken
             self.door.take(wire.requests(batch.requests))
             self.pump()
+        self.send(sender, OrderBatchTaken(batch.epoch, batch.number))
 
     def on_attend(self, attend: Attend, sender: ActorAddress) -> None:
         if self.speaks_otherwise("the reconciler", attend.version):
