@@ -1,13 +1,15 @@
 """``python -m benchmarks [NAME …]``: measure this and its rivals side by side.
 
 Every figure runs its contenders in turn, several rounds, in one run; compare the ratios, not the times of two machines.
-Two names are no figures: ``scaling`` measures how cost grows (docs/scaling.md), ``gate`` is the regression gate.
+Three names are no figures: ``scaling`` measures how cost grows (docs/scaling.md), ``stages`` says where each
+microsecond of B1 goes (ARCHITECTURE.md), and ``gate`` is the regression gate.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from benchmarks import scaling
+from benchmarks import scaling, stages
 from benchmarks.figures import figures
 from benchmarks.gate import GATES, passes
 from benchmarks.measuring import ROOT, Measured, measure
@@ -37,11 +39,15 @@ def main(
     """Measure; prints medians, the least and the most, how many times as good ours is, and what should be reached.
 
     \b
-    Besides figures there are 'scaling' (how cost grows) and 'gate' (ratios with bounds; exit status 1 beyond one).
+    Besides figures there are 'scaling' (how cost grows), 'stages' (where each microsecond of B1 goes) and 'gate'
+    (ratios with bounds; exit status 1 beyond one).
     """
     logging.getLogger("Thespian").setLevel(logging.CRITICAL)
     if names == ["scaling"]:
         scale(quick=quick, as_json=as_json, write=readme)
+        return
+    if names == ["stages"]:
+        way(quick=quick, as_json=as_json)
         return
     if names == ["gate"]:
         raise typer.Exit(0 if judge() else 1)
@@ -79,6 +85,20 @@ def scale(*, quick: bool, as_json: bool, write: bool) -> None:
         write_into(ROOT / "docs/scaling.md", f"{BEGIN}\n{text}\n{END}")
     if not as_json:
         out.print(text, markup=False, highlight=False)
+
+
+def way(*, quick: bool, as_json: bool) -> None:
+    """Measure the stages of B1."""
+    where, (idle, samples) = machine(), (50, 30) if quick else (1_000, 300)
+    with (
+        err.status("benchmarks: stages"),
+        tempfile.TemporaryDirectory(prefix="legkeeper-bench-", dir="/var/tmp") as place,
+    ):
+        found = stages.stages(Path(place) / "journal", idle, samples)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"machine": where, "quick": quick, "stages": found}).decode() + "\n")
+    else:
+        out.print(stages.markdown(found), markup=False, highlight=False)
 
 
 def judge() -> bool:

@@ -39,6 +39,7 @@ LOOKS_S = 0.002
 HOURS_MS = 36_000_000
 EXPIRY = date(2026, 2, 20)  # of the exchange's made-up chain: the later one, in which all strikes have a bid
 PROBE, IDLE = (470, 485, 515, 530), (475, 490, 510, 525)  # strikes: long put, short put, short call, long call
+STAMPS = "BENCHMARK_STAMPS"  # the environment's name for where to write them: benchmarks/traced.py
 CLOCK_ASKED = 200  # times; the quickest answer counts
 
 R = TypeVar("R")
@@ -67,7 +68,7 @@ class Truth:
 class Stage:
     """One exchange and one system on it, ``cells`` cells, until the end of the ``with`` block of :func:`stage`."""
 
-    def __init__(self, place: Path, venue: VenueChild, cells: int) -> None:
+    def __init__(self, place: Path, venue: VenueChild, cells: int, stamps: Path | None = None) -> None:
         self.place, self.venue, self.journal_dir = place, venue, place / "journal"
         self.steering = Steering(venue.port)
         self.truth = Truth(place / "truth.jsonl")
@@ -82,10 +83,12 @@ class Stage:
             "max_day_premium = 1000000000000\nrepeat_limit = 100000\n"
             f"[alerts]\nrepeat_ms = {HOURS_MS}\nfreeze_after_ms = {HOURS_MS}\n[metrics]\nport = 0\n"
         )
+        program = ["-m", "benchmarks.traced"] if stamps else [str(ROOT / "run_system.py")]
         with (place / "system.err").open("w") as words:
             self.system = subprocess.Popen(
-                [sys.executable, str(ROOT / "run_system.py"), "start", "--config", str(self._config)],
-                stdout=subprocess.DEVNULL, stderr=words, start_new_session=True,
+                [sys.executable, *program, "start", "--config", str(self._config)],
+                stdout=subprocess.DEVNULL, stderr=words, start_new_session=True, cwd=ROOT,
+                env=os.environ | ({STAMPS: str(stamps)} if stamps else {}),
             )  # fmt: skip
 
     def settle(self, cells: int) -> None:
@@ -199,12 +202,15 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(journal: Path, cells: int = 1) -> Iterator[Stage]:
-    """An exchange and a system beside ``journal``, whose gates are open."""
+def stage(journal: Path, cells: int = 1, stamps: Path | None = None) -> Iterator[Stage]:
+    """An exchange and a system beside ``journal``, whose gates are open.
+
+    ``stamps``: where the system writes down when a report passed by which station (benchmarks/traced.py).
+    """
     place = journal.parent
     arguments = ("--port", "0", "--speed", "1", "--offset-s", "60", "--truth", str(place / "truth.jsonl"))
     with VenueChild(*arguments, log=place / "venue.log") as venue:
-        made = Stage(place, venue, cells)
+        made = Stage(place, venue, cells, stamps)
         try:
             made.settle(cells)
             yield made

@@ -31,12 +31,13 @@ def fill_to_order(path: Path, idle: int, samples: int) -> dict[str, float]:
         on.submit(plan)
         on.orders_of("probe", each=2)
         time.sleep(SETTLE_S)
-        took = [_one_fill(on, plan.legs[LONG_PUT].symbol, plan.legs[SHORT_PUT].symbol) for _ in range(samples)]
+        both = [one_fill(on, plan.legs[LONG_PUT].symbol, plan.legs[SHORT_PUT].symbol) for _ in range(samples)]
+        took = [(order.ts_ns - fill.ts_ns) / 1e6 for fill, order in both]
         return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}
 
 
-def _one_fill(on: Stage, long: str, short: str) -> float:
-    """Let one unit of a long fill; the milliseconds until the order for one unit of its short is there."""
+def one_fill(on: Stage, long: str, short: str) -> tuple[TruthEvent, TruthEvent]:
+    """Let one unit of a long fill; that fill, and the arrival of the order for one unit of its short."""
     time.sleep(REST_S)
     on.truth.look()
     before = len(on.truth.events)
@@ -49,9 +50,9 @@ def _one_fill(on: Stage, long: str, short: str) -> float:
         orders = [event for event in new if event.kind == "order_received" and event.symbol == short]
         return (fills[0], orders[0]) if fills and orders else None
 
-    fill, order = on.until(both, "the order that a fill lets out") or (None, None)
-    assert fill is not None and order is not None
-    return (order.ts_ns - fill.ts_ns) / 1e6
+    found = on.until(both, "the order that a fill lets out")
+    assert found is not None
+    return found
 
 
 def submit_to_order(path: Path, idle: int, samples: int) -> dict[str, float]:
