@@ -120,9 +120,13 @@ class StartHedge(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Cover(msgspec.Struct, frozen=True, tag=True):
-    """The level of a hedge: how much it and its descendants shall obtain, cumulative."""
+    """The level of a hedge: how much it and its descendants shall obtain, cumulative.
+
+    ``eased``: what is in the market beyond the level may finish there; else it is canceled.
+    """
 
     needed_qty: int
+    eased: bool = False
 
 
 class HedgeProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -138,6 +142,7 @@ class HedgeProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     status: HedgeStatus  # WORKING while any level works
     level: int  # the deepest level reached
     cash: int = 0  # as of a leg
+    eased: int | None = None  # its level, where that is less than ``needed_qty``, which what works keeps up
 
 
 class StartStop(msgspec.Struct, frozen=True, tag=True, kw_only=True):

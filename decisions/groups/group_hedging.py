@@ -56,8 +56,8 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
 def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
     """Take off working hedges what the leg has filled after all (I4, I5): a fill that comes late, behind its cancel.
 
-    Only what is not in the market yet: to cancel a working hedge for a few units too many would leave the rest bare,
-    and what a long leg then holds too much is closed.
+    What is in the market may finish there: to cancel a working hedge for a few units too many would leave the rest
+    bare, and what a long leg then holds too much is closed.  But nothing takes its place, and it is not sent again.
     """
     if state.record.mode is not Mode.ENTERING:
         return
@@ -66,12 +66,13 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
         over = own.progress.entry_filled + own.progress.entry_live + own.hedged - own.replacing - leg.target_qty
         for hedge_id, progress in state.hedges.items():
             same = progress.leg_id == leg.leg_id and progress.side is leg.side
-            if over <= 0 or not same or progress.status is not HedgeStatus.WORKING:
+            if not same or progress.status is not HedgeStatus.WORKING:
                 continue
-            needed = max(progress.filled + progress.live, progress.needed_qty - over)
-            if needed < progress.needed_qty:
-                over -= progress.needed_qty - needed
-                effects.tell(hedge_name(hedge_id), Cover(needed))
+            answers_for = max(progress.needed_qty, progress.filled + progress.live)
+            level = max(progress.filled, answers_for - max(0, over))
+            over -= answers_for - level
+            if level != hedge.level_of(progress):
+                effects.tell(hedge_name(hedge_id), Cover(level, eased=True))
 
 
 def _open_hedge(

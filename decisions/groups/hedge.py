@@ -98,7 +98,7 @@ def decide(
     parent = state.parent
     match message:
         case Cover():
-            parent = replace(parent, authorized=message.needed_qty)
+            parent = replace(parent, authorized=message.needed_qty, eased=message.needed_qty if message.eased else None)
         case HedgeProgressed():
             state = replace(state, child=message)
         case Review():
@@ -126,6 +126,8 @@ def _hear(state: HedgeState, parent: Parent, bulletin: Sequence[News], moment: M
 def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
     """Work towards the level; past the deadline give the rest up."""
     parent = state.parent
+    if parent.eased is not None:
+        parent = replace(parent, authorized=max(parent.eased, parent.filled + parent.live))
     working = state.record.status is HedgeStatus.WORKING
     late = moment.at_ns >= state.record.deadline_ns and not moment.waits  # it cannot be worked in a closed session
     if working and late and not parent.yielded:
@@ -168,10 +170,10 @@ def _conclude(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState
 
 def _hand_down(state: HedgeState, missing: int, moment: Moment, effects: Effects) -> HedgeState:
     """Tell the child what this level could not obtain; hire it first when there is none."""
-    record = state.record
+    record, eased = state.record, state.parent.eased is not None
     if state.child is not None:
-        if state.child.needed_qty != missing:
-            effects.tell(CHILD, Cover(missing))
+        if level_of(state.child) != missing:
+            effects.tell(CHILD, Cover(missing, eased))
         return state
     child = open_record(
         state.leg,
@@ -188,6 +190,11 @@ def _hand_down(state: HedgeState, missing: int, moment: Moment, effects: Effects
     effects.tell(CHILD, StartHedge(leg=state.leg, record=child))
     effects.acted("S11")
     return replace(state, child=_waiting(child))
+
+
+def level_of(hedge: HedgeProgressed) -> int:
+    """How much a hedge shall obtain; what works may be more."""
+    return hedge.needed_qty if hedge.eased is None else hedge.eased
 
 
 def _waiting(record: HedgeRecord) -> HedgeProgressed:
@@ -237,6 +244,7 @@ def _report(state: HedgeState, effects: Effects) -> HedgeState:
         status=status,
         level=child.level if child else record.level,
         cash=parent.cash + (child.cash if child else 0),
+        eased=parent.eased,
     )
     if progress == state.reported:
         return state

@@ -116,6 +116,8 @@ def start(message: StartStop, moment: Moment) -> tuple[StopState, Effects]:
 
     limit = parent(Role.STOP_LIMIT, 0, "stop-loss")
     market = parent(Role.STOP_MARKET, 1, "stop-loss triggered and not filled in time")
+    limit = replace(limit, authorized=max(record.quantity, limit.filled))
+    market = replace(market, authorized=max(0, record.quantity - limit.filled - limit.live))
     effects = Effects()
     return _report(StopState(leg, record, limit, market), effects), effects
 

@@ -306,16 +306,17 @@ def on_absence(
 ) -> ChildOrder:
     """A snapshot taken at ``as_of_ns`` does not list this order: walk the recovery table (R4, R7, I15).
 
-    ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  An entry
-    that is not ``wanted`` any more is never sent again: it would be new risk of a group that is closing (I10).  The
-    horizon begins anew with each copy: a snapshot proves nothing about one that may still be under way.  Nor does it
-    about one of which the gateway has not said yet that it left: a cell that hung decides by an old clock,
-    and the snapshots that waited for it were all taken before.
+    ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  What is not
+    ``wanted`` any more is never sent again: an entry would be new risk of a group that is closing (I10), a repair more
+    than is needed by now (I4, I5), and under the same id it can be no other order.  The horizon begins anew with each
+    copy: a snapshot proves nothing about one that may still be under way.  Nor does it about one of which the gateway
+    has not said yet that it left: a cell that hung decides by an old clock, and the snapshots that waited for it were
+    all taken before.
     """
     intent = order.intent
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
     may_resend = (
-        moment.deduplicates and not order.barred and (intent.role not in ENTRY_ROLES or (moment.may_open and wanted))
+        moment.deduplicates and not order.barred and wanted and (intent.role not in ENTRY_ROLES or moment.may_open)
     )
     if order.awaits and order.awaits == moment.gateway:
         return order

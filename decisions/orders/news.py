@@ -18,7 +18,7 @@ from decisions.orders.child_order import (
 from decisions.orders.read_back import read_back
 from decisions.orders.working import Parent, with_order
 from domain.execution import ExecutionReport
-from domain.groups import parent_of
+from domain.groups import ENTRY_ROLES, parent_of
 from domain.retold import is_repetition
 from messages.orders import CancelResult, ModifyResult, News, OrderAbsent, OrderSent, SubmitResult
 
@@ -62,12 +62,23 @@ def _heard(order: ChildOrder, parent: Parent, news: News, moment: Moment, effect
         case SubmitResult():
             return on_submit_result(order, news, moment, effects)
         case OrderAbsent():
-            wanted = not parent.yielded and parent.filled + parent.live <= parent.authorized
-            return on_absence(order, news.as_of_ns, parent.quantity, moment, effects, wanted=wanted)
+            return on_absence(order, news.as_of_ns, parent.quantity, moment, effects, wanted=_wanted(parent))
         case ModifyResult():
             return on_modify_result(order, news)
         case CancelResult():
             return order
+
+
+def _wanted(parent: Parent) -> bool:
+    """Whether what a snapshot does not list may be sent again: not when that would be more than is needed by now.
+
+    An entry that its leg has given up is not wanted either.  A repair is: sending it again and canceling it is how a
+    broker that deduplicates tells what has become of it, so that the next level need not wait for a second absence.
+    """
+    if parent.yielded and parent.role in ENTRY_ROLES:
+        return False
+    needed = parent.authorized if parent.eased is None else parent.eased
+    return parent.filled + parent.live <= needed
 
 
 def decisive(news: Sequence[News]) -> News:

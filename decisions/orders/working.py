@@ -44,6 +44,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int  # broker time that a child order may work
     target_qty: int = 0  # what it may ever amount to, where that is known beforehand; children are measured by it (E6)
     authorized: int = 0  # the level: shrinks when protection is busted
+    eased: int | None = None  # so much is needed by now, and what works beyond it may finish: nothing replaces it
     yielded: bool = False  # place nothing more, cancel what works, give up the rest
     reason: str = ""
     orders: Mapping[str, ChildOrder] = {}

@@ -222,7 +222,7 @@ MUTANTS: Final = (
         ("I10", "I26"),
         edit(
             "decisions.orders.child_order:on_absence",
-            ("(intent.role not in ENTRY_ROLES or (moment.may_open and wanted))", "True"),
+            (" and wanted and (intent.role not in ENTRY_ROLES or moment.may_open)", ""),
         ),
         only("F.broker.lose_request", "F.operator.cancel")
         | certain("F.operator.cancel")

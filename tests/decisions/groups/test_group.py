@@ -222,15 +222,21 @@ class TestTheLimiter:
         assert start.record.needed_qty == 2
         assert start.record.hedge_id != hedge_id
 
-    @pytest.mark.parametrize(("live", "needed"), [(0, [Cover(5)]), (6, [Cover(6)]), (7, [])])
-    def test_a_fill_that_comes_after_all_takes_off_the_hedge_what_is_not_in_the_market_yet(
-        self, live: int, needed: list[Cover]
-    ) -> None:
+    @pytest.mark.parametrize(("live", "eased"), [(0, None), (6, None), (7, None), (7, 6), (7, 5)])
+    def test_a_fill_that_comes_after_all_eases_the_hedge_of_it(self, live: int, eased: int | None) -> None:
         state, hedge_id = self.hedging()
-        state, _ = decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=live, level=2), at(1_000))
+        at_work = replace(a_hedge(LONG, 7, hedge_id=hedge_id, live=live, level=2), eased=eased)
+        state, _ = decide(state, at_work, at(1_000))
         late = progress(LONG, entry_filled=5, entry_abandoned=0, entry_authorized=3)
         _, effects = decide(state, late, at(1_100))
-        assert told(effects, hedge_name(hedge_id)) == needed
+        assert told(effects, hedge_name(hedge_id)) == [Cover(5, eased=True)] * (eased != 5)
+
+    def test_what_a_hedge_was_eased_of_and_is_missing_again_is_its_level_again(self) -> None:
+        state, hedge_id = self.hedging()
+        at_work = replace(a_hedge(LONG, 7, hedge_id=hedge_id, live=7), eased=5)
+        state, _ = decide(state, at_work, at(1_000))
+        _, effects = decide(state, progress(LONG, entry_filled=3, entry_authorized=3), at(1_100))
+        assert told(effects, hedge_name(hedge_id)) == [Cover(7, eased=True)]
 
     def test_the_same_shortfall_told_twice_is_hedged_once(self) -> None:
         state, _ = self.hedging()

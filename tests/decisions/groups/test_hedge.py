@@ -13,7 +13,8 @@ from decisions.groups import hedge as hedge_core
 from decisions.groups.hedge import CHILD, ROUND, HedgeState, open_record
 from domain.execution import ExecType, OrdStatus, OrdType, Side
 from messages.group import Cover, HedgeProgressed, Review, StartHedge
-from messages.records import HedgeRecord, HedgeStatus, IntentRecord, Severity
+from messages.orders import OrderAbsent
+from messages.records import HedgeRecord, HedgeStatus, IntentRecord, IntentStatus, Severity
 
 LONG = a_leg()
 TIMEOUT_MS = Config().hedge.timeout_ms
@@ -137,6 +138,50 @@ def test_a_lowered_level_cancels() -> None:
     state, _ = opened(10)
     _, effects = hedge_core.decide(state, Cover(0), at(100))
     assert len(cancels(effects)) == 1
+
+
+def test_an_eased_level_lets_what_works_finish_and_puts_less_in_its_place() -> None:
+    state, _ = opened(10)
+    (order,) = orders(state)
+    state, effects = hedge_core.decide(state, Cover(6, eased=True), at(100))
+    assert not effects.requests
+    assert [(one.needed_qty, one.eased) for one in told(effects)] == [(10, 6)]
+    state, effects = hedge_core.decide(state, canceled(order), at(200))
+    assert [one.quantity for one in submits(effects)] == [6]
+    assert (state.record.needed_qty, [(one.needed_qty, one.eased) for one in told(effects)]) == (6, [(6, 6)])
+
+
+def test_r7_an_absent_order_for_more_than_is_needed_is_not_sent_again_but_void_and_less_takes_its_place() -> None:
+    """Under the same id it can only be the same order, and that is more than is needed (I4, I5)."""
+    state, _ = opened(10)
+    (order,) = orders(state)
+    state, _ = hedge_core.decide(state, Cover(6, eased=True), at(100))
+    once, twice = (OrderAbsent(order.client_order_id, NOW + (2_000 + late) * MS) for late in (0, 500))
+    state, effects = hedge_core.decide(state, once, at(2_100))
+    assert not effects.requests
+    state, effects = hedge_core.decide(state, twice, at(2_600))
+    (less,) = submits(effects)
+    assert (less.quantity, less.client_order_id != order.client_order_id) == (6, True)
+    assert [one.status for one in orders(state)] == [IntentStatus.VOID, IntentStatus.INTENT_PERSISTED]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_r7_an_absent_order_that_is_still_needed_is_sent_again(late: bool) -> None:
+    """Also past its time: what has become of it is known the sooner, and a child gets the rest."""
+    state, _ = opened(10)
+    (order,) = orders(state)
+    if late:
+        state, _ = hedge_core.decide(state, Review(), at(TIMEOUT_MS))
+    absent = OrderAbsent(order.client_order_id, NOW + TIMEOUT_MS * MS)
+    _, effects = hedge_core.decide(state, absent, at(TIMEOUT_MS))
+    assert [(one.quantity, one.resend) for one in submits(effects)] == [(10, True)]
+
+
+def test_what_a_late_fill_takes_off_a_child_may_finish_too() -> None:
+    state, _ = opened()
+    state, _ = run_out(state)
+    state, effects = hedge_core.decide(state, Cover(6, eased=True), at(TIMEOUT_MS + 100))
+    assert handed_down(effects) == [Cover(6, eased=True)]
 
 
 def test_a_level_that_is_not_needed_any_more_is_released() -> None:

@@ -217,13 +217,13 @@ class TestAbsence:
 
     @pytest.mark.parametrize("role", Role)
     @pytest.mark.parametrize(("may_open", "wanted"), [(False, True), (True, False), (False, False)])
-    def test_an_entry_that_may_not_be_or_is_not_wanted_is_never_sent_again(
+    def test_what_is_not_wanted_and_an_entry_that_may_not_be_is_never_sent_again(
         self, role: Role, may_open: bool, wanted: bool
     ) -> None:
         order, effects = self.absent(fresh(role), 2, may_open=may_open, wanted=wanted)
-        entry = role in (Role.PROTECTION, Role.RISK)
-        assert bool(submits(effects)) == (not entry)
-        assert (order.intent.status is IntentStatus.VOID) == entry
+        again = wanted and (may_open or role not in (Role.PROTECTION, Role.RISK))
+        assert bool(submits(effects)) == again
+        assert (order.intent.status is IntentStatus.VOID) == (not again)
 
     def test_an_order_that_the_broker_had_confirmed_is_never_void(self) -> None:
         known, _ = heard(ORDER, new(ORDER))
