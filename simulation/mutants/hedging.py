@@ -73,7 +73,7 @@ MUTANTS: Final = (
         edit(
             "decisions.groups.hedge:_hand_down",
             ("needed_qty=missing,", "needed_qty=record.needed_qty,"),
-            ("if state.child.needed_qty != missing:", "if False:"),
+            ("if level_of(state.child) != missing:", "if False:"),
         ),
         only("F.broker.bust", "F.market.dry") | FALLS_SHORT | {"size": 1},
     ),
