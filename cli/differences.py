@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -110,9 +111,19 @@ class Teller:
         self._settings = settings
         self._began_ns = time.time_ns()
         self._told: dict[str, tuple[Difference, ...]] = {}
+        self._read: list[tuple[int, int]] = []  # which reports those were
 
     def look(self) -> None:
-        """Read the reconcilers' last reports; what is still being asked about is not worth a table."""
+        """Read the reconcilers' last reports, if they are new; what is still being asked about is not worth a table.
+
+        A report grows with the number of groups, and this is asked at every command.
+        """
+        reports = [
+            _stamp(positions_path(view(self._settings, realm).system.journal_dir)) for realm in realms(self._settings)
+        ]
+        if reports == self._read:
+            return
+        self._read = reports
         found = {
             realm: checked
             for realm, differences in held(self._settings, self._began_ns).items()
@@ -123,6 +134,15 @@ class Teller:
         self._told = found
         tell(found, empty="no difference holds new risk back any more")
         sys.stdout.flush()  # whoever reads along in a pipe or a file is to see it now
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What another report in its place would have otherwise: a report is replaced as a whole."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
 
 
 def _last_report(settings: Config, realm: Realm, since_ns: int) -> PositionReport | None:

@@ -110,9 +110,9 @@ def serve(system: RunningSystem, door: Door, stopped: socket.socket) -> None:
             if stopped in ready and _stop_asked(stopped):
                 return
             system.check()
-            teller.look()
             for caller in door.callers():
                 caller.answer(msgspec.json.encode(_refused(caller.problem) or answer(system, bytes(caller.line))))
+            teller.look()
 
 
 def _soon(patience_s: float | None) -> float:
