@@ -116,6 +116,7 @@ class BrokerGateway(ProcessActor):
             killed=self.trading.killed,
             controls=limits,
             stop_fallback_ms=self.config.stop_loss.fallback_ms,
+            calendar=self.config.broker.calendar,
             server_stops=adapter.capabilities.server_side_stops,
         )
         self.operator = Operator(self.config.controls, self.memory, self.trading)

@@ -14,8 +14,8 @@ from simulation.crashing import OWN, PROGRAM, Crash, Crasher, Point
 from simulation.oracles import Violation
 from simulation.scenarios import STORIES
 from simulation.schedule import SECOND_NS
+from simulation.sessions import START_NS
 from simulation.tape import Tape
-from simulation.workload import START_NS
 from simulation.world import World
 
 T = TypeVar("T")

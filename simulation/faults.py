@@ -101,6 +101,8 @@ FAULTS: Final = (
     Fault("F.broker.renumber", 0.1, "a trade gets another number"),
     Fault("F.broker.late_fill", 0.2, "a trade is told after the cancel of its order"),
     Fault("F.broker.halt", 1, "trading halts for a while, between legs", times=True),
+    Fault("F.broker.session_end", 1.0, "the session ends in the middle of it: orders expire, and a night passes"),
+    Fault("F.broker.expiry", 1.0, "the options expire in the middle of it, and are settled"),
     Fault("F.broker.relist", 1, "lot, tick or freeze quantity of a contract change", times=True),
     Fault("F.broker.manual", 0.5, "somebody trades a contract of ours by other means", times=True),
     Fault("F.broker.liquidation", 0.5, "the house closes a part of a position", times=True),
@@ -152,6 +154,10 @@ class Faults:
                 self.note(name)
                 return name
         return ""
+
+    def comes(self, name: str) -> bool:
+        """Whether this fault is to come in this run; it is counted when it has."""
+        return self.tape.coin(name, self.rates.get(name, 0.0))
 
     def note(self, name: str) -> None:
         """It has struck."""

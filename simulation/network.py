@@ -35,6 +35,11 @@ class Link:
         self._reset_ns = 0  # when this side gave it up
         self._due_ns = 0  # what is sent never overtakes what was sent before
 
+    @property
+    def due_ns(self) -> int:
+        """When what is on its way in either direction has arrived."""
+        return max(self._due_ns, self.transport.due_ns)
+
     def fileno(self) -> int:
         return -1
 
@@ -105,7 +110,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self._network, self._link = network, link
         self._closing = False
-        self._due_ns = 0
+        self.due_ns = 0
         self.connection: Connection | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -119,10 +124,10 @@ class Transport(asyncio.Transport):
         if self._closing:
             return
         if self._network.faults.strikes("F.wire.reset_in_answer"):
-            self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.arrive, bytes(data[:-1]))
+            self.due_ns = self._network.carry(self.due_ns, FROM_EXCHANGE, self._link.arrive, bytes(data[:-1]))
             self._end("connection reset in the middle of an answer")
             return
-        self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.arrive, bytes(data))
+        self.due_ns = self._network.carry(self.due_ns, FROM_EXCHANGE, self._link.arrive, bytes(data))
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -131,7 +136,7 @@ class Transport(asyncio.Transport):
         return self._closing
 
     def write_eof(self) -> None:
-        self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.hang_up, "the exchange hung up")
+        self.due_ns = self._network.carry(self.due_ns, FROM_EXCHANGE, self._link.hang_up, "the exchange hung up")
 
     def close(self) -> None:
         self._end("the exchange hung up")
@@ -157,7 +162,7 @@ class Transport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        self._due_ns = self._network.carry(self._due_ns, FROM_EXCHANGE, self._link.hang_up, reason)
+        self.due_ns = self._network.carry(self.due_ns, FROM_EXCHANGE, self._link.hang_up, reason)
         if self.connection is not None:
             self._network.schedule.at(0, self.connection.connection_lost, None)
 
@@ -211,6 +216,11 @@ class Network:
         """The house's end of every connection is reset."""
         for link in list(self.links):
             link.transport.abort()
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is on the wire."""
+        now_ns = self.schedule.now_ns
+        return all(link.due_ns <= now_ns for link in self.links)
 
     def wake(self, process: Process) -> None:
         """There is something to read for the process."""

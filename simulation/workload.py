@@ -25,10 +25,10 @@ from domain.instruments import Instrument, Right, osi_symbol
 from domain.quotes import Quote
 from simulation.faults import Faults
 from simulation.schedule import MS
+from simulation.sessions import PRICE, Hours, draw_hours
 from simulation.tape import Tape
 from venue.rules import Rules
 
-START_NS = 1_609_770_600 * 10**9  # 2021-01-04 14:30 UTC
 EXPIRY = "2021-01-15"
 UNDERLYING = "XYZ"
 TICK = 500
@@ -84,6 +84,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     promises_ids: bool
     actions: tuple[Action, ...]
     fire_ns: int  # how long faults strike
+    hours: Hours = Hours()
 
 
 def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
@@ -100,9 +101,11 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
     protection_pct = tape.corner("market protection, %", (0.0, 0.0, 5.0))
     promises_ids = tape.corner("ids are deduplicated", (True, False))
+    hours = draw_hours(tape, faults, fire_ms)
     return Scenario(
-        config=_config(tape, rests=protection_pct > 0),
+        config=_config(tape, rests=protection_pct > 0, calendar=hours.calendar),
         rules=Rules(
+            calendar=hours.calendar,
             cash=DEEP_POCKETS,
             deduplicate=promises_ids,  # a house that does not promise it makes a second order of a second copy
             cancel_latency_ns=tape.corner("cancel latency, ms", (0, 5, 200, 900)) * MS,
@@ -112,6 +115,7 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         promises_ids=promises_ids,
         actions=tuple(sorted(actions, key=lambda action: action.at_ns)),
         fire_ns=fire_ms * MS,
+        hours=hours,
     )
 
 
@@ -145,12 +149,13 @@ def _plan(tape: Tape, number: int) -> Plan:
     )
 
 
-def _config(tape: Tape, *, rests: bool) -> Config:
+def _config(tape: Tape, *, rests: bool, calendar: str) -> Config:
     rate, reserved = tape.corner("requests a second, and the reserve", ((200, 40), (5, 2), (3, 1)))
     return Config(
         controls=ControlsConfig(orders_per_second=rate, reserved_tokens=reserved),
         system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", (1, 2))),
         broker=BrokerConfig(
+            calendar=calendar,
             answer_timeout_ms=tape.corner("answer timeout, ms", (2_000, 500)),
             market_orders_rest=rests or tape.corner("market orders may rest", (False, True)),
             replace_in_place=tape.corner("changes in place", (True, False)),
@@ -183,22 +188,27 @@ class Market:
         self.deep = False
         self.every_ns = QUOTE_EVERY_NS
         self.mids = dict.fromkeys(symbols, 20_250)
+        self.spot = PRICE  # of the underlying
+        self.asleep_until_ns = 0  # a night without quotes lasts until then
         self.silent_until_ns: dict[str, int] = {}  # contracts of which no quote comes until then
 
     def quotes(self, from_ns: int) -> Iterator[Quote]:
         """Everything once at the start, then one after the other."""
         yield from (self._deep(symbol, from_ns) for symbol in self.symbols)
-        yield Quote(UNDERLYING, from_ns, 999_900, 1_000, 1_000_100, 1_000)
+        yield self._underlying(from_ns)
         at_ns, turn = from_ns, 0
         while True:
-            at_ns += self.every_ns
+            at_ns = max(at_ns + self.every_ns, self.asleep_until_ns)
             turn += 1
             if turn % 20 == 0:
-                yield Quote(UNDERLYING, at_ns, 999_900, 1_000, 1_000_100, 1_000)
+                yield self._underlying(at_ns)
             symbol = self.symbols[turn % len(self.symbols)]
             if not self.deep and at_ns < self.silent_until_ns.get(symbol, 0):
                 continue
             yield self._deep(symbol, at_ns) if self.deep else self._next(symbol, at_ns)
+
+    def _underlying(self, at_ns: int) -> Quote:
+        return Quote(UNDERLYING, at_ns, self.spot - 100, 1_000, self.spot + 100, 1_000)
 
     def _deep(self, symbol: str, at_ns: int) -> Quote:
         mid = self.mids[symbol]

@@ -26,12 +26,13 @@ from simulation.network import Network
 from simulation.operator import Operator
 from simulation.oracles import Oracles, Violation
 from simulation.schedule import MS, Schedule
+from simulation.sessions import Night
 from simulation.storage import Storage
 from simulation.strikes import Strikes
 from simulation.tape import Tape, TapeRandom
 from simulation.testimony import judge
 from simulation.watch import Watch
-from simulation.workload import CHAIN, START_NS, Market, Scenario, draw_scenario
+from simulation.workload import CHAIN, Market, Scenario, draw_scenario
 from storage.memory import MemoryJournal
 from storage.port import Turn
 from storage.tables import GROUPS, INTENTS
@@ -96,12 +97,14 @@ class World:
         self.exchange = Exchange(CHAIN, self.scenario.rules, self._record)
         used = {leg.symbol for action in self.scenario.actions if action.plan for leg in action.plan.legs}
         self.market = market(tape, self.faults, tuple(sorted(used)))
+        self.market.spot = self.scenario.hours.spot
         self.wall = WallClock(self.schedule)
-        self.clock = HouseClock(START_NS, self.schedule.monotonic())
+        self.clock = HouseClock(self.scenario.hours.start_ns, self.schedule.monotonic())
         self.server: Server = self._new_server()
         self.network.host = self.server
         self.operator = Operator(self)
         self.strikes = Strikes(self)
+        self.night = Night(self)
         self.at_rest = False  # all has healed, and there was time enough for everything
         self.rest_ns = (2 * self.scenario.config.reconciliation.poll_ms + 1_000) * MS  # then nothing is unheard (R20)
 
@@ -110,7 +113,7 @@ class World:
         return Server(
             self.exchange,
             promises(self.scenario.rules),
-            Feed(self.market.quotes(START_NS), START_NS),
+            Feed(self.market.quotes(self.scenario.hours.start_ns), self.scenario.hours.start_ns),
             self.clock,
             mischief,
             monotonic=self.schedule.monotonic,
@@ -126,6 +129,7 @@ class World:
             self.server.turn()
             self.operator.start_program()
             self.strikes.plan()
+            self.night.await_close()
             for action in self.scenario.actions:
                 self.schedule.at(self.schedule.now_ns + action.at_ns, self.operator.operate, action)
             self._until(self.schedule.now_ns + self.scenario.fire_ns)
@@ -156,7 +160,7 @@ class World:
         while True:
             self._until(self.schedule.now_ns + CALM_NS)
             mends, open_now = self.operator.mends(), self.open_groups()
-            if not mends and not open_now and self.operator.answered():
+            if not mends and not open_now and self.operator.answered() and self.night.is_over:
                 self.server.turn_s, self.market.every_ns = CALM_BEAT_S, round(CALM_BEAT_S * 1_000) * MS
                 self._until(self.schedule.now_ns + self.rest_ns)
                 for _ in range(CALM_TRIES):

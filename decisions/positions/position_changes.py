@@ -11,12 +11,13 @@ sum of what groups hold and what is foreign is always what the broker holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 
 import msgspec
 
 from decisions.positions.books import Library
 from decisions.positions.positions import Comparison, SymbolBalance
-from domain.calendar import Calendar, has_expired
+from domain.calendar import Calendar, death_ns, has_expired
 from domain.instruments import Instrument
 from domain.money import to_decimal
 from domain.quotes import Quote
@@ -69,13 +70,15 @@ def explain(
 
 
 def _told(balance: SymbolBalance, library: Library, *, sure: bool) -> list[Cause]:
-    """What the broker's activities say of the difference.
+    """What the broker's activities say of the difference; nothing while the journals lack trades of the symbol.
 
     Activities that explain it exactly are taken at once.  Where they do not, those that lead towards it are taken
     once the difference has persisted.  One that comes after the change was journaled by evidence explains that change
     and moves nothing.
     """
     pending, left = balance.activities, balance.difference
+    if balance.unheard:
+        return []
     if not left:
         return _late(pending, library)
     if sum(activity.quantity for activity in pending) == left:
@@ -203,8 +206,31 @@ def spot_of(option: Instrument, quotes: Mapping[str, Quote]) -> int:
 # Whose it is
 
 
-def allocate(causes: list[Cause], library: Library) -> list[PositionsMoved]:
-    """One letter for each group that is concerned, and one for what is nobody's."""
+def settled(comparison: Comparison, causes: list[Cause], library: Library, calendar: Calendar) -> list[Cause]:
+    """A cause of no units for every expired contract that the broker has none of once ``causes`` are taken.
+
+    A broker settles the net of the account.  What groups hold of such a contract one against the other is over without
+    any activity, and neither of them could ever close it.
+    """
+    found, legs = [], library.legs()
+    for one in comparison.symbols:
+        leg = legs.get(one.symbol)
+        if leg is None or one.broker or one.slack or one.unheard:
+            continue
+        explained = sum(cause.quantity for cause in causes if cause.symbol == one.symbol)
+        if explained == one.difference and has_expired(calendar, leg.instrument.expiry, comparison.as_of_ns):
+            expiry = leg.instrument.expiry
+            evidence = f"expired {expiry}, set off against what others held of it"
+            cause = _cause(one.symbol, 0, PositionKind.EXPIRY, evidence, comparison)
+            found.append(msgspec.structs.replace(cause, ts_ns=death_ns(calendar, date.fromisoformat(expiry))))
+    return found
+
+
+def allocate(causes: list[Cause], library: Library, over: Sequence[Cause] = ()) -> list[PositionsMoved]:
+    """One letter for each group that is concerned, and one for what is nobody's.
+
+    Of contracts that are ``over`` nobody keeps anything: what causes leave is set off, and adds up to nothing.
+    """
     held = dict(library.held())
     changes: dict[str, list[PositionChange]] = {}
     owners: dict[str, str] = {}  # option symbol -> the group that it was taken from first
@@ -218,6 +244,13 @@ def allocate(causes: list[Cause], library: Library) -> list[PositionsMoved]:
             for group_id, leg_id, units in _taken(cause, held, library):
                 owners.setdefault(cause.symbol, group_id)
                 _put(changes, group_id, leg_id, units, cause)
+    for cause in over:
+        rest = {key: held.get(key, 0) for key in _holders(cause.symbol, library)}
+        for (group_id, leg_id), units in rest.items():
+            if units:
+                _put(changes, group_id, leg_id, -units, cause)
+        if nobodys := sum(rest.values()):
+            _put(changes, "", "", nobodys, cause)
     cells = {group.group_id: group.cell for group in library.groups()}
     return [
         PositionsMoved(
@@ -245,7 +278,9 @@ def _taken(cause: Cause, held: dict[tuple[str, str], int], library: Library) -> 
 
 def _put(changes: dict[str, list[PositionChange]], group_id: str, leg_id: str, quantity: int, cause: Cause) -> None:
     shared = (
-        f" ({quantity:+d} of {cause.quantity:+d}: the oldest group first)" if 0 != quantity != cause.quantity else ""
+        f" ({quantity:+d} of {cause.quantity:+d}: the oldest group first)"
+        if cause.quantity and 0 != quantity != cause.quantity
+        else ""
     )
     changes.setdefault(group_id, []).append(
         PositionChange(

@@ -2,8 +2,9 @@
 
 Pure comparison.  A snapshot is compared with what was known *at its time*: executions and changes that the journal
 knows and the snapshot cannot know yet are left out (I13), those that the snapshot lists and the journal does not know
-yet are counted (a journal that is behind is no divergence).  What orders may still do unseen is *slack*: while there is
-any, nothing is concluded about that symbol.
+yet are counted (a journal that is behind is no divergence) and *unheard*: until the journals have them too, nobody can
+say whose units went.  What orders may still do unseen is *slack*.  While there is either, nothing is concluded about
+that symbol.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class SymbolBalance(msgspec.Struct, frozen=True, kw_only=True):
     journal: int
     broker: int
     slack: int  # units that orders of ours may have moved unseen
+    unheard: int = 0  # units that the snapshot says they have traded, and the journals do not know yet
     activities: tuple[Activity, ...] = ()
 
     @property
@@ -74,6 +76,7 @@ def compare(library: Library, view: BrokerView) -> Comparison:
     horizon = snapshot.as_of_ns - view.lag_ns
     journal: dict[str, int] = {}
     slack: dict[str, int] = {}
+    unheard: dict[str, int] = {}
     differences: list[OrderDifference] = []
     for order in known.values():
         reports = ours.get(order.client_order_id, [])
@@ -84,6 +87,8 @@ def compare(library: Library, view: BrokerView) -> Comparison:
         journal[order.symbol] = journal.get(order.symbol, 0) + order.side.sign * units
         open_end = state.missing_qty if reports else order.live
         slack[order.symbol] = slack.get(order.symbol, 0) + open_end
+        late = abs(state.cum_qty - order.knowledge.cum_qty)
+        unheard[order.symbol] = unheard.get(order.symbol, 0) + late
         differences += _order_differences(order, reports)
     told = {activity.activity_id for activity in snapshot.activities}
     for event in library.events():  # what the snapshot lists it knows; else its age decides
@@ -101,6 +106,7 @@ def compare(library: Library, view: BrokerView) -> Comparison:
             journal=journal.get(symbol, 0),
             broker=broker.get(symbol, 0),
             slack=slack.get(symbol, 0),
+            unheard=unheard.get(symbol, 0),
             activities=tuple(pending.get(symbol, ())),
         )
         for symbol in symbols

@@ -17,7 +17,7 @@ from config.schema import Config
 from decisions.effects import MS
 from decisions.positions.books import Library
 from decisions.positions.expiry_watch import ExpiryNotice, watch_expiries
-from decisions.positions.position_changes import allocate, explain
+from decisions.positions.position_changes import allocate, explain, settled
 from decisions.positions.position_checks import GroupCheck, check_groups, issues
 from decisions.positions.positions import Comparison, compare
 from domain.calendar import calendar
@@ -73,10 +73,11 @@ class Reconciler:
         self._note(_differences(comparison, checks), snapshot.as_of_ns)
         sure = {key for key, suspect in self._suspects.items() if self._is_sure(key, suspect, snapshot.as_of_ns)}
         moved_symbols = {key.removeprefix("position/") for key in sure if key.startswith("position/")}
-        settled = {one.symbol for one in comparison.symbols if not one.slack}
-        causes = explain(comparison, moved_symbols & settled, library, quotes, self._calendar)
+        known = {one.symbol for one in comparison.symbols if not one.slack and not one.unheard}
+        causes = explain(comparison, moved_symbols & known, library, quotes, self._calendar)
+        over = settled(comparison, causes, library, self._calendar)
         off = {check.group_id: check.finding for check in checks if check.is_issue}
-        moved = [replace(letter, mismatch=off.get(letter.group_id, "")) for letter in allocate(causes, library)]
+        moved = [replace(letter, mismatch=off.get(letter.group_id, "")) for letter in allocate(causes, library, over)]
         expiries = watch_expiries(library, quotes, snapshot.as_of_ns, self._config, self._calendar)
         first = {key: suspect.first_ns for key, suspect in self._suspects.items()}
         return Look(

@@ -9,6 +9,7 @@ import pytest
 from audit_story import SECOND, Story, enter, guard
 from msgspec.structs import replace
 
+from domain.calendar import calendar
 from domain.groups import GroupOutcome
 from messages.records import HedgeRecord, HedgeStatus, Severity, StopStatus
 
@@ -101,6 +102,22 @@ def triggered(story: Story) -> int:
 def test_I27_a_stop_falls_back_in_its_window_only(story: Story, wait_s: float, failed: bool) -> None:
     at_ns = triggered(story)
     story.now = at_ns + round(wait_s * SECOND)
+    story.stop_loss(StopStatus.FALLBACK, triggered_ns=at_ns)
+    found = story.findings()["I27"]
+    assert (bool(found.problems), found.cases) == (failed, 1)
+
+
+@pytest.mark.parametrize(
+    ("hours", "after_s", "failed"),
+    [("us_options", 50, False), ("us_options", 61, True), ("always", 50, True)],
+)
+def test_I27_a_night_is_nobodys_delay(story: Story, hours: str, after_s: int, failed: bool) -> None:
+    days = calendar("us_options")
+    close_ns = days.standing(days.standing(story.now).next_open_ns).until_ns
+    story.wire[0]["calendar"] = hours
+    story.now = close_ns - 2 * SECOND
+    at_ns = triggered(story)
+    story.now = days.standing(close_ns).next_open_ns + after_s * SECOND
     story.stop_loss(StopStatus.FALLBACK, triggered_ns=at_ns)
     found = story.findings()["I27"]
     assert (bool(found.problems), found.cases) == (failed, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from domain.groups import Leg, TriggerOn, tag_kind
@@ -15,7 +16,7 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
 
     What the stop-loss orders of a leg may still exit is never more than the leg's position, as far as the decision
     could know.  While the journal holds the group hedged and entering, it is never less for longer than ``unguarded_s``
-    of exchange time, unless an alert of the group tells of it or another order of the leg is exiting it; or stops are
+    of exchange time in sessions, unless an alert of the group tells of it or another order of the leg is exiting it; or stops are
     watched here, because a gateway started at a broker without them.
     """
     found = Finding(name="I8", title=f"a position has its whole stop within {bounds.unguarded_s:g} s, and never more")
@@ -28,7 +29,7 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
                 continue  # watched here: there is no order at the exchange before it triggers
             for start_ns, end_ns, lacking in _unguarded(evidence, group, leg):
                 found.cases += 1
-                seconds = (end_ns - start_ns) / SECOND_NS
+                seconds = evidence.wire.open_ns(start_ns, end_ns) / SECOND_NS
                 longest = max(longest, seconds)
                 if seconds > bounds.unguarded_s and not _told(evidence, group.group.group_id, start_ns, end_ns):
                     found.problems.append(
@@ -68,15 +69,7 @@ def _check_most(found: Finding, evidence: Evidence, group: GroupOrders, leg: Leg
 def _unguarded(evidence: Evidence, group: GroupOrders, leg: Leg) -> list[tuple[int, int, int]]:
     """Start, end and largest shortfall of each time in which a certified position had less than its stop."""
     hedged = _hedged_times(evidence.journal.history["GroupRecord"].get((group.group.group_id,), []))
-    changes: list[tuple[int, int]] = []  # time, shortfall from then on
-    for _, step, state in moments(group.orders):
-        exiting = sum(
-            open_of(order, state, None)
-            for order in state
-            if group.leg_of(order) is leg and group.exits(order, leg) and tag_kind(order.client_order_id) != STOP
-        )
-        held = group.held(state)[leg.leg_id]
-        changes.append((step.ts_ns, max(0, held - _guarding(group, state, leg) - exiting)))
+    changes = list(_shortfalls(group, leg))
     spans = []
     for start_ns, until_ns in hedged:
         end_ns = min(until_ns, evidence.record.last_ns)
@@ -89,6 +82,29 @@ def _unguarded(evidence: Evidence, group: GroupOrders, leg: Leg) -> list[tuple[i
             elif shortfall:
                 since, most = since or at, max(most, shortfall)
     return spans
+
+
+def _shortfalls(group: GroupOrders, leg: Leg) -> Iterator[tuple[int, int]]:
+    """When orders, or the position without an order, changed, and how much of the leg lacked a stop from then on."""
+    moves = [move.ts_ns for move in group.moves if move.leg_id == leg.leg_id]
+    last: State = {}
+    for _, step, state in moments(group.orders):
+        while moves and moves[0] < step.ts_ns:
+            yield moves[0], _shortfall(group, leg, last, moves.pop(0))
+        yield step.ts_ns, _shortfall(group, leg, state, step.ts_ns)
+        last = dict(state) if moves else state
+    for at_ns in moves:
+        yield at_ns, _shortfall(group, leg, last, at_ns)
+
+
+def _shortfall(group: GroupOrders, leg: Leg, state: State, at_ns: int) -> int:
+    exiting = sum(
+        open_of(order, state, None)
+        for order in state
+        if group.leg_of(order) is leg and group.exits(order, leg) and tag_kind(order.client_order_id) != STOP
+    )
+    held = group.held(state, until_ns=at_ns)[leg.leg_id]
+    return max(0, held - _guarding(group, state, leg) - exiting)
 
 
 def _hedged_times(entries: list[Entry]) -> list[tuple[int, int]]:
@@ -119,7 +135,8 @@ def deadlines_act_once(evidence: Evidence, bounds: Bounds) -> Finding:
 
     A hedge hands on to one child at most, and is not given up later than ``late_s`` after its deadline.  A stop-loss
     falls back at most once for each time it is triggered, never before its time (as the wire record gives it) has
-    passed, and at most ``late_s`` later.  All on the journal's broker clock.
+    passed, and at most ``late_s`` later.  All on the journal's broker clock,
+    on which the time between sessions does not count.
     """
     found = Finding(name="I27", title="a deadline acts at most once, and in its window")
     children: dict[str, list[str]] = {}
@@ -129,7 +146,7 @@ def deadlines_act_once(evidence: Evidence, bounds: Bounds) -> Finding:
     late: list[int] = [0]
     for (hedge_id,), entries in evidence.journal.history["HedgeRecord"].items():
         found.cases += 1
-        _check_hedge(found, hedge_id, entries, children.get(hedge_id, []), late, bounds)
+        _check_hedge(found, evidence, hedge_id, entries, children.get(hedge_id, []), late, bounds)
     for (stop_id,), entries in evidence.journal.history["StopRecord"].items():
         _check_stop(found, evidence, stop_id, entries, late, bounds)
     found.notes.append(f"the latest act came {max(late) / SECOND_NS:.3f} s after its deadline")
@@ -137,13 +154,19 @@ def deadlines_act_once(evidence: Evidence, bounds: Bounds) -> Finding:
 
 
 def _check_hedge(
-    found: Finding, hedge_id: str, entries: list[Entry], children: list[str], late: list[int], bounds: Bounds
+    found: Finding,
+    evidence: Evidence,
+    hedge_id: str,
+    entries: list[Entry],
+    children: list[str],
+    late: list[int],
+    bounds: Bounds,
 ) -> None:
     if len(children) > 1:
         found.problems.append(f"{hedge_id}: {len(children)} children ({', '.join(children)}); expected one")
     for before, after in pairwise(entries):
         if before.facts["status"] == "WORKING" and after.facts["status"] in ("SHORT", "ESCALATED"):
-            over = after.committed_ns - after.facts["deadline_ns"]
+            over = evidence.wire.open_ns(after.facts["deadline_ns"], after.committed_ns)
             late.append(over)
             if over > bounds.late_s * SECOND_NS:
                 found.problems.append(
@@ -164,6 +187,8 @@ def _check_stop(
         if was not in ("", "ARMED", "TRIGGERED") or now not in ("FALLBACK", "MARKET") or not triggered_ns:
             continue
         over = after.committed_ns - triggered_ns - fallback_ms * 1_000_000
+        if over > 0:
+            over = evidence.wire.open_ns(after.committed_ns - over, after.committed_ns)
         late.append(over)
         if over < 0 or over > bounds.late_s * SECOND_NS:
             found.problems.append(

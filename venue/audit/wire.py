@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from domain.calendar import Phase, calendar
+
 NAME = "wire.jsonl"
 LEAVING = frozenset({"submit", "cancel", "modify"})
 ENTRY_ROLES = frozenset({"PROTECTION", "RISK"})
@@ -32,6 +34,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     on: bool = False
     controls: dict[str, Any] = {}
     stop_fallback_ms: int = 0
+    calendar: str = "always"  # whose sessions the gateway keeps: in between deadlines stand still
     server_stops: bool = True  # whether the broker watches stop orders; else they are watched here
     client_order_id: str = ""
     request_id: str = ""
@@ -82,6 +85,20 @@ class Wire:
     def starts(self) -> list[Line]:
         """Every start of a gateway."""
         return [line for line in self.lines if line.kind == "start"]
+
+    def open_ns(self, start_ns: int, end_ns: int) -> int:
+        """How much of this time lay inside of sessions, by the calendar that gateways were started with.
+
+        What no calendar knows counts like a session.
+        """
+        days = calendar(self.starts[0].calendar if self.starts else "always")
+        total, at_ns = 0, start_ns
+        while at_ns < end_ns:
+            standing = days.standing(at_ns)
+            until_ns = min(standing.until_ns, end_ns)
+            total += until_ns - at_ns if standing.phase in (Phase.OPEN, Phase.UNKNOWN) else 0
+            at_ns = until_ns
+        return total
 
     def kills(self) -> list[Killed]:
         """Each time in which the kill switch was on."""

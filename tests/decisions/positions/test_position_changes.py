@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from decisions.positions.books import Books, Library
-from decisions.positions.position_changes import Cause, allocate, explain
+from decisions.positions.position_changes import Cause, allocate, explain, settled
 from decisions.positions.position_checks import check_groups
 from decisions.positions.position_report import day_to_close
 from decisions.positions.positions import Comparison, SymbolBalance
@@ -190,3 +191,41 @@ def test_e19_a_day_ends_at_its_close_or_at_the_configured_time(end_of_day: str, 
 
     at_ns = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 10**9
     assert day_to_close(at_ns, end_of_day, CALENDARS[hours]) == day
+
+
+def test_activities_wait_until_the_journals_have_heard_of_the_trades_that_the_snapshot_lists() -> None:
+    library = held_by(("g", {"short": -2}))
+    told = Activity("E1", ActivityKind.EXPIRY, PUT.symbol, 5, 0, AFTER)
+    late = replace(balance(PUT.symbol, -5, 0, told), unheard=3)
+    assert explain(compared(late, at_ns=AFTER), set(), library, {}, ALWAYS) == []
+    assert [cause.quantity for cause in explain(compared(replace(late, unheard=0)), set(), library, {}, ALWAYS)] == [5]
+
+
+@pytest.mark.parametrize(
+    ("units", "settled_net"), [((-2, 10), -8), ((-2, 2), 0), ((10, -2), -8), ((-3, -4), 7), ((5, -5, 2), -2)]
+)
+def test_what_groups_held_of_an_expired_contract_against_each_other_is_over_with_it(
+    units: tuple[int, ...], settled_net: int
+) -> None:
+    library = held_by(*((f"g{n}", {"short": held}) for n, held in enumerate(units)))
+    told = [Activity("E1", ActivityKind.EXERCISE, PUT.symbol, settled_net, 0, AFTER)] if settled_net else []
+    both = compared(balance(PUT.symbol, sum(units), 0, *told), at_ns=AFTER)
+    causes = explain(both, set(), library, {}, ALWAYS)
+    letters = allocate(causes, library, settled(both, causes, library, ALWAYS))
+    gone = {letter.group_id: sum(change.quantity for change in letter.changes) for letter in letters}
+    assert gone == {f"g{n}": -held for n, held in enumerate(units)}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        replace(balance(PUT.symbol, 0, 0), slack=1),  # an order of ours may have traded unseen
+        replace(balance(PUT.symbol, 0, 0), unheard=1),
+        balance(PUT.symbol, 0, 3),  # the broker still has some, and nothing tells why
+    ],
+)
+def test_nothing_is_set_off_while_anything_is_open_or_the_contract_lives(one: SymbolBalance) -> None:
+    library = held_by(("g0", {"short": -2}), ("g1", {"short": 2}))
+    assert settled(compared(one, at_ns=AFTER), [], library, ALWAYS) == []
+    assert settled(compared(balance(PUT.symbol, 0, 0), at_ns=BEFORE), [], library, ALWAYS) == []
+    assert len(settled(compared(balance(PUT.symbol, 0, 0), at_ns=AFTER), [], library, ALWAYS)) == 1
