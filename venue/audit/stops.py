@@ -16,8 +16,8 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
 
     What the stop-loss orders of a leg may still exit is never more than the leg's position, as far as the decision
     could know.  While the journal holds the group hedged and entering, it is never less for longer than ``unguarded_s``
-    of exchange time in sessions, unless an alert of the group tells of it or another order of the leg is exiting it; or stops are
-    watched here, because a gateway started at a broker without them.
+    of exchange time in sessions, unless an alert of the group tells of it or another order of the leg is exiting it; or
+    stops are watched here, because a gateway started at a broker without them.
     """
     found = Finding(name="I8", title=f"a position has its whole stop within {bounds.unguarded_s:g} s, and never more")
     longest = 0.0
