@@ -9,6 +9,7 @@ from actors.machine import machine, now_ms
 from brokers.port import BrokerAdapter, Heartbeat, LinkDown, LinkUp
 from config.schema import Config
 from decisions.effects import MS
+from decisions.gateway.lanes import Lanes, Query
 from decisions.gateway.session import MarketHours
 from decisions.groups.contracts import complete
 from messages.market import BrokerSilent, BrokerUp, session_number
@@ -32,6 +33,7 @@ class BrokerSession:
         log: structlog.typing.FilteringBoundLogger,
     ) -> None:
         self.adapter, self.config, self.cells, self.measures, self.log = adapter, config, cells, measures, log
+        self.lanes = Lanes(config.controls)  # by them leaves what is asked, and all that the door lets out
         self.instruments = InstrumentList(())
         self.hours = MarketHours(config.broker.calendar)
         self.list_ends_ns = 0  # broker time when the list is asked for anew
@@ -74,7 +76,8 @@ class BrokerSession:
         outdated = not self.is_up or self.clock_ns >= self.list_ends_ns
         if self.linked and outdated and now - self.asked_ms > ASK_AGAIN_MS:
             self.ask_instruments()
-        if self.is_up and self.unanswered_ms and now - self.unanswered_ms > self.config.broker.answer_timeout_ms:
+        late = self.unanswered_ms and now - self.unanswered_ms > self.config.broker.answer_timeout_ms
+        if self.is_up and late and not self.lanes.waits(Query.SNAPSHOT):
             self.ask_state()  # an answer that was lost must not cost a whole poll
 
     def advance(self, ts_ns: int) -> None:
@@ -125,10 +128,26 @@ class BrokerSession:
             self.subscribed = symbols
             self.adapter.subscribe(symbols)
 
+    def ask(self, query: Query) -> None:
+        """Have this asked as soon as the lanes let it (E7); what waits to be asked is not asked twice."""
+        self.lanes.ask(query, now_ms())
+
+    def put(self, query: Query) -> None:
+        """Ask the broker now; the time to answer begins."""
+        match query:
+            case Query.INSTRUMENTS:
+                self.asked_ms = now_ms()
+                self.adapter.request_instruments()
+            case Query.ACCOUNT:
+                self.adapter.request_account()
+            case Query.SNAPSHOT:
+                self.unanswered_ms = self.unanswered_ms and now_ms()
+                self.adapter.request_snapshot()
+
     def ask_state(self) -> None:
         """The funds first: a snapshot opens the cells' gates, and a group is judged by what is known then."""
-        self.adapter.request_account()
-        self.adapter.request_snapshot()
+        self.ask(Query.ACCOUNT)
+        self.ask(Query.SNAPSHOT)
         self.unanswered_ms = now_ms()
 
     def probe(self) -> None:
@@ -139,11 +158,11 @@ class BrokerSession:
         """
         if self.is_up and not self.unanswered_ms:
             self.probed = True
-            self.adapter.request_snapshot()
+            self.ask(Query.SNAPSHOT)
 
     def ask_instruments(self) -> None:
         self.asked_ms = now_ms()
-        self.adapter.request_instruments()
+        self.ask(Query.INSTRUMENTS)
 
     def on_instruments(self, found: InstrumentList) -> None:
         """What can be traded; with it the session is complete."""
@@ -163,6 +182,7 @@ class BrokerSession:
     def on_link_down(self, link: LinkDown) -> None:
         """Connect again soon; nothing leaves until then."""
         self.number = self.linked = 0
+        self.lanes.forget_queries()
         pause = RECONNECT_MS[min(self.attempts, len(RECONNECT_MS) - 1)]
         self.attempts += 1
         self.reconnect_ms = now_ms() + pause

@@ -77,7 +77,7 @@ class BrokerGateway(ProcessActor):
             Exposed: self.on_exposed,
             Operate: self.on_operate,
             Attend: self.on_attend,
-            Probe: lambda _message, _sender: self.session.probe(),
+            Probe: self.on_probe,
             Compared: self.on_compared,
             Findings: self.reconciler.pass_on,
         }
@@ -259,7 +259,7 @@ class BrokerGateway(ProcessActor):
             self.session.ask_state()
         elif self.session.silent:
             cell.window.put(self.session.silence)
-        self.cells.flush()
+        self.pump()
 
     def speaks_otherwise(self, who: str, version: Version) -> bool:
         """Whether a process runs other code than this one (E16): it is not heard, and a person is told."""
@@ -303,6 +303,12 @@ class BrokerGateway(ProcessActor):
         if attend.opened:
             self.trading.start.carry_on()
         self.session.subscribe()
+        self.session.probe()
+        self.pump()
+
+    def on_probe(self, probe: Probe, sender: ActorAddress) -> None:
+        """The reconciler has a question."""
+        del probe, sender
         self.session.probe()
         self.pump()
 

@@ -15,7 +15,7 @@ from actors.fan_out import FanOut
 from actors.machine import now_ms
 from config.schema import ControlsConfig
 from decisions.gateway.controls import Controls
-from decisions.gateway.lanes import OWN_EPOCH, Lanes, is_own, lane_of
+from decisions.gateway.lanes import OWN_EPOCH, is_own, lane_of
 from decisions.gateway.ledger import KEPT_ORDERS, Ledger, OpenOrder
 from decisions.gateway.working_book import Working
 from domain.rollout import realm_of_order
@@ -48,7 +48,7 @@ class OrderDoor:
     ) -> None:
         self.memory, self.session, self.cells, self.measures, self.log = memory, session, cells, measures, log
         self.adapter = session.adapter
-        self.ledger, self.lanes = Ledger(), Lanes(config)
+        self.ledger, self.lanes = Ledger(), session.lanes
         self.controls = Controls(config, session.config.broker.calendar)
         self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self.ask_cancel)
         names = frozenset(rules.name for rules in session.config.strategy)
@@ -87,14 +87,21 @@ class OrderDoor:
         """Send what the lanes release."""
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
-            return
         now = now_ms()
         for held in self.crossings.waiting():
             if not self.lanes.free(lane_of(held), now):
                 break
             self._spends(self.submit(held), now)
+        self._ask(now)
         while (request := self.lanes.next(now)) is not None:
             self._spends(self.release(request), now)
+            self._ask(now)
+
+    def _ask(self, now: int) -> None:
+        """Put to the broker what the session wants to know, as far as the lanes let it."""
+        while (query := self.lanes.next_query(now)) is not None:
+            self.session.put(query)
+            self.lanes.spend(now)
 
     def _spends(self, left: bool, now: int) -> None:
         """What has left had a token, and nothing else had (E7)."""

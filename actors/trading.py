@@ -11,6 +11,7 @@ from actors.machine import Mark
 from actors.order_door import OrderDoor
 from actors.start_check import StartCheck
 from brokers.wire_record import WireRecord
+from decisions.gateway.lanes import Query
 from decisions.gateway.standing import ACTION_OF, OPERATOR
 from domain.trading import TradingState
 from messages.controls import SetTradingState, TradingStateChanged
@@ -121,7 +122,8 @@ class Trading:
         """When the last cancel has left, only the broker can say that no entry works any more (R24)."""
         if self.unverified and self.session.is_up and not self.door.lanes.own_cancels:
             self.unverified = False
-            self.session.adapter.request_snapshot()
+            self.session.ask(Query.SNAPSHOT)
+            self.door.let_out()
 
     def set_kill_switch(self, *, on: bool) -> int:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""

@@ -23,7 +23,7 @@ from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
 
 MS = 1_000_000  # in ns
 TAIL_BYTES = 1 << 20  # of the record: some 2,000 lines
-LEAVING = frozenset({"submit", "cancel", "modify"})
+LEAVING = frozenset({"submit", "cancel", "modify", "query"})
 
 
 class _Left(msgspec.Struct, frozen=True):
@@ -146,12 +146,15 @@ class RecordedAdapter:
         self._adapter.modify(request)
 
     def request_snapshot(self) -> None:
+        self._record.note("query", asks="snapshot")
         self._adapter.request_snapshot()
 
     def request_instruments(self) -> None:
+        self._record.note("query", asks="instruments")
         self._adapter.request_instruments()
 
     def request_account(self) -> None:
+        self._record.note("query", asks="account")
         self._adapter.request_account()
 
     def subscribe(self, symbols: frozenset[str]) -> None:

@@ -27,7 +27,7 @@ from simulation.schedule import MS
 from simulation.storage import DiskFollower, Storage
 from simulation.watch import Watch
 from storage.port import Journal
-from venue.audit.wire import LEAVING, Line
+from venue.audit.wire import PACED, Line
 
 
 class Flag:
@@ -64,7 +64,7 @@ class SimulatedWireRecord(WireRecord):
     def left_ms(self, within_ms: int) -> list[int]:
         now_ms = self._monotonic_ns() // MS
         recent = takewhile(lambda line: line.host_ns // MS > now_ms - within_ms, reversed(self._lines))
-        return [line.host_ns // MS for line in recent if line.kind in LEAVING][::-1]
+        return [line.host_ns // MS for line in recent if line.kind in PACED][::-1]
 
     def write(self, line: dict[str, Any]) -> None:
         self._seen(msgspec.convert(line, Line))

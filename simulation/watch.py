@@ -21,7 +21,7 @@ from messages.records import EscalationRecord, HedgeRecord, HedgeStatus, IntentR
 from simulation.oracles import Oracles
 from storage.port import Turn
 from storage.tables import ESCALATIONS
-from venue.audit.wire import LEAVING, Line
+from venue.audit.wire import LEAVING, PACED, Line
 from venue.protocol import Cancel, ClientMessage, Modify, Submit
 from venue.truth import TruthEvent
 
@@ -140,9 +140,10 @@ class Watch:
         if line.kind == "start":
             self.gateways.append(line.pid)
             self.limits = line.controls
+        if line.kind in PACED:
+            self._judge_pace(line)
         if line.kind not in LEAVING:
             return
-        self._judge_pace(line)
         if line.kind == "submit":
             read = self.unread.get(line.client_order_id) != line.epoch
             demand(read, "I16", f"{line.client_order_id} leaves by the owner of a journal whose commit failed")

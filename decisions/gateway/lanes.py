@@ -1,5 +1,8 @@
 """Priority lanes with reserved rate tokens (E7, R25): what saves money leaves first, and new risk never starves it.
 
+Queries leave after all that repairs and before new risk, and spare the reserve like new risk; but one that has waited
+for a second goes first, one in each second: an order of unknown fate is not repaired by what nobody asks about (R7).
+
 A token is spent by whatever leaves and comes back exactly one second later.  So at most ``orders_per_second`` leave in
 *any* second, and at once when none was spent; a bucket that refills evenly would let twice as many through in the
 second after a pause, and a broker that counts per second would refuse the rest, hedges included.
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Final
 
 from msgspec.structs import replace
@@ -22,6 +25,7 @@ from domain.groups import ENTRY_ROLES, Role
 from messages.orders import CancelOrder, SubmitOrder
 
 WINDOW_MS = 1_000  # after so long a spent token is back
+PATIENCE_MS = 1_000  # so long a query waits for what is more urgent, and for the next one that does not
 
 
 class Lane(IntEnum):
@@ -29,10 +33,17 @@ class Lane(IntEnum):
 
     REPAIR = 1  # hedges, closes and stop-loss market orders, and changes that turn an order into an exit
     CANCEL = 2
-    CHANGE = 3  # stop-limit orders, and changes that leave them what they are
-    QUERY = 4
-    PROTECTION = 5
-    RISK = 6
+    CHANGE = 3  # stop-limit orders, and changes that leave them what they are; queries follow
+    PROTECTION = 4
+    RISK = 5
+
+
+class Query(Enum):
+    """What the broker is asked for.  A level: it is wanted, or not, and one answer serves all who want it."""
+
+    INSTRUMENTS = "instruments"
+    ACCOUNT = "account"
+    SNAPSHOT = "snapshot"
 
 
 LANE_OF_ROLE: Final = {
@@ -81,9 +92,11 @@ class Lanes:
         self._lane_of: dict[_Key, Lane] = {}
         self._copies = 0
         self._spent: deque[int] = deque()  # when each token that is not back yet was spent
+        self._queries: dict[Query, int] = {}  # what is to be asked, and since when it waits
+        self._pressed_ms = -PATIENCE_MS  # when a query last went before what is more urgent
 
     def __len__(self) -> int:
-        return len(self._lane_of)
+        return len(self._lane_of) + len(self._queries)
 
     def put(self, request: Request) -> SubmitOrder | None:
         """Let ``request`` wait in its lane; the same request again changes nothing.
@@ -126,23 +139,58 @@ class Lanes:
         """How many cancels wait that the gateway itself asks for."""
         return sum(is_own(request) for request in self._waiting[Lane.CANCEL].values())
 
-    def query(self, now_ms: int) -> bool:
-        """Whether a query may leave now, which spends a token: not before what is more urgent.  Else ask again."""
+    def ask(self, query: Query, now_ms: int) -> None:
+        """Let ``query`` wait; one that waits already stays where it is."""
+        self._queries.setdefault(query, now_ms)
+
+    def waits(self, query: Query) -> bool:
+        """Whether it has not been asked yet."""
+        return query in self._queries
+
+    def next_query(self, now_ms: int) -> Query | None:
+        """The query that may leave now, no longer waiting; when it has left, :meth:`spend` its token.
+
+        While one waits, new risk finds no token either.
+        """
+        query = next(iter(self._queries), None)
+        if query is None:
+            return None
         self._recover(now_ms)
-        urgent = any(waiting for lane, waiting in self._waiting.items() if lane < Lane.QUERY)
-        if urgent or len(self._spent) >= self._tokens:
-            return False
-        self._spent.append(now_ms)
-        return True
+        presses = now_ms >= self._presses_ms()
+        if (self._urgent() and not presses) or len(self._spent) >= (self._tokens if presses else self._entry_tokens):
+            return None
+        if presses:
+            self._pressed_ms = now_ms
+        del self._queries[query]
+        return query
+
+    def forget_queries(self) -> None:
+        """There is nobody to be asked: the link is down, and the next session asks anew."""
+        self._queries.clear()
 
     def next_ms(self, now_ms: int) -> int | None:
-        """When the next request may leave: ``now_ms`` if at once, ``None`` if none waits."""
+        """When the next request or query may leave: ``now_ms`` if at once, ``None`` if none waits."""
         self._recover(now_ms)
         lane = next((lane for lane, waiting in self._waiting.items() if waiting), None)
-        if lane is None:
-            return None
-        excess = len(self._spent) - self._limit(lane)
+        moments = [] if lane is None else [self._token_ms(self._limit(lane), now_ms)]
+        if self._queries:
+            moments.append(max(self._presses_ms(), self._token_ms(self._tokens, now_ms)))
+            if not self._urgent():
+                moments.append(self._token_ms(self._entry_tokens, now_ms))
+        return min(moments, default=None)
+
+    def _token_ms(self, limit: int, now_ms: int) -> int:
+        """When fewer than ``limit`` tokens are spent."""
+        excess = len(self._spent) - limit
         return now_ms if excess < 0 else self._spent[excess] + WINDOW_MS
+
+    def _urgent(self) -> bool:
+        """Whether anything waits that goes before queries."""
+        return any(waiting for lane, waiting in self._waiting.items() if lane not in ENTRY_LANES)
+
+    def _presses_ms(self) -> int:
+        """When the query at the head has waited for too long to let anything go before it."""
+        return max(next(iter(self._queries.values())), self._pressed_ms) + PATIENCE_MS
 
     def drop(self, chosen: Callable[[Request], bool]) -> list[Request]:
         """Take out and return every waiting request for which ``chosen`` holds, most urgent first."""

@@ -64,6 +64,24 @@ MUTANTS: Final = (
         edit("actors.order_door:OrderDoor.ask_cancel", ("self._line_up(", "self.adapter.cancel(")),
     ),
     off(
+        "E7 queries",
+        "what is asked costs no token",
+        edit("actors.order_door:OrderDoor._ask", ("self.lanes.spend(now)", "pass")),
+    ),
+    off(
+        "E7 flood",
+        "questions may take the reserve",
+        edit(
+            "decisions.gateway.lanes:Lanes.next_query",
+            ("self._tokens if presses else self._entry_tokens", "self._tokens"),
+        ),
+    ),
+    off(
+        "E7 poll",
+        "nothing is asked while repairs take every token",
+        returns("decisions.gateway.lanes:Lanes._presses_ms", "10**18"),
+    ),
+    off(
         "E7 crossings",
         "a repair that waited for a crossing leaves without a token",
         edit("actors.order_door:OrderDoor.let_out", ("if not self.lanes.free(lane_of(held), now):", "if False:")),

@@ -209,7 +209,7 @@ MUTANTS: Final = (
     off(
         "R24 proof",
         "the kill switch asks nobody whether entries still work",
-        edit("actors.trading:Trading.verify", ("self.session.adapter.request_snapshot()", "pass")),
+        edit("actors.trading:Trading.verify", ("self.session.ask(Query.SNAPSHOT)", "pass")),
     ),
     off(
         "R24 belief",

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from actors.gateway import BrokerGateway
+from actors.machine import Machine, running_on
 from brokers.embedded.adapter import DECLARED
 from brokers.port import BrokerEvent, Capabilities, Heartbeat, LinkDown, LinkUp
 from config.schema import BrokerConfig, Config, ControlsConfig, SystemConfig
+from decisions.gateway.lanes import WINDOW_MS, Query
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side, TimeInForce
 from domain.groups import Role, client_order_id, parent_tag
 from domain.instruments import Instrument, Right, osi_symbol
@@ -116,6 +118,24 @@ def report(sent: SubmitOrder, kind: ExecType, cum: int, ts_ns: int, **changes: A
     return ExecutionReport(**(fields | changes))
 
 
+class Clock(Machine):
+    """A machine whose time is in the test's hands."""
+
+    ns = 5_000 * 10**9
+
+    def monotonic_ns(self) -> int:
+        return self.ns
+
+    def settle(self, gateway: Door) -> None:
+        """What a login asks for has been asked, as fast as E7 lets it, and the tokens are back."""
+        full_ns = self.ns
+        while self.ns < full_ns + WINDOW_MS * 10**6:
+            if len(gateway.door.lanes):
+                full_ns = self.ns + 50 * 10**6
+            self.ns += 50 * 10**6
+            gateway.passes(50)
+
+
 class Broker:
     """It takes everything, keeps it, and says what the test has it say."""
 
@@ -123,7 +143,7 @@ class Broker:
         self.taken: list[wire.Request] = []
         self.says: list[BrokerEvent] = []
         self.subscribed: frozenset[str] = frozenset()
-        self.polls = 0
+        self.asked: list[Query] = []
 
     @property
     def capabilities(self) -> Capabilities:
@@ -147,15 +167,22 @@ class Broker:
     def subscribe(self, symbols: frozenset[str]) -> None:
         self.subscribed = symbols
 
+    @property
+    def polls(self) -> int:
+        """How many snapshots it was asked for."""
+        return self.asked.count(Query.SNAPSHOT)
+
     def request_snapshot(self) -> None:
         """The test says when one comes."""
-        self.polls += 1
+        self.asked.append(Query.SNAPSHOT)
 
     def request_account(self) -> None:
         """The test says when they come."""
+        self.asked.append(Query.ACCOUNT)
 
     def request_instruments(self) -> None:
         """The test says when they come."""
+        self.asked.append(Query.INSTRUMENTS)
 
     def connect(self) -> None:
         """The test says when the link is up."""
@@ -328,6 +355,15 @@ def door(
         yield made
     finally:
         made.on_exit()
+
+
+@contextmanager
+def paced_door(journal_dir: Path, **controls: Any) -> Iterator[Door]:
+    """One whose tokens are all there."""
+    clock = Clock()
+    with running_on(clock), door(journal_dir, **controls) as made:
+        clock.settle(made)
+        yield made
 
 
 @contextmanager

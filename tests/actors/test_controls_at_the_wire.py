@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, Door, door, order, put, report
+from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, Door, door, order, paced_door, put, report
 from msgspec.structs import replace
 
 from decisions.gateway.repeats import strategy_subject, subject_of
@@ -114,7 +114,7 @@ def test_e6_the_children_of_a_parent_never_exceed_it(tmp_path: Path) -> None:
 
 
 def test_e7_the_last_tokens_are_for_repairs_and_cancels(tmp_path: Path) -> None:
-    with door(tmp_path, orders_per_second=3, reserved_tokens=2) as gateway:
+    with paced_door(tmp_path, orders_per_second=3, reserved_tokens=2) as gateway:
         hedge = order(LONG, Side.BUY, role=Role.HEDGE)
         gateway.hear(BUY, SELL)
         assert gateway.sent == [BUY], "the second entry waits"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gateway_door import LONG, door, order
+from gateway_door import LONG, door, order, paced_door
 from msgspec.structs import replace
 
 from config.errors import ConfigError
@@ -46,7 +46,7 @@ def test_r20_the_broker_is_polled_every_twelve_seconds_of_its_clock_and_that_can
 
 
 def test_an_order_that_was_canceled_before_it_left_does_not_leave_when_its_batch_comes_again(tmp_path: Path) -> None:
-    with door(tmp_path, orders_per_second=2, reserved_tokens=1) as gateway:
+    with paced_door(tmp_path, orders_per_second=2, reserved_tokens=1) as gateway:
         first = order(LONG, Side.BUY, slice_no=1)
         assert gateway.hear(first, ORDER) == []
         assert gateway.broker.taken == [first], "the second one waits for a token"
@@ -56,7 +56,7 @@ def test_an_order_that_was_canceled_before_it_left_does_not_leave_when_its_batch
 
 
 def test_a_copy_that_is_withdrawn_says_nothing_about_the_one_that_left(tmp_path: Path) -> None:
-    with door(tmp_path, orders_per_second=2, reserved_tokens=1) as gateway:
+    with paced_door(tmp_path, orders_per_second=2, reserved_tokens=1) as gateway:
         assert gateway.hear(ORDER) == []
         assert gateway.hear(ORDER) == [], "the copy waits for a token"
         assert gateway.hear(CANCEL) == [Outcome.UNKNOWN]

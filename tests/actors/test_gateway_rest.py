@@ -6,25 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gateway_door import LONG, Door, door, order
+from gateway_door import LONG, Clock, Door, door, order
 
 from actors.broker_session import RECONNECT_MS
 from actors.gateway import BUSY_MS, IDLE_MS
-from actors.machine import Machine, running_on
+from actors.machine import running_on
 from brokers.port import LinkDown
 from decisions.gateway.lanes import WINDOW_MS
 from domain.execution import Side
 from domain.groups import Role
 
 
-class Hand(Machine):
-    """A machine whose clock the test moves."""
+class Hand(Clock):
+    """A clock in milliseconds."""
 
-    def __init__(self) -> None:
-        self.ms = 1_000_000
+    @property
+    def ms(self) -> int:
+        return self.ns // 10**6
 
-    def monotonic_ns(self) -> int:
-        return self.ms * 10**6
+    @ms.setter
+    def ms(self, ms: int) -> None:
+        self.ns = ms * 10**6
 
 
 @pytest.fixture
@@ -57,6 +59,7 @@ def test_an_idle_gateway_looks_ten_times_a_second_which_is_how_late_a_kill_file_
 
 def test_orders_that_wait_for_tokens_wake_it_when_the_first_token_is_back(tmp_path: Path, hand: Hand) -> None:
     with door(tmp_path, orders_per_second=3, reserved_tokens=1) as gateway:
+        hand.settle(gateway)
         looks(gateway, hand, 1)
         began, resting = hand.ms, gateway.look_ms
         gateway.hear(*(order(LONG, Side.BUY, ordinal=number) for number in range(5)))
@@ -72,6 +75,7 @@ def test_a_hedge_that_waits_for_a_token_which_is_soon_back_wakes_it_although_it_
     tmp_path: Path, hand: Hand
 ) -> None:
     with door(tmp_path, orders_per_second=2, reserved_tokens=1) as gateway:
+        hand.settle(gateway)
         gateway.hear(order(LONG, Side.BUY, role=Role.HEDGE), order(LONG, Side.BUY, role=Role.HEDGE, ordinal=1))
         back = hand.ms + WINDOW_MS
         hand.ms = back - 7

@@ -7,30 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway_door import LONG, NOW_NS, SHORT, Door, door, order, put, report
+from gateway_door import CHAIN, LONG, NOW_NS, SHORT, Clock, Door, door, order, put, report
 from msgspec.structs import replace
 
-from actors.machine import Machine, running_on
-from decisions.gateway.lanes import OWN_EPOCH
+from actors.machine import running_on
+from brokers.port import LinkUp
+from decisions.gateway.lanes import OWN_EPOCH, Query
 from decisions.gateway.repeats import subject_of
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from messages import wire
 from messages.controls import EnableControl
 from messages.operator import CommandDone, KillSwitch
-from messages.orders import CancelOrder, SubmitOrder
+from messages.orders import CancelOrder, InstrumentList, SubmitOrder
+from messages.positions import Probe
 from messages.supervision import Hello
 
 STEP_MS = 50
-
-
-class Clock(Machine):
-    """A machine whose time is in the test's hands."""
-
-    ns = 5_000 * 10**9
-
-    def monotonic_ns(self) -> int:
-        return self.ns
 
 
 class Street:
@@ -38,13 +31,16 @@ class Street:
 
     def __init__(self, gateway: Door, clock: Clock, rate: int, reserved: int) -> None:
         self.gateway, self.clock, self.rate, self.reserved = gateway, clock, rate, reserved
-        self.seen: list[tuple[int, wire.Request]] = []  # when (ms), and what
+        self.seen: list[tuple[int, wire.Request | Query]] = []  # when (ms), and what
+        self.looked = len(gateway.broker.taken), len(gateway.broker.asked)
         self.working: dict[str, SubmitOrder] = {}
 
     def look(self) -> None:
         """What has left since the last look."""
         now_ms = self.clock.ns // 10**6
-        for request in self.gateway.broker.taken[len(self.seen) :]:
+        broker, (taken, asked) = self.gateway.broker, self.looked
+        self.looked = len(broker.taken), len(broker.asked)
+        for request in (*broker.asked[asked:], *broker.taken[taken:]):
             self.seen.append((now_ms, request))
             within = sum(at_ms > now_ms - 1_000 for at_ms, _ in self.seen)
             entry = isinstance(request, SubmitOrder) and not request.reduce_only
@@ -89,12 +85,16 @@ class Street:
 
 
 @contextmanager
-def street(tmp_path: Path, clock: Clock, rate: int, reserved: int, **controls: Any) -> Iterator[Street]:
-    """One that is live."""
+def street(
+    tmp_path: Path, clock: Clock, rate: int, reserved: int, *, settled: bool = True, **controls: Any
+) -> Iterator[Street]:
+    """One that is live; unless ``settled``, it has just begun, and its questions wait for their tokens."""
     with (
         running_on(clock),
         door(tmp_path, orders_per_second=rate, reserved_tokens=reserved, **controls) as gateway,
     ):
+        if settled:
+            clock.settle(gateway)
         yield Street(gateway, clock, rate, reserved)
 
 
@@ -205,7 +205,7 @@ def test_e7_a_kill_switch_whose_cancels_waited_when_the_gateway_died_is_carried_
         left = all_.working
         assert len(left) == 3
         before = [at_ms for at_ms, _ in all_.seen]
-    with street(tmp_path, clock, 3, 1) as all_:
+    with street(tmp_path, clock, 3, 1, settled=False) as all_:
         all_.working = left
         all_.snapshot()
         all_.look()
@@ -221,7 +221,7 @@ def test_e7_what_a_gateway_sent_just_before_it_died_counts_for_the_next(tmp_path
         all_.gateway.hear(*hedges)
         assert len(all_.gateway.sent) == 2
     clock.ns += 400 * 10**6
-    with street(tmp_path, clock, 2, 1) as all_:
+    with street(tmp_path, clock, 2, 1, settled=False) as all_:
         all_.gateway.hear(*hedges[2:])
         all_.look()
         assert all_.gateway.sent == []
@@ -239,6 +239,57 @@ def test_e7_a_newer_cell_takes_no_cancel_of_the_gateways_own_out_of_its_lane(tmp
         all_.gateway.on_hello(Hello(0, 2, frozenset({LONG.symbol})), "cell, again")
         all_.run(3_000)
         assert not all_.working
+
+
+def test_e7_what_is_asked_at_a_login_waits_for_its_tokens_too_and_is_asked_once(tmp_path: Path) -> None:
+    clock = Clock()
+    with street(tmp_path, clock, 2, 1, settled=False) as all_:
+        all_.looked = 0, 0
+        all_.gateway.hear(*entries(2))
+        all_.run(8_000)
+        assert [one for _, one in all_.seen if isinstance(one, Query)] == list(Query)
+        assert [one for _, one in all_.seen if not isinstance(one, Query)] == entries(2), "after what is asked"
+
+
+def test_e7_a_flood_of_questions_takes_no_token_from_a_repair_and_a_flood_of_repairs_delays_no_poll_for_long(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    with street(tmp_path, clock, 4, 2) as all_:
+        gateway = all_.gateway
+        for _ in range(30):
+            gateway.on_probe(Probe(), "reconciler")
+        all_.look()
+        assert gateway.broker.polls == 1 + 2, "the reserve is spared"
+        hedges = [order(LONG, Side.BUY, role=Role.HEDGE, group_id=f"h{number}") for number in range(40)]
+        gateway.hear(*hedges)
+        all_.look()
+        assert gateway.sent == hedges[:2]
+        polls, account = gateway.broker.polls, gateway.broker.asked.count(Query.ACCOUNT)
+        gateway.on_hello(Hello(1, 1, frozenset({LONG.symbol})), "another cell")
+        all_.run(2_500)
+        assert gateway.broker.polls - polls == gateway.broker.asked.count(Query.ACCOUNT) - account == 1
+        assert len(gateway.sent) >= 2 + 2 * 3, "and three repairs of four messages left in each second"
+        gateway.snapshot()
+        all_.run(12_000)
+        assert gateway.sent == hedges
+
+
+def test_e7_what_waits_to_be_asked_is_forgotten_with_the_link_and_asked_anew_in_the_next_session(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    with street(tmp_path, clock, 2, 1, settled=False) as all_:
+        gateway = all_.gateway
+        assert gateway.broker.asked == [Query.INSTRUMENTS]
+        gateway.lose_link()
+        all_.run(1_500)
+        assert gateway.broker.asked == [Query.INSTRUMENTS]
+        gateway.hears(LinkUp(2, gateway.now_ns))
+        assert gateway.broker.asked == [Query.INSTRUMENTS] * 2
+        gateway.hears(InstrumentList(CHAIN))
+        all_.run(2_500)
+        assert gateway.broker.asked == [Query.INSTRUMENTS, *Query]
 
 
 def test_e7_what_a_control_refuses_costs_nobody_a_token(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from gateway_door import LONG as LONG_LEG
 from gateway_door import SHORT as SHORT_LEG
-from gateway_door import door, order
+from gateway_door import order, paced_door
 from world import LONG, SHORT, World, bull_put
 
 from config.schema import Config, OrdersConfig
@@ -22,7 +22,7 @@ BUY, SELL = order(LONG_LEG, Side.BUY), order(SHORT_LEG, Side.SELL)
 
 
 def test_r25_new_risk_never_takes_the_last_tokens_from_hedges_and_cancels(tmp_path: Path) -> None:
-    with door(tmp_path, orders_per_second=3, reserved_tokens=2) as gateway:
+    with paced_door(tmp_path, orders_per_second=3, reserved_tokens=2) as gateway:
         hedge = order(LONG_LEG, Side.BUY, role=Role.HEDGE)
         cancel = CancelOrder(client_order_id=BUY.client_order_id, venue_order_id="", request_id="c", epoch=1)
         gateway.hear(BUY, SELL)

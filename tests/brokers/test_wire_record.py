@@ -38,7 +38,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_e7_a_restarted_gateway_reads_what_left_within_the_last_second_and_skips_half_a_line(tmp_path: Path) -> None:
     path, clock = tmp_path / "wire.jsonl", [0]
     record = WireRecord(path, structlog.get_logger(), lambda: clock[0] * 1_000_000, 42)
-    for kind, at_ms in (("submit", 100), ("login", 300), ("cancel", 900), ("modify", 1_000)):
+    for kind, at_ms in (("submit", 100), ("login", 300), ("cancel", 900), ("query", 1_000)):
         clock[0] = at_ms
         record.note(kind)
     with path.open("ab") as file:
@@ -62,11 +62,13 @@ def test_orders_cancels_and_changes_are_noted_with_epoch_and_process_and_still_s
         trigger_price=0, epoch=4,
     )  # fmt: skip
     adapter.modify(change)
+    adapter.request_snapshot()
     assert [(line["kind"], line["host_ns"], line["pid"], line.get("epoch")) for line in lines(path)] == [
         ("start", 1, 42, None),
         ("submit", 2, 42, 3),
         ("cancel", 3, 42, 3),
         ("modify", 4, 42, 4),
+        ("query", 5, 42, None),
     ]
     sent = lines(path)[1]
     assert (sent["role"], sent["side"], sent["quantity"], sent["price"]) == ("RISK", "sell", 5, 12_500)

@@ -20,7 +20,7 @@ from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, Seen, wel
 from venue.audit.journal import Intent
 from venue.audit.orders import Order, State, moments
 from venue.audit.quantities import committed
-from venue.audit.wire import ENTRY_ROLES, LEAVING, Line
+from venue.audit.wire import ENTRY_ROLES, PACED, Line
 
 MILLISECOND_NS = SECOND_NS // 1_000
 PACE_NS = SECOND_NS * 9 // 10  # a request is noted a little after it was paced
@@ -188,7 +188,7 @@ def _pace(found: Finding, evidence: Evidence) -> int:
             pid, limits = line.pid, line.controls
             if recent and line.host_ns < recent[-1]:
                 recent.clear()  # the machine was started anew
-        if line.kind not in LEAVING or line.pid != pid:
+        if line.kind not in PACED or line.pid != pid:
             continue
         cases += 1
         recent.append(line.host_ns)
@@ -196,7 +196,9 @@ def _pace(found: Finding, evidence: Evidence) -> int:
             recent.popleft()
         most = limits["orders_per_second"] - (limits["reserved_tokens"] if line.new_risk else 0)
         if len(recent) > most:
-            found.problems.append(f"{line.client_order_id}: E7: request {len(recent)} of a second; expected {most}")
+            found.problems.append(
+                f"{line.client_order_id or line.kind}: E7: request {len(recent)} of a second; expected {most}"
+            )
     return cases
 
 

@@ -16,6 +16,7 @@ from domain.calendar import Phase, calendar
 
 NAME = "wire.jsonl"
 LEAVING = frozenset({"submit", "cancel", "modify"})
+PACED = LEAVING | {"query"}  # what the broker counts (E7)
 ENTRY_ROLES = frozenset({"PROTECTION", "RISK"})
 
 
@@ -26,7 +27,7 @@ class WireError(Exception):
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One line; fields that do not apply are absent.  Prices are whole ten-thousandths."""
 
-    kind: str  # start, login, submit, cancel, modify, kill
+    kind: str  # start, login, submit, cancel, modify, query, kill
     ts_ns: int
     host_ns: int
     pid: int

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from config.schema import ControlsConfig
 from decisions.effects import Request
-from decisions.gateway.lanes import ENTRY_LANES, LANE_OF_ROLE, OWN_EPOCH, Lane, Lanes, lane_of
+from decisions.gateway.lanes import ENTRY_LANES, LANE_OF_ROLE, OWN_EPOCH, Lane, Lanes, Query, lane_of
 from domain.execution import OrdType
 from domain.groups import Role, parent_tag
 from messages.orders import SubmitOrder
@@ -48,10 +48,10 @@ def test_every_role_has_its_lane_and_only_new_risk_is_in_the_entry_lanes() -> No
         Role.CLOSE: 1,
         Role.STOP_MARKET: 1,
         Role.STOP_LIMIT: 3,
-        Role.PROTECTION: 5,
-        Role.RISK: 6,
+        Role.PROTECTION: 4,
+        Role.RISK: 5,
     }
-    assert {lane.value for lane in ENTRY_LANES} == {5, 6}
+    assert {lane.value for lane in ENTRY_LANES} == {4, 5}
     assert lane_of(a_cancel(an_order())) == Lane.CANCEL
     stop = a_modification(an_order())
     assert (lane_of(stop), lane_of(replace(stop, order_type=OrdType.MARKET))) == (Lane.CHANGE, Lane.REPAIR)
@@ -148,16 +148,64 @@ def test_the_gateways_own_cancel_of_an_order_waits_once_however_often_it_is_aske
     assert take(lanes, 0) == [own, a_cancel(an_entry())]
 
 
-def test_a_query_waits_for_what_is_more_urgent_and_spends_a_token() -> None:
-    lanes = lanes_of(2, reserved=1)
-    fill(lanes, submit(Role.RISK, 0))
-    assert lanes.query(0)  # new risk is less urgent than a query
-    assert take(lanes, 0) == []  # and the last token is not for it
-    fill(lanes, a_cancel(an_order()))
-    assert not lanes.query(0)
-    assert take(lanes, 0) == [a_cancel(an_order())]
-    assert not lanes.query(999)
-    assert lanes.query(1_000)
+def asked(lanes: Lanes, now_ms: int) -> list[Query]:
+    """All queries that leave at this time."""
+    left: list[Query] = []
+    while (query := lanes.next_query(now_ms)) is not None:
+        lanes.spend(now_ms)
+        left.append(query)
+    return left
+
+
+def test_a_query_waits_for_what_is_more_urgent_and_new_risk_for_the_query() -> None:
+    lanes = lanes_of(3, reserved=1)
+    lanes.ask(Query.SNAPSHOT, 0)
+    fill(lanes, submit(Role.RISK), submit(Role.HEDGE))
+    assert asked(lanes, 0) == []
+    assert lanes.next(0) == submit(Role.HEDGE)
+    lanes.spend(0)
+    assert asked(lanes, 0) == [Query.SNAPSHOT]
+    assert take(lanes, 0) == [], "the last token is not for new risk"
+    assert take(lanes, 1_000) == [submit(Role.RISK)]
+
+
+def test_a_query_is_asked_once_however_often_it_is_wanted_and_may_be_wanted_again_when_it_has_left() -> None:
+    lanes = lanes_of(9)
+    for query in (Query.ACCOUNT, Query.SNAPSHOT, Query.ACCOUNT, Query.SNAPSHOT):
+        lanes.ask(query, 0)
+    assert len(lanes) == 2
+    assert asked(lanes, 0) == [Query.ACCOUNT, Query.SNAPSHOT]
+    lanes.ask(Query.SNAPSHOT, 1)
+    assert (asked(lanes, 1), asked(lanes, 2)) == ([Query.SNAPSHOT], [])
+    lanes.ask(Query.SNAPSHOT, 3)
+    lanes.forget_queries()
+    assert (len(lanes), asked(lanes, 5_000)) == (0, [])
+
+
+def test_a_flood_of_queries_never_takes_the_reserve() -> None:
+    lanes = lanes_of(5, reserved=3)
+    for at_ms in range(0, 900, 100):
+        lanes.ask(Query.SNAPSHOT, at_ms)
+        asked(lanes, at_ms)
+    fill(lanes, *(hedges := [submit(Role.HEDGE, number) for number in range(3)]))
+    assert take(lanes, 900) == hedges
+
+
+def test_a_flood_of_repairs_lets_one_query_pass_in_each_second() -> None:
+    lanes = lanes_of(3, reserved=1)
+    fill(lanes, *(submit(Role.HEDGE, number) for number in range(30)))
+    for query in Query:
+        lanes.ask(query, 0)
+    left: list[tuple[int, Query | Request]] = []
+    now_ms = 0
+    while len(lanes):
+        now_ms = lanes.next_ms(now_ms) or 0
+        leaving = [*asked(lanes, now_ms), *take(lanes, now_ms)]
+        assert leaving, "the moment that was told is one in which something leaves"
+        left += [(now_ms, one) for one in leaving]
+    queries = [(at_ms, one) for at_ms, one in left if isinstance(one, Query)]
+    assert queries == [(1_000, Query.INSTRUMENTS), (2_000, Query.ACCOUNT), (3_000, Query.SNAPSHOT)]
+    assert now_ms == 10_000, "33 messages, three in a second"
 
 
 def test_the_cancel_of_a_waiting_submit_takes_it_out_and_does_not_leave_itself() -> None:
@@ -244,7 +292,7 @@ STEPS = st.lists(
         st.tuples(st.just("put"), st.sampled_from(Role), st.integers(1, 12)),
         st.tuples(st.just("cancel"), st.sampled_from(Role), st.integers(0, 40)),
         st.tuples(st.just("wait"), st.just(Role.HEDGE), st.integers(0, 1_500)),
-        st.tuples(st.just("query"), st.just(Role.HEDGE), st.just(0)),
+        st.tuples(st.just("query"), st.just(Role.HEDGE), st.integers(0, 2)),
         st.tuples(st.just("drop"), st.just(Role.HEDGE), st.just(0)),
     ),
     max_size=60,
@@ -260,7 +308,7 @@ def test_the_rate_holds_over_any_second_entries_spare_the_reserve_and_nothing_is
     lanes = lanes_of(rate, reserved)
     went_in: list[Request] = []
     came_out: list[Request] = []
-    left: list[tuple[int, Request | None]] = []  # None: a query
+    left: list[tuple[int, Request | Query]] = []
     made: Counter[Role] = Counter()
     now_ms = 0
     for step, (what, role, number) in enumerate(steps):
@@ -279,22 +327,22 @@ def test_the_rate_holds_over_any_second_entries_spare_the_reserve_and_nothing_is
         elif what == "drop":
             came_out.extend(lanes.drop_entries())
         elif what == "query":
-            left.extend([(now_ms, None)] * lanes.query(now_ms))
+            lanes.ask(list(Query)[number], now_ms)
         else:
             now_ms += number
             due = lanes.next_ms(now_ms)
-            released = take(lanes, now_ms)
-            assert bool(released) == (due == now_ms)
-            left.extend((now_ms, request) for request in released)
+            queries, released = asked(lanes, now_ms), take(lanes, now_ms)
+            assert bool(queries or released) == (due == now_ms)
+            left.extend((now_ms, one) for one in (*queries, *released))
             came_out.extend(released)
     while len(lanes):
         due = lanes.next_ms(now_ms)
         assert due is not None
         assert due <= now_ms + 1_000
         now_ms = due
-        released = take(lanes, now_ms)
-        assert released
-        left.extend((now_ms, request) for request in released)
+        queries, released = asked(lanes, now_ms), take(lanes, now_ms)
+        assert queries or released
+        left.extend((now_ms, one) for one in (*queries, *released))
         came_out.extend(released)
     assert Counter(map(repr, came_out)) == Counter(map(repr, went_in))
     times = [at_ms for at_ms, _ in left]
