@@ -9,12 +9,11 @@ from __future__ import annotations
 from actors.control_log import ControlLog
 from actors.fan_out import FanOut
 from config.schema import ControlsConfig
-from decisions.gateway.repeats import applications, recent_applications, strategy_subject
-from domain.groups import group_tag
+from decisions.gateway.repeats import application, disabled_tags, strategy_refusal, strategy_to_disable
 from domain.strategies import strategy_of
 from messages.controls import ControlAlert
 from messages.orders import SubmitOrder
-from messages.records import ControlAction, ControlRecord, Severity
+from messages.records import ControlRecord, Severity
 from monitoring.measures import Measures
 
 
@@ -40,52 +39,28 @@ class StrategyThrottle:
         name, standing = self.name(order), self.memory.standing
         if not name:
             return ""
-        subject = strategy_subject(name)
-        recent = recent_applications(standing, name, self.config, now_ns)
-        known = any(record.group_id == order.group_id for record in recent)
-        if not known and len(recent) >= self.config.strategy_limit and not standing.disabled(subject):
-            self._disable(subject, name, len(recent), now_ns)
-        record = standing.disabled(subject)
-        return f"E8: {subject} is disabled: {record.text}; 'controls enable' ends that" if record else ""
+        disables = strategy_to_disable(standing, name, order.group_id, self.config, now_ns)
+        if disables is not None:
+            self._disable(disables)
+        return strategy_refusal(standing, name)
 
     def left(self, order: SubmitOrder, now_ns: int) -> None:
         """An order left: the first entry of a group is an application of its strategy."""
         name = "" if order.reduce_only else self.name(order)
-        recent = recent_applications(self.memory.standing, name, self.config, now_ns) if name else []
-        if not name or any(record.group_id == order.group_id for record in recent):
-            return
-        taken = {record.subject for record in recent}
-        places = (f"applied/{name}/{place}" for place in range(len(taken) + 1))
-        self.memory.record(
-            ControlRecord(
-                subject=next(place for place in places if place not in taken),
-                control="E8",
-                action=ControlAction.MARKED,
-                group_id=order.group_id,
-                text=f"strategy {name} is applied with this group",
-                at_ns=now_ns,
-            )
-        )
+        new = application(self.memory.standing, name, order.group_id, self.config, now_ns) if name else None
+        if new is not None:
+            self.memory.record(new)
 
     def disabled_tags(self) -> frozenset[str]:
-        """The tags of the groups of disabled strategies, as far as they are remembered."""
-        standing = self.memory.standing
-        disabled = (name for name in self.names if standing.disabled(strategy_subject(name)))
-        return frozenset(group_tag(record.group_id) for name in disabled for record in applications(standing, name))
+        """The tags of the groups whose working entries are to be canceled."""
+        return disabled_tags(self.memory.standing, self.names)
 
-    def _disable(self, subject: str, name: str, count: int, now_ns: int) -> None:
-        text = (
-            f"strategy {name} was applied {count} times within {self.config.repeat_window_ms / 1_000:g} s "
-            f"(controls.strategy_limit = {self.config.strategy_limit})"
-        )
+    def _disable(self, record: ControlRecord) -> None:
         self.disabled = True
         self.measures.add("control_actions_total", control="E8")
-        self.memory.record(
-            ControlRecord(subject=subject, control="E8", action=ControlAction.DISABLED, text=text, at_ns=now_ns)
-        )
-        told = f"{text}; new risk of it is stopped until 'controls enable \"{subject}\"'"
+        self.memory.record(record)
+        told = f"{record.text}; new risk of it is stopped until 'controls enable \"{record.subject}\"'"
+        subject = f"{record.subject}/{record.at_ns}"
         self.cells.announce(
-            ControlAlert(
-                severity=Severity.CRITICAL, kind="REPEATED_EXECUTION", text=told, subject=f"{subject}/{now_ns}"
-            )
+            ControlAlert(severity=Severity.CRITICAL, kind="REPEATED_EXECUTION", text=told, subject=subject)
         )

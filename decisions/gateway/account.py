@@ -15,7 +15,7 @@ from domain.calendar import Calendar, Day, day_at
 from domain.execution import ExecType, ExecutionReport, Side
 from domain.groups import cell_of, tag_kind
 from domain.instruments import Instrument
-from domain.report_ids import event_id
+from domain.report_ids import NO_EXEC_ID, event_id
 from messages.market import Funds
 from messages.orders import Snapshot
 
@@ -43,7 +43,7 @@ class Fill(msgspec.Struct, frozen=True):
 
 def _known_as(report: ExecutionReport) -> str:
     """The broker's id of an execution, else one of ours that names the order too: one dictionary holds all orders."""
-    return report.exec_id if report.exec_id not in ("", "0") else event_id(report)
+    return report.exec_id if report.exec_id not in NO_EXEC_ID else event_id(report)
 
 
 class Account:

@@ -9,6 +9,7 @@ article 15, counts how often a strategy has been applied).
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from config.schema import ControlsConfig
@@ -16,8 +17,8 @@ from decisions.effects import MS
 from decisions.gateway.account import Fill
 from decisions.gateway.standing import Standing
 from domain.execution import Side
-from domain.groups import parent_of
-from messages.records import ControlRecord
+from domain.groups import group_tag, parent_of
+from messages.records import ControlAction, ControlRecord
 
 
 class Repeated(NamedTuple):
@@ -49,6 +50,58 @@ def recent_applications(standing: Standing, name: str, config: ControlsConfig, n
     """Those within the window, and since a person enabled the strategy last."""
     since_ns = max(now_ns - config.repeat_window_ms * MS, standing.enabled_ns(strategy_subject(name)))
     return [record for record in applications(standing, name) if record.at_ns > since_ns]
+
+
+def strategy_to_disable(
+    standing: Standing, name: str, group_id: str, config: ControlsConfig, now_ns: int
+) -> ControlRecord | None:
+    """The record that disables a strategy, when this group is an application too many and none disables it yet."""
+    recent = recent_applications(standing, name, config, now_ns)
+    known = any(record.group_id == group_id for record in recent)
+    if known or len(recent) < config.strategy_limit or standing.disabled(strategy_subject(name)):
+        return None
+    text = (
+        f"strategy {name} was applied {len(recent)} times within {config.repeat_window_ms / 1_000:g} s "
+        f"(controls.strategy_limit = {config.strategy_limit})"
+    )
+    return ControlRecord(
+        subject=strategy_subject(name), control="E8", action=ControlAction.DISABLED, text=text, at_ns=now_ns
+    )
+
+
+def strategy_refusal(standing: Standing, name: str) -> str:
+    """Why no entry of a strategy may leave; "" while it is not disabled."""
+    subject = strategy_subject(name)
+    record = standing.disabled(subject)
+    return f"E8: {subject} is disabled: {record.text}; 'controls enable' ends that" if record else ""
+
+
+def application(
+    standing: Standing, name: str, group_id: str, config: ControlsConfig, now_ns: int
+) -> ControlRecord | None:
+    """The record of a strategy's new application; ``None`` when this group is one that counts already.
+
+    It takes the first place that no application of the window needs, so that no more are kept than a window may hold.
+    """
+    recent = recent_applications(standing, name, config, now_ns)
+    if any(record.group_id == group_id for record in recent):
+        return None
+    taken = {record.subject for record in recent}
+    places = (f"applied/{name}/{place}" for place in range(len(taken) + 1))
+    return ControlRecord(
+        subject=next(place for place in places if place not in taken),
+        control="E8",
+        action=ControlAction.MARKED,
+        group_id=group_id,
+        text=f"strategy {name} is applied with this group",
+        at_ns=now_ns,
+    )
+
+
+def disabled_tags(standing: Standing, names: Iterable[str]) -> frozenset[str]:
+    """The tags of the groups of those strategies that are disabled, as far as they are remembered."""
+    disabled = (name for name in names if standing.disabled(strategy_subject(name)))
+    return frozenset(group_tag(record.group_id) for name in disabled for record in applications(standing, name))
 
 
 class Repeats:
