@@ -33,6 +33,7 @@ from messages.orders import (
     SubmitResult,
 )
 from messages.positions import Compared, Difference, Verdict
+from messages.records import ControlAction
 from messages.supervision import EventBatch, EventBatchTaken, Hello, Operate, Operated, OrderBatch, Trouble
 from storage.reader import JournalReader
 
@@ -375,3 +376,21 @@ def just_started(journal_dir: Path) -> Iterator[Door]:
         yield made
     finally:
         made.on_exit()
+
+
+def refuses(gateway: Door, refused: SubmitOrder, control: str) -> str:
+    """The broker never sees this order, the cell hears why, and it is counted and journaled; gives the reason."""
+    before = gateway.refused_by(control)
+    reasons = gateway.refusals(refused)
+    assert len(reasons) == 1 and reasons[0].startswith(f"{control}: "), reasons
+    assert refused.client_order_id not in [sent.client_order_id for sent in gateway.sent]
+    assert gateway.refused_by(control) == before + 1
+    journaled = [r for r in gateway.journaled() if r.subject == f"order/{refused.client_order_id}"]
+    assert [(r.control, r.action) for r in journaled] == [(control, ControlAction.REFUSED)]
+    return reasons[0]
+
+
+def lets_out(gateway: Door, wanted: SubmitOrder) -> None:
+    """The broker sees this order."""
+    assert gateway.refusals(wanted) == []
+    assert gateway.sent[-1] == wanted
