@@ -19,7 +19,7 @@ from domain.money import PRICE_SCALE, to_decimal
 from messages.controls import ControlAlert
 from messages.market import Funds
 from messages.orders import Snapshot
-from messages.records import ControlAction, ControlRecord, Severity
+from messages.records import ControlAction, Severity
 from monitoring.measures import Measures
 
 LOOK_NS = 1_000 * MS  # the loss is worked out this often
@@ -79,7 +79,7 @@ class AccountWatch:
         self.measures.add("control_actions_total", control="E8")
         if repeated.entry:
             self.disabled = True
-            self._remember(repeated.subject, "E8", ControlAction.DISABLED, text, fill.ts_ns, symbol=repeated.symbol)
+            self.memory.note(repeated.subject, "E8", ControlAction.DISABLED, text, fill.ts_ns, symbol=repeated.symbol)
             text += f"; new risk in it is stopped until 'controls enable \"{repeated.subject}\"'"
         else:
             text += "; they repair, so that nothing is stopped: look whether something goes round in circles"
@@ -114,7 +114,7 @@ class AccountWatch:
             elif quote is not None and quote.usable:
                 marks[symbol] = quote.mid
                 text = f"first price of the day: {to_decimal(quote.mid)}"
-                self._remember(subject, "E11", ControlAction.MARKED, text, now_ns, symbol=symbol, amount=quote.mid)
+                self.memory.note(subject, "E11", ControlAction.MARKED, text, now_ns, symbol=symbol, amount=quote.mid)
         return marks
 
     def _stop(self, day: Day, now_ns: int, amount: int, blind: tuple[str, ...]) -> None:
@@ -124,7 +124,7 @@ class AccountWatch:
         text = f"E11: {to_decimal(-amount):.2f} were lost today: more than controls.max_loss = {self.config.max_loss}"
         if blind:
             text += f"; without a fresh quote, and taken at the worst: {', '.join(blind[:5])}"
-        self._remember(LOSS, "E11", ControlAction.REDUCING, text, now_ns, amount=amount, until_ns=day.end_ns)
+        self.memory.note(LOSS, "E11", ControlAction.REDUCING, text, now_ns, amount=amount, until_ns=day.end_ns)
         self.measures.add("control_actions_total", control="E11")
         self._alert(Severity.CRITICAL, "LOSS_LIMIT", text, day.date.isoformat())
 
@@ -146,31 +146,6 @@ class AccountWatch:
         return (
             f"E20: {units} units have stood uncovered for {seconds:.0f} s of broker time; new risk waits until no more "
             f"than controls.naked_window_units = {self.config.naked_window_units} do"
-        )
-
-    def _remember(
-        self,
-        subject: str,
-        control: str,
-        action: ControlAction,
-        text: str,
-        now_ns: int,
-        *,
-        symbol: str = "",
-        amount: int = 0,
-        until_ns: int = 0,
-    ) -> None:
-        self.memory.record(
-            ControlRecord(
-                subject=subject,
-                control=control,
-                action=action,
-                symbol=symbol,
-                amount=amount,
-                text=text,
-                at_ns=now_ns,
-                until_ns=until_ns,
-            )
         )
 
     def _alert(self, severity: Severity, kind: str, text: str, subject: str, symbol: str = "") -> None:

@@ -9,7 +9,15 @@ from msgspec.structs import replace
 
 from actors.turn import OrderIndex
 from decisions.effects import MS, Moment
-from decisions.groups.margining import MarginJudgement, entry_prices, judge, refused_by, required, unquoted
+from decisions.groups.margining import (
+    MarginJudgement,
+    MarginRequirement,
+    entry_prices,
+    judge,
+    refused_by,
+    required,
+    unquoted,
+)
 from domain.groups import Group, GroupOutcome
 from domain.instruments import Instrument
 from domain.margin.strategy import MarginUnknown
@@ -87,10 +95,7 @@ class Admission:
         self._reserved[group_id] = amount
 
     def _judge(self, group: Group, funds: Funds, moment: Moment) -> MarginJudgement:
-        quotes = _fresh(group, moment)
-        return judge(
-            group, entry_prices(group, quotes), quotes, funds, moment.at_ns, moment.config.margin, moment.calendar
-        )
+        return judge(_required(group, _fresh(group, moment), moment), funds, moment.config.margin)
 
     def _reserve_for(self, index: OrderIndex, moment: Moment) -> None:
         """Groups of an earlier incarnation of this cell, and those opened again, at the last quotes there are.
@@ -99,12 +104,14 @@ class Admission:
         """
         for group_id in list(index.opened):
             if group_id in index.open and group_id not in self._reserved:
-                group, quotes = index.open[group_id].group, moment.quotes
-                need = required(
-                    group, entry_prices(group, quotes), quotes, moment.at_ns, moment.config.margin, moment.calendar
-                )
+                need = _required(index.open[group_id].group, moment.quotes, moment)
                 self._reserve(group_id, need.requirement)
             del index.opened[group_id]
+
+
+def _required(group: Group, quotes: Mapping[str, Quote], moment: Moment) -> MarginRequirement:
+    prices = entry_prices(group, quotes)
+    return required(group, prices, quotes, moment.at_ns, moment.config.margin, moment.calendar)
 
 
 def _fresh(group: Group, moment: Moment) -> dict[str, Quote]:

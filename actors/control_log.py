@@ -12,7 +12,7 @@ import structlog
 
 from actors.machine import machine, now_ms
 from decisions.gateway.standing import Standing
-from messages.records import ControlRecord
+from messages.records import ControlAction, ControlRecord
 from storage.port import Journal, JournalError, Turn
 
 OPEN_AGAIN_MS = 200
@@ -57,6 +57,36 @@ class ControlLog:
         self._waiting.append(record)
         if len(self._waiting) > KEPT:
             self._waiting.pop(0)
+
+    def note(
+        self,
+        subject: str,
+        control: str,
+        action: ControlAction,
+        text: str,
+        at_ns: int,
+        *,
+        symbol: str = "",
+        quantity: int = 0,
+        amount: int = 0,
+        until_ns: int = 0,
+        by: str = "",
+    ) -> None:
+        """Remember what is about no group."""
+        self.record(
+            ControlRecord(
+                subject=subject,
+                control=control,
+                action=action,
+                symbol=symbol,
+                quantity=quantity,
+                amount=amount,
+                text=text,
+                by=by,
+                at_ns=at_ns,
+                until_ns=until_ns,
+            )
+        )
 
     def flush(self) -> bool:
         """Make durable what waits; whether all of it is."""

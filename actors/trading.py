@@ -16,7 +16,7 @@ from decisions.gateway.standing import ACTION_OF, OPERATOR
 from domain.trading import TradingState
 from messages.controls import SetTradingState, TradingStateChanged
 from messages.operator import KillSwitch
-from messages.records import ControlAction, ControlRecord
+from messages.records import ControlAction
 
 FOREIGN_SHOWN = 5
 ONLY_NEW = ("E14", "E15")  # a start that is not explained yet, a disk that fails: what works goes on working
@@ -172,14 +172,4 @@ class Trading:
         quantity: int = 0,
     ) -> None:
         """Remember what was done."""
-        self.memory.record(
-            ControlRecord(
-                subject=subject,
-                control=control,
-                action=action,
-                text=text,
-                by=by,
-                quantity=quantity,
-                at_ns=self.now_ns(),
-            )
-        )
+        self.memory.note(subject, control, action, text, self.now_ns(), by=by, quantity=quantity)

@@ -143,12 +143,9 @@ def _margin(
     days = calendar(config.broker.calendar)
     try:
         needed = required(group, prices, market.quotes, market.ts_ns, config.margin, days)
-        if market.funds is None:
-            return needed, None, ""
-        judgement = judge(group, prices, market.quotes, market.funds, market.ts_ns, config.margin, days)
     except MarginUnknown as unknown:
         return None, None, str(unknown)
-    return needed, judgement, ""
+    return needed, judge(needed, market.funds, config.margin) if market.funds else None, ""
 
 
 def _required_json(needed: MarginRequirement) -> dict[str, Any]:

@@ -92,27 +92,25 @@ def _kill(strikes: Strikes) -> bool:
     return victim is not None
 
 
-def _kill_in_recovery(strikes: Strikes) -> bool:
-    victim = strikes.victim(("Cell", "BrokerGateway", "CellSupervisor", "RootSupervisor"))
+def _kill_again(strikes: Strikes, victim: Process | None, times: Callable[[], int], most_ms: int) -> bool:
+    """Kill a process, and so often what was started in its place."""
     if victim is None:
         return False
     strikes.world.base.kill(victim)
     after_ns = 0
-    for _ in range(2):
-        after_ns += strikes.ms("and again after, ms", 5, 900)
+    for _ in range(times()):
+        after_ns += strikes.ms("and again after, ms", 5, most_ms)
         strikes.later(after_ns, strikes.kill_newest, victim.kind)
     return True
+
+
+def _kill_in_recovery(strikes: Strikes) -> bool:
+    victim = strikes.victim(("Cell", "BrokerGateway", "CellSupervisor", "RootSupervisor"))
+    return _kill_again(strikes, victim, lambda: 2, 900)
 
 
 def _crash_loop(strikes: Strikes) -> bool:
-    victim = strikes.victim()
-    if victim is None:
-        return False
-    after_ns = 0
-    for _ in range(strikes.tape.between("so often", 3, 8)):
-        strikes.later(after_ns, strikes.kill_newest, victim.kind)
-        after_ns += strikes.ms("and again after, ms", 5, 600)
-    return True
+    return _kill_again(strikes, strikes.victim(), lambda: strikes.tape.between("so often", 3, 8), 600)
 
 
 def _hang(strikes: Strikes) -> bool:

@@ -79,17 +79,8 @@ def required(
     return MarginRequirement(requirement=figures[basis], basis=basis, strategy=strategy, worst=worst, span=span)
 
 
-def judge(
-    group: Group,
-    prices: Mapping[str, int],
-    quotes: Mapping[str, Quote],
-    funds: Funds,
-    at_ns: int,
-    config: MarginConfig,
-    calendar: Calendar,
-) -> MarginJudgement:
-    """Whether the group may be opened with these funds.  Raises ``MarginUnknown`` as :func:`required` does."""
-    report = required(group, prices, quotes, at_ns, config, calendar)
+def judge(report: MarginRequirement, funds: Funds, config: MarginConfig) -> MarginJudgement:
+    """Whether a group that requires this may be opened with these funds."""
     use = use_pct(report.requirement, funds)
     allowed = use <= config.max_use_pct
     return MarginJudgement(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from order_cases import a_group, a_leg, option
 
 from config.schema import MarginConfig
-from decisions.groups.margining import entry_prices, judge, required, unquoted, use_pct
+from decisions.groups.margining import MarginRequirement, entry_prices, judge, required, unquoted, use_pct
 from domain.calendar import calendar
 from domain.execution import Side
 from domain.groups import Group, Leg
@@ -53,6 +53,10 @@ def market(group: Group, width: int = 200) -> dict[str, Quote]:
         symbol = instrument.symbol
         quotes[symbol] = Quote(symbol, AT_NS, mid - width // 2, 100, mid + width // 2, 100)
     return quotes
+
+
+def requirement(group: Group, quotes: dict[str, Quote]) -> MarginRequirement:
+    return required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS)
 
 
 def needed(group: Group, quotes: dict[str, Quote] | None = None, config: MarginConfig = CONFIG) -> int:
@@ -132,7 +136,9 @@ class TestMarginSufficientAndInsufficient:
     def test_margin_sufficient(self) -> None:
         group, quotes = condor(), market(condor())
         need = needed(group)
-        judged = judge(group, entry_prices(group, quotes), quotes, funds(-(-need * 10 // 9)), AT_NS, CONFIG, DAYS)
+        judged = judge(
+            required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS), funds(-(-need * 10 // 9)), CONFIG
+        )
         assert judged.allowed
         assert judged.use_pct == pytest.approx(90, abs=1e-4)
         assert judged.text.startswith("margin: the group needs ")
@@ -140,7 +146,11 @@ class TestMarginSufficientAndInsufficient:
     def test_margin_insufficient(self) -> None:
         group, quotes = condor(), market(condor())
         need = needed(group)
-        judged = judge(group, entry_prices(group, quotes), quotes, funds(need * 10 // 9 - 10), AT_NS, CONFIG, DAYS)
+        judged = judge(
+            required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS),
+            funds(need * 10 // 9 - 10),
+            CONFIG,
+        )
         assert not judged.allowed
         for part in (
             f"insufficient margin: the group needs {need / 10_000:,}",
@@ -157,7 +167,12 @@ class TestMarginSufficientAndInsufficient:
         need = needed(group)
         for used, allowed in ((7 * need, True), (9 * need, False)):
             account = funds(10 * need - used, used)
-            assert judge(group, entry_prices(group, quotes), quotes, account, AT_NS, CONFIG, DAYS).allowed is allowed
+            assert (
+                judge(
+                    required(group, entry_prices(group, quotes), quotes, AT_NS, CONFIG, DAYS), account, CONFIG
+                ).allowed
+                is allowed
+            )
 
     @pytest.mark.parametrize("available", [0, -1_000_000])
     def test_without_any_funds_nothing_is_allowed(self, available: int) -> None:
@@ -172,7 +187,7 @@ class TestMissingPrices:
         assert (report.worst, report.span, report.basis) == (None, None, "strategy")
         assert report.requirement == report.strategy.premium_paid + report.strategy.covered
         assert report.strategy.covered == 8 * 100 * 5 * 10_000
-        judged = judge(group, entry_prices(group, quotes), quotes, funds(1), AT_NS, CONFIG, DAYS)
+        judged = judge(requirement(group, quotes), funds(1), CONFIG)
         assert "the underlying has no price" in judged.text
 
     def test_a_leg_without_quote_and_limit_makes_the_requirement_unknown(self) -> None:
@@ -211,7 +226,7 @@ def test_an_iron_condor_of_eight_slices_a_leg_is_judged_in_milliseconds() -> Non
     took = []
     for _ in range(20):
         began = time.perf_counter()
-        judge(group, prices, quotes, account, AT_NS, CONFIG, DAYS)
+        judge(required(group, prices, quotes, AT_NS, CONFIG, DAYS), account, CONFIG)
         took.append(time.perf_counter() - began)
     assert min(took) < 0.02
 
