@@ -102,13 +102,14 @@ class BrokerSession:
         """What was asked for has come.  The answer to a probe is not for the cells: see :meth:`probe`."""
         probed, self.probed = self.probed and not self.unanswered_ms, False
         self.unanswered_ms = 0
+        self.lanes.opening = False
         if not probed:
             self.cells.snapshot(snapshot, self.number)
 
     def on_link_up(self, link: LinkUp) -> None:
         """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
         self.attempts, self.refusal = 0, ""
-        self.linked = link.session
+        self.linked, self.lanes.opening = link.session, True
         self.advance(link.ts_ns)
         self.heard_ms = now_ms()
         self.silent = False

@@ -1,7 +1,7 @@
 """Priority lanes with reserved rate tokens (E7, R25): what saves money leaves first, and new risk never starves it.
 
 Queries leave after all that repairs and before new risk, and spare the reserve like new risk; but one that has waited
-for a second goes first, one in each second: an order of unknown fate is not repaired by what nobody asks about (R7).
+for a second goes first, one in each second: an order of unknown fate is not repaired while nobody asks about it (R7).
 
 A token is spent by whatever leaves and comes back exactly one second later.  So at most ``orders_per_second`` leave in
 *any* second, and at once when none was spent; a bucket that refills evenly would let twice as many through in the
@@ -94,6 +94,9 @@ class Lanes:
         self._spent: deque[int] = deque()  # when each token that is not back yet was spent
         self._queries: dict[Query, int] = {}  # what is to be asked, and since when it waits
         self._pressed_ms = -PATIENCE_MS  # when a query last went before what is more urgent
+        self.opening = (
+            False  # a session begins: all else waits for its first answers, and queries for nothing but tokens
+        )
 
     def __len__(self) -> int:
         return len(self._lane_of) + len(self._queries)
@@ -157,7 +160,8 @@ class Lanes:
             return None
         self._recover(now_ms)
         presses = now_ms >= self._presses_ms()
-        if (self._urgent() and not presses) or len(self._spent) >= (self._tokens if presses else self._entry_tokens):
+        first = presses or self.opening
+        if (self._urgent() and not first) or len(self._spent) >= (self._tokens if first else self._entry_tokens):
             return None
         if presses:
             self._pressed_ms = now_ms
@@ -174,7 +178,8 @@ class Lanes:
         lane = next((lane for lane, waiting in self._waiting.items() if waiting), None)
         moments = [] if lane is None else [self._token_ms(self._limit(lane), now_ms)]
         if self._queries:
-            moments.append(max(self._presses_ms(), self._token_ms(self._tokens, now_ms)))
+            presses_ms = now_ms if self.opening else self._presses_ms()
+            moments.append(max(presses_ms, self._token_ms(self._tokens, now_ms)))
             if not self._urgent():
                 moments.append(self._token_ms(self._entry_tokens, now_ms))
         return min(moments, default=None)

@@ -245,6 +245,9 @@ def test_e7_what_is_asked_at_a_login_waits_for_its_tokens_too_and_is_asked_once(
     clock = Clock()
     with street(tmp_path, clock, 2, 1, settled=False) as all_:
         all_.looked = 0, 0
+        assert all_.gateway.broker.asked == [Query.INSTRUMENTS, Query.ACCOUNT], (
+            "the reserve, too: nothing else may leave"
+        )
         all_.gateway.hear(*entries(2))
         all_.run(8_000)
         assert [one for _, one in all_.seen if isinstance(one, Query)] == list(Query)
@@ -280,16 +283,16 @@ def test_e7_what_waits_to_be_asked_is_forgotten_with_the_link_and_asked_anew_in_
 ) -> None:
     clock = Clock()
     with street(tmp_path, clock, 2, 1, settled=False) as all_:
-        gateway = all_.gateway
-        assert gateway.broker.asked == [Query.INSTRUMENTS]
+        gateway, (one, two, _) = all_.gateway, Query
+        assert gateway.broker.asked == [one, two], "the snapshot waits"
         gateway.lose_link()
         all_.run(1_500)
-        assert gateway.broker.asked == [Query.INSTRUMENTS]
+        assert gateway.broker.asked == [one, two]
         gateway.hears(LinkUp(2, gateway.now_ns))
-        assert gateway.broker.asked == [Query.INSTRUMENTS] * 2
+        assert gateway.broker.asked == [one, two, one]
         gateway.hears(InstrumentList(CHAIN))
         all_.run(2_500)
-        assert gateway.broker.asked == [Query.INSTRUMENTS, *Query]
+        assert gateway.broker.asked == [one, two, *Query]
 
 
 def test_e7_what_a_control_refuses_costs_nobody_a_token(tmp_path: Path) -> None:
