@@ -7,6 +7,8 @@ A broker that gives no exec ids cannot say which trade it takes back or corrects
 amendment is a *level*: so many units at that average, with everything told before it, and later trades on top.
 Such a broker's trade after a bust may say what an earlier one said, to the last word, and nothing tells it from a late
 copy.  So from the first level on the last answer to a query counts as one too: what cannot be told apart is asked.
+Its trades each fill the order from one quantity to another (CumQty), and two that fill the same units, of which one
+must have been taken back, count for these units once.
 """
 
 from __future__ import annotations
@@ -87,11 +89,12 @@ def add(held: tuple[Execution, ...], new: Execution) -> tuple[tuple[Execution, .
 
 
 def answered(held: tuple[Execution, ...], answer: tuple[int, int, int]) -> tuple[Execution, ...]:
-    """The executions with the last answer to a query (its time, CumQty and AvgPx) among them, where one is a level.
+    """The executions with the last answer to a query (its time, CumQty and AvgPx) among them, where one is a level,
+    or where two trades show that one of them was taken back.
 
     The same tuple comes back when nothing changed.
     """
-    if not any(execution.ref == LEVEL for execution in held):
+    if not any(execution.ref == LEVEL for execution in held) and _side_by_side(held) is held:
         return held
     ts_ns, qty, px = answer
     new, at = Execution(ANSWER, _STATUS, qty, px, LEVEL, ts_ns), bisect_left(held, ANSWER, key=_exec_id)
@@ -110,7 +113,8 @@ def _content(execution: Execution) -> tuple[int, int, int, str]:
 
 def recount(before: Count, held: tuple[Execution, ...], executions: tuple[Execution, ...], new: Execution) -> Count:
     """What ``executions`` amount to: ``held``, which amount to ``before``, with ``new`` added."""
-    if new.kind is _TRADE and new.qty > 0 and not before.amended and len(executions) > len(held):
+    named = new.exec_id[:1] != LEVEL
+    if named and new.kind is _TRADE and new.qty > 0 and not before.amended and len(executions) > len(held):
         return Count(before.qty + new.qty, before.notional + new.qty * new.px, False, before.disputed)
     return count(executions)
 
@@ -127,10 +131,11 @@ def count(executions: tuple[Execution, ...]) -> Count:
     levels = [execution for execution in executions if execution.ref == LEVEL]
     if levels:
         return _from_level(max(levels, key=_level_precedence), executions)
+    told, executions = executions, _side_by_side(executions)
     by_id = {execution.exec_id: execution for execution in executions}
     referred = {execution.ref for execution in executions if execution.ref != execution.exec_id}
     ends: dict[str, Execution] = {}
-    amended = disputed = False
+    amended, disputed = executions is not told, False
     for execution in executions:
         amended = amended or execution.kind is not _TRADE
         root = _root(execution, by_id)
@@ -164,18 +169,37 @@ def _from_level(level: Execution, executions: tuple[Execution, ...]) -> Count:
     return Count(max(0, level.qty) + since.qty, max(0, notional) + since.notional, True, since.disputed)
 
 
+def _side_by_side(executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
+    """Each trade without exec id for the units that no other has filled; the same tuple when no two overlap."""
+    spans = sorted(
+        (cum_qty - one.qty, -cum_qty, one.exec_id)
+        for one in executions
+        if one.kind is _TRADE and one.qty > 0 and (cum_qty := _brought_to(one.exec_id)) is not None
+    )
+    own: dict[str, int] = {}
+    full_to = spans[0][0] if spans else 0
+    for begin, minus_end, exec_id in spans:
+        own[exec_id] = max(0, -minus_end - max(begin, full_to))
+        full_to = max(full_to, -minus_end)
+    if all(own[exec_id] == -minus_end - begin for begin, minus_end, exec_id in spans):
+        return executions
+    trimmed = (msgspec.structs.replace(one, qty=own.get(one.exec_id, one.qty)) for one in executions)
+    return tuple(one for one in trimmed if one.qty or one.exec_id not in own)
+
+
 def _follows(execution: Execution, level: Execution) -> bool:
     """Whether it was traded after the level: told so, and from a quantity on that is not below it.
 
     Without that a late copy under a new time, of a trade that was lost when it was news, would come on top.
     """
-    return execution.ts_ns > level.ts_ns and _filled_before(execution.exec_id, execution.qty, level.qty) >= level.qty
+    cum_qty = _brought_to(execution.exec_id)
+    return execution.ts_ns > level.ts_ns and (cum_qty is None or cum_qty - execution.qty >= level.qty)
 
 
-def _filled_before(exec_id: str, qty: int, unknown: int) -> int:
-    """What had filled before a trade, by an id that is made of CumQty; ``unknown`` of any other."""
+def _brought_to(exec_id: str) -> int | None:
+    """The quantity that a trade brought its order to, by an id that is made of it."""
     cum_qty = exec_id[1:].partition("/")[0]
-    return int(cum_qty) - qty if exec_id[:1] == LEVEL and cum_qty.isdecimal() else unknown
+    return int(cum_qty) if exec_id[:1] == LEVEL and cum_qty.isdecimal() else None
 
 
 def _level_precedence(level: Execution) -> tuple[int, int, str]:

@@ -63,7 +63,8 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
         return
     for leg in state.group.legs if state.hedges else ():
         own = held.legs[leg.leg_id]
-        over = own.progress.entry_filled + own.progress.entry_live + own.hedged - own.replacing - leg.target_qty
+        obtained = own.progress.entry_filled + own.progress.entry_live + own.hedged - own.replacing
+        over = obtained - leg.target_qty - own.resold
         for hedge_id, progress in state.hedges.items():
             same = progress.leg_id == leg.leg_id and progress.side is leg.side
             if not same or progress.status is not HedgeStatus.WORKING:

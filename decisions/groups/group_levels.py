@@ -43,6 +43,11 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, exits - self.progress.entry_filled - self.hedged)
 
     @property
+    def resold(self) -> int:
+        """What was too much and was closed again: it may be obtained once more, where a bust took what was left."""
+        return self.progress.close_filled + self.reversed_filled
+
+    @property
     def replacing(self) -> int:
         """Of what hedges answer for in the leg's direction: what replaces units that are gone."""
         return min(self.gone, self.hedged)
@@ -80,7 +85,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         been lowered by since is what has been taken over.
         """
         own = self.legs[leg.leg_id]
-        level = leg.target_qty - (own.hedged - own.replacing)
+        level = leg.target_qty + own.resold - (own.hedged - own.replacing)
         return _left(own.progress.entry_abandoned, own.progress.entry_authorized, level)
 
     def must_flatten(self, group: Group) -> bool:
@@ -230,7 +235,7 @@ def _entering(group: Group, record: GroupRecord, held: Tally) -> Levels:
     for leg in group.legs:
         key, own = leg.leg_id, held.legs[leg.leg_id]
         is_long = leg.side is Side.BUY
-        entry[key] = leg.target_qty - (own.hedged - own.replacing) if is_long else allowed[key]
+        entry[key] = own.resold + (leg.target_qty - (own.hedged - own.replacing) if is_long else allowed[key])
         entering[key] = not (is_long and exposed) and not record.quarantined
         close[key] = max(0, own.acquired - leg.target_qty - own.gone - own.reversed - own.stop_filled)
         if is_long and group.policy is Policy.COMPLETE:

@@ -229,8 +229,9 @@ def _escalate(record: HedgeRecord, missing: int, moment: Moment, effects: Effect
 def _report(state: HedgeState, effects: Effects) -> HedgeState:
     parent, record, child = state.parent, state.record, state.child
     status = record.status
-    if child is not None:
-        status = child.status
+    if child is not None:  # what it has just been told to obtain besides, it is at work on
+        missing = max(0, parent.authorized - parent.filled - parent.live)
+        status = HedgeStatus.WORKING if level_of(child) < missing else child.status
     elif parent.live:
         status = HedgeStatus.WORKING
     progress = HedgeProgressed(

@@ -126,3 +126,21 @@ def test_a_bust_that_says_what_an_earlier_one_said_is_known_by_the_next_answer_t
 def test_an_answer_to_a_query_takes_no_fill_away_that_no_bust_has_touched() -> None:
     state = joined(said(E.TRADE, 10, cum=4, last_qty=4, last_px=5), said(E.ORDER_STATUS, 50, cum=0, ord_status=S.NEW))
     assert state.cum_qty == 4
+
+
+def test_a_lost_trade_that_is_told_again_after_a_bust_fills_no_unit_that_another_has_filled() -> None:
+    """Known are 4 after the bust and 16 since; a trade of before the bust, heard for the first time, is no overfill."""
+    bust, whole = said(E.TRADE_CANCEL, 30, 20, cum=4, avg_px=5), said(E.TRADE, 40, 20, cum=20, last_qty=16, last_px=6)
+    late = said(E.TRADE, 90, 20, cum=6, last_qty=2, last_px=5)
+    for told in ((bust, whole, late), (late, whole, bust), (whole, bust, late)):
+        state = joined(*told)
+        assert (state.cum_qty, state.is_filled, state.has_anomaly) == (20, True, False)
+
+
+def test_two_trades_of_the_same_units_show_that_one_was_taken_back_though_nobody_has_heard_of_a_bust() -> None:
+    first, again = said(E.TRADE, 10, cum=4, last_qty=4, last_px=5), said(E.TRADE, 20, cum=6, last_qty=6, last_px=7)
+    state = joined(first, again)
+    assert (state.cum_qty, state.count.amended) == (6, True)
+    assert joined(again, first) == state
+    asked = merge(state, said(E.ORDER_STATUS, 30, cum=2, avg_px=7)).state
+    assert (asked.cum_qty, asked.notional) == (2, 14)

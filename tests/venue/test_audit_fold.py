@@ -43,6 +43,8 @@ CORRECTED = execution("b", "trade_correct", 2, "a")
         ([execution("b", "trade_correct", 2, "a"), execution("c", "trade_correct", 1, "b", 2)], 1),
         ([execution("a", "trade", 3), CORRECTED, execution("c", "trade_cancel", 0, "b")], 0),
         ([execution("a", "trade_correct", 2, "b"), execution("b", "trade_correct", 2, "a")], 0),
+        ([execution("#4/4@5", "trade", 4), execution("#9/5@5", "trade", 5)], 9),
+        ([execution("#4/4@5", "trade", 4), execution("#6/6@7", "trade", 6), execution("#5/1@5", "trade", 1)], 6),
     ],
 )  # fmt: skip
 def test_a_trade_counts_once_by_its_last_correction_and_not_at_all_when_busted(

@@ -115,6 +115,44 @@ def test_I4_what_was_busted_may_be_bought_again(story: Story) -> None:
     assert story.failed() == set()
 
 
+@pytest.mark.parametrize(
+    ("sold", "bought_back", "failed"), [(15, 5, set()), (15, 6, {"I4", "I5"}), (0, 5, {"I4", "I5"})]
+)
+def test_I4_an_excess_that_was_sold_and_then_busted_is_bought_back_and_no_more(
+    story: Story, sold: int, bought_back: int, failed: set[str]
+) -> None:
+    """10 of 10 by a hedge, 5 more by a late fill: 15 were held; then 5 of the hedge are busted."""
+    story.plan()
+    entry = story.send(story.decide("E", "long", 10))
+    story.cancel(entry)
+    story.hedge("long", 10)
+    hedged = story.send(story.decide("H", "long", 10, ordinal=1))
+    story.fill(hedged, 5)
+    lost = story.fill(hedged, 5)
+    story.fill(entry, 5)
+    if sold:
+        story.trade("C", "long", sold)
+    story.bust(hedged, lost, 5)
+    story.hedge("long", bought_back, ordinal=11)
+    story.trade("H", "long", bought_back, ordinal=11)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    assert story.failed() == failed
+
+
+def test_I4_what_an_exit_sold_after_its_end_is_bought_back(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 10)
+    close = story.send(story.decide("C", "long", 10))
+    story.cancel(close)
+    story.trade("C", "long", 10, attempt=2)
+    story.fill(close, 1)
+    story.hedge("long", 1)
+    story.trade("H", "long", 1, ordinal=1)
+    story.outcome(GroupOutcome.FLAT)
+    assert "I4" not in story.failed()
+
+
 def test_I5_a_hedge_that_works_more_than_is_needed(story: Story) -> None:
     story.plan()
     story.trade("E", "long", 4)

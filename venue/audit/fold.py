@@ -54,11 +54,28 @@ def counted(executions: dict[str, Row]) -> int:
         left: int = last["last_qty"]
         since = {k: e for k, e in executions.items() if e["exec_ref_id"] != LEVEL and _after(e, last["ts_ns"], left)}
         return max(0, left) + counted(since)
+    executions = _once_each(executions)
     ends: dict[str, Row] = {}
     for execution in sorted(executions.values(), key=lambda e: (e["exec_type"] == "trade_cancel", e["ts_ns"])):
         if execution["exec_type"] != "trade" or execution["exec_id"] not in ends:
             ends[_root(execution, executions)] = execution
     return sum(end["last_qty"] for root, end in ends.items() if root and end["exec_type"] != "trade_cancel")
+
+
+def _once_each(executions: dict[str, Row]) -> dict[str, Row]:
+    """Trades known by the quantity that they brought the order to, each for the units that no other has filled."""
+    spans = []
+    for key, one in executions.items():
+        cum_qty = key[1:].partition("/")[0]
+        if one["exec_type"] == "trade" and key[:1] == LEVEL and cum_qty.isdecimal():
+            spans.append((int(cum_qty) - one["last_qty"], -int(cum_qty), key))
+    full_to: int | None = None
+    found = dict(executions)
+    for start, minus_end, key in sorted(spans):
+        begins = start if full_to is None else max(start, full_to)
+        found[key] = {**found[key], "last_qty": max(0, -minus_end - begins)}
+        full_to = -minus_end if full_to is None else max(full_to, -minus_end)
+    return found
 
 
 def _after(execution: Row, level_ns: int, left: int) -> bool:

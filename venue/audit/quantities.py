@@ -48,14 +48,26 @@ class Excess(NamedTuple):
     excused: bool
 
 
-def excesses(evidence: Evidence, orders: Iterable[Order], limit: int, measure: Measure) -> Iterator[Excess]:
-    """Where ``measure`` of these orders grows past ``limit``, in the order of the record."""
-    before = 0
+def excesses(
+    evidence: Evidence, orders: Iterable[Order], limit: int, measure: Measure, leaving: Iterable[Order] = ()
+) -> Iterator[Excess]:
+    """Where ``measure`` of these orders grows past ``limit``, in the order of the record.
+
+    What was excused once, and sold again by ``leaving``, may be held once more when it is busted after that.
+    """
+    before, peak, exits = 0, limit, list(leaving)
     for order, step, state in moments(orders):
         total = measure(state, None)
-        if total > max(limit, before):
-            yield Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, limit))
+        sold = sum(_filled_by(one, step.seq) for one in exits) if peak > limit else 0
+        if total > max(limit + min(peak - limit, sold), before):
+            excess = Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, limit))
+            peak = max(peak, total) if excess.excused else peak
+            yield excess
         before = total
+
+
+def _filled_by(order: Order, seq: int) -> int:
+    return next((step.filled for step in reversed(order.steps) if step.seq <= seq), 0)
 
 
 def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure: Measure, limit: int) -> bool:
@@ -128,7 +140,8 @@ def _less(measure: Measure, group: GroupOrders, leg: Leg) -> Measure:
     """The same without what the leg lost otherwise than by an order: it may be obtained once more.
 
     Nor what a bust gave back to an order that was still working: a repair cannot wait for the end of that order.
-    Nor what a bust gave back of an exit: until it is heard of, the leg seems to have sold more than it held.
+    Nor what a bust gave back of an exit: until it is heard of, the leg seems to have sold more than it held.  Nor what
+    an exit filled after its end: where that is more than was held, it has to be bought back.
     """
     leaving = group.leaving(leg)
     return lambda state, seen: (
@@ -140,8 +153,8 @@ def _less(measure: Measure, group: GroupOrders, leg: Leg) -> Measure:
 
 
 def _returned(leaving: Iterable[Order], by_seq: int) -> int:
-    """Units of exits that a bust or a correction took back by then."""
-    return -sum(step.d_filled for o in leaving for step in o.steps if step.seq <= by_seq and step.d_filled < 0)
+    """Units of exits that a bust or a correction took back by then, or that filled after their order had ended."""
+    return sum(abs(step.d_filled) for o in leaving for step in o.steps if step.seq <= by_seq and step.surprise)
 
 
 def _reopened(state: State) -> int:
@@ -162,7 +175,7 @@ def legs_never_exceed_their_target(evidence: Evidence, _: Bounds) -> Finding:
     for group, leg in _legs(evidence):
         orders = group.entering(leg)
         found.cases += sum(len(order.steps) for order in orders)
-        for excess in excesses(evidence, orders, leg.target_qty, _less(committed, group, leg)):
+        for excess in excesses(evidence, orders, leg.target_qty, _less(committed, group, leg), group.leaving(leg)):
             _charge(found, excess, f"filled and open in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
     return found
 
@@ -189,7 +202,7 @@ def hedges_never_exceed_what_is_needed(evidence: Evidence, _: Bounds) -> Finding
         if group.along(leg):
             orders = group.entering(leg)
             found.cases += sum(step.kind == "fill" for order in orders for step in order.steps)
-            for excess in excesses(evidence, orders, leg.target_qty, _less(filled, group, leg)):
+            for excess in excesses(evidence, orders, leg.target_qty, _less(filled, group, leg), group.leaving(leg)):
                 _charge(found, excess, f"filled in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
     return found
 

@@ -231,6 +231,14 @@ class TestTheLimiter:
         _, effects = decide(state, late, at(1_100))
         assert told(effects, hedge_name(hedge_id)) == [Cover(5, eased=True)] * (eased != 5)
 
+    def test_what_was_too_much_and_is_closed_already_is_not_taken_off_the_hedge(self) -> None:
+        """A bust may reopen a hedge whose excess was sold: it is needed for as much as was sold."""
+        state, hedge_id = self.hedging()
+        state, _ = decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=7), at(1_000))
+        sold = progress(LONG, entry_filled=10, entry_authorized=3, close_filled=6)
+        _, effects = decide(state, sold, at(1_100))
+        assert set(told(effects, hedge_name(hedge_id))) == {Cover(6, eased=True)}
+
     def test_what_a_hedge_was_eased_of_and_is_missing_again_is_its_level_again(self) -> None:
         state, hedge_id = self.hedging()
         at_work = replace(a_hedge(LONG, 7, hedge_id=hedge_id, live=7), eased=5)

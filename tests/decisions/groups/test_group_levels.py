@@ -203,7 +203,11 @@ arbitrary = settings(max_examples=150, deadline=None)
 def test_risk_is_never_authorized_beyond_what_filled_protection_covers(drawn: tuple[Group, Tally]) -> None:
     group, held = drawn
     wanted = levels(group, record(group), held)
-    shorts = {leg.leg_id: wanted.entry[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
+    shorts = {
+        leg.leg_id: wanted.entry[leg.leg_id] - held.legs[leg.leg_id].resold
+        for leg in group.legs
+        if leg.side is Side.SELL
+    }
     assert not any(uncovered(group.legs, held.longs, shorts).values())
     assert all(quantity <= group.leg(leg_id).target_qty for leg_id, quantity in shorts.items())
 
@@ -216,7 +220,7 @@ def test_a_leg_and_its_hedges_never_answer_for_more_than_the_target(drawn: tuple
     for leg in group.legs:
         own = held.legs[leg.leg_id]
         if leg.side is Side.BUY:
-            assert wanted.entry[leg.leg_id] + own.hedged == leg.target_qty
+            assert wanted.entry[leg.leg_id] + own.hedged == leg.target_qty + own.resold
             missing = wanted.hedge.get((leg.leg_id, False), 0)
             given_up = max(0, own.progress.entry_abandoned)
             assert 0 <= missing <= given_up
@@ -273,3 +277,15 @@ def test_every_leg_is_told_something_and_nothing_is_negative_but_the_level_of_an
         own = held.legs[leg.leg_id]
         assert wanted.entry[leg.leg_id] >= min(0, leg.target_qty - own.hedged)
         assert wanted.stop[leg.leg_id] <= leg.target_qty
+
+
+@pytest.mark.parametrize("leg", [0, 1])
+def test_what_a_bust_takes_after_an_excess_was_closed_is_to_be_obtained_again(leg: int) -> None:
+    """13 filled by a late fill, 3 of them were closed, then 5 were busted: 5 are held, and 10 shall be."""
+    group = GROUPS[0]
+    legs = {one.leg_id: progress(one, entry_filled=10) for one in group.legs}
+    one = group.legs[leg]
+    legs[one.leg_id] = progress(one, entry_filled=8, close_filled=3)
+    held = tally(group, legs, {}, {})
+    assert (held.held(one.leg_id), held.complete) == (5, False)
+    assert levels(group, record(group), held).entry[one.leg_id] == 13

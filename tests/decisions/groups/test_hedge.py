@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from order_cases import GROUP, NOW, a_leg, alerts, at, bust, canceled, cancels, intents, report, submits, trade
 
 from config.schema import Config, HedgeConfig
@@ -182,6 +183,28 @@ def test_what_a_late_fill_takes_off_a_child_may_finish_too() -> None:
     state, _ = run_out(state)
     state, effects = hedge_core.decide(state, Cover(6, eased=True), at(TIMEOUT_MS + 100))
     assert handed_down(effects) == [Cover(6, eased=True)]
+
+
+def test_a_bust_that_its_child_is_told_to_make_good_is_at_work_before_the_child_has_said_so() -> None:
+    """Else its group, which sees a hedge that has ended short of its level, opens another for the same units (I4)."""
+    state, _ = opened()
+    (order,) = orders(state)
+    state, effects = run_out(state, 3)
+    (child,) = handed_down(effects)
+    assert isinstance(child, StartHedge)
+    done = HedgeProgressed(
+        hedge_id=child.record.hedge_id, leg_id=LONG.leg_id, side=Side.BUY, needed_qty=7, filled=7, live=0,
+        unresolved=0, status=HedgeStatus.FILLED, level=2,
+    )  # fmt: skip
+    state, effects = hedge_core.decide(state, done, at(TIMEOUT_MS + 50))
+    assert [(one.filled, one.status) for one in told(effects)] == [(10, HedgeStatus.FILLED)]
+    (trade_id,) = (one.exec_id for one in next(iter(state.parent.orders.values())).state.executions)
+    state, effects = hedge_core.decide(state, bust(order, trade_id, 0), at(TIMEOUT_MS + 100))
+    assert handed_down(effects) == [Cover(10)]
+    assert [(one.needed_qty, one.filled, one.status) for one in told(effects)] == [(10, 7, HedgeStatus.WORKING)]
+    made_good = replace(done, needed_qty=10, filled=10)
+    _, effects = hedge_core.decide(state, made_good, at(TIMEOUT_MS + 150))
+    assert [(one.filled, one.status) for one in told(effects)] == [(10, HedgeStatus.FILLED)]
 
 
 def test_a_level_that_is_not_needed_any_more_is_released() -> None:
