@@ -73,7 +73,7 @@ MUTANTS: Final = (
         "questions may take the reserve",
         edit(
             "decisions.gateway.lanes:Lanes.next_query",
-            ("self._tokens if presses else self._entry_tokens", "self._tokens"),
+            ("self._tokens if first else self._entry_tokens", "self._tokens"),
         ),
     ),
     off(

@@ -70,10 +70,10 @@ MUTANTS: Final = (
         "a fill that comes again counts again",
         edit(
             "domain.orders:_joined",
-            ("count = recount(count, state.executions, executions, new)", "pass"),
+            ("total = recount(total, state.executions, executions, new)", "pass"),
             (
                 "if executions is not state.executions:",
-                "count = Count(count.qty + new.qty, count.notional, False, False)\n        if False:",
+                "total = Count(total.qty + new.qty, total.notional, False, False)\n        if False:",
             ),
         ),
     ),
