@@ -151,14 +151,15 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
 
 
 def _announce(state: GroupState, bulletin: Bulletin, effects: Effects) -> GroupState:
-    """Give each child what is about its orders, and look once all have answered."""
+    """Give each child what is about its orders, and look once all have answered; one alone is looked at when it does."""
     found: dict[str, list[News]] = {}
     for news in bulletin.news:
         found.setdefault(child_of(state.group, news.client_order_id), []).append(news)
     for name, about in found.items():
         effects.tell(name, Bulletin(tuple(about)) if len(about) > 1 else about[0])
-    if not state.settling:
-        effects.tell(SELF, Settle(1))
+    if len(found) == 1 or state.settling:
+        return state
+    effects.tell(SELF, Settle(1))
     return replace(state, settling=True)
 
 
