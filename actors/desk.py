@@ -29,6 +29,7 @@ from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome, group_part, group_tag
 from domain.instruments import Instrument
+from domain.listings import Listings
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
 from messages.identity import input_id
@@ -75,7 +76,7 @@ class Desk(Actor):  # type: ignore[misc]
             Funds: self.on_funds,
             Snapshot: self.on_snapshot,
             Tick: self.on_tick,
-            BrokerUp: lambda _: None,
+            BrokerUp: lambda _: self.listings.forget(),
             TradingStateChanged: lambda _: None,  # the gate sees to it
             ControlAlert: self.on_control_alert,
             BrokerSilent: self.on_silence,
@@ -95,6 +96,7 @@ class Desk(Actor):  # type: ignore[misc]
         if kind is DeskPost:
             self.take_post(message)
         elif kind is GroupCrashed:
+            self.listings.forget()  # what its group was told is voided
             (self.strategies if is_strategy(message.group_id) else self.nursery).crashed(message)
         elif kind is not ChildActorExited:  # groups are dismissed by the Desk alone
             if kind not in FROM_WITHIN:
@@ -104,6 +106,7 @@ class Desk(Actor):  # type: ignore[misc]
     def take_post(self, post: DeskPost) -> None:
         """Load what has not ended."""
         self.turn, self.journal = post.turn, post.journal
+        self.listings = Listings(post.turn.moment.config.orders.absence_horizon_ms * MS)
         self.turn.wake = self.wake
         self.nursery = Nursery(
             post.turn, post.journal, self.myAddress, lambda: self.createActor(OrderGroup), post.system.stop, self.send,
@@ -174,6 +177,7 @@ class Desk(Actor):  # type: ignore[misc]
     def on_news(self, news: News) -> None:
         """Pass news on to the group that placed the order; what nobody placed is foreign."""
         order_id = news.client_order_id
+        self.listings.heard(order_id)
         group_id = self.nursery.owner(order_id)
         if group_id is not None:
             self.nursery.give(group_id, news)
@@ -184,6 +188,7 @@ class Desk(Actor):  # type: ignore[misc]
         """Give each group all that is new of its orders at once."""
         found: dict[str, list[News]] = {}
         for event_id, news in mail.items:
+            self.listings.heard(news.client_order_id)
             group_id = self.nursery.owner(news.client_order_id)
             self.turn.remember(event_id, type(news).__name__, group_id or SYSTEM)
             if group_id is not None:
@@ -209,10 +214,12 @@ class Desk(Actor):  # type: ignore[misc]
         )
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Walk every order through the recovery table."""
+        """Walk every order of which it says something new through the recovery table."""
         index = self.nursery.index
         open_orders = [order_id for group_id in self.nursery for order_id in index.open_orders(group_id)]
-        found = sort_out(snapshot, open_orders, lambda order_id: self.nursery.owner(order_id) is not None)
+        found = sort_out(
+            snapshot, self.listings, open_orders, lambda order_id: self.nursery.owner(order_id) is not None
+        )
         self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
         self.absent = found.absent
         told: dict[str, list[News]] = {}

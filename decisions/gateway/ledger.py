@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,11 +18,13 @@ from msgspec.structs import replace
 from decisions.gateway.working_book import Working, WorkingBook
 from domain.execution import ExecType, ExecutionReport, OrdType, Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
+from domain.listings import Listings
 from domain.orders import OrderState, merge
 from domain.retold import is_repetition
 from messages.orders import ModifyOrder, ModifyResult, Outcome, Snapshot, SubmitOrder, SubmitResult
 
 KEPT_ORDERS = 100_000
+LAG_NS = 10 * 10**9  # no snapshot is so far behind what was told before it
 # reports that say how the order stands; a reject's terms may be those of a copy, a pending one's are to come
 _DESCRIBES: Final = frozenset(
     {ExecType.NEW, ExecType.TRIGGERED, ExecType.TRADE, ExecType.REPLACED, ExecType.RESTATED, ExecType.ORDER_STATUS}
@@ -122,9 +125,11 @@ class Ledger:
         self._live: dict[str, _Known] = {}
         self.book = WorkingBook()
         self._quiet: OrderedDict[str, None] = OrderedDict()  # parents without a live order, longest quiet first
+        self._listings = Listings(LAG_NS)
 
     def sent(self, order: SubmitOrder) -> None:
         """This order is being written to the broker: from now on it counts as live."""
+        self._listings.heard(order.client_order_id)
         known = self._orders.get(order.client_order_id)
         intended = OrderState.new(order.client_order_id, order.quantity)
         if known is None:
@@ -145,6 +150,10 @@ class Ledger:
         A report that shows no quantity does not prove that an unknown order exists ("unknown order" is answered so),
         and one without an id cannot be joined to anything: both are passed over.
         """
+        self._listings.heard(report.client_order_id)
+        self._follow(report)
+
+    def _follow(self, report: ExecutionReport) -> None:
         known = self._orders.get(report.client_order_id)
         if known is None:
             if not report.client_order_id or (report.order_qty <= 0 and report.last_qty <= 0):
@@ -171,12 +180,14 @@ class Ledger:
 
     def changing(self, change: ModifyOrder) -> None:
         """This change is being written to the broker: from now on the order may have either terms."""
+        self._listings.heard(change.client_order_id)
         known = self._orders[change.client_order_id]
         known.asked = change
         self._recount(known)
 
     def changed(self, result: ModifyResult) -> None:
         """How the broker answered a change.  Only a refusal settles it: a report tells the terms of what was taken."""
+        self._listings.heard(result.client_order_id)
         known = self._orders.get(result.client_order_id)
         asked = known.asked if known else None
         if known and asked and asked.request_id == result.request_id and result.outcome is Outcome.REFUSED:
@@ -184,16 +195,17 @@ class Ledger:
             self._recount(known)
 
     def load(self, snapshot: Snapshot) -> None:
-        """Join everything that the broker lists, after a restart or at the poll.  Absence from it changes nothing.
+        """Join what is new of what the broker lists, after a restart or at the poll.  Absence from it changes nothing.
 
         Past ``keep`` orders, ended ones that are not known are left alone: they would only push out newer ones.
         """
-        for report in snapshot.orders:
+        news = self._listings.news(chain(snapshot.orders, snapshot.executions), snapshot.as_of_ns)
+        for report in (report for report in snapshot.orders if report.client_order_id in news):
             if report.leaves_qty > 0 or len(self._orders) < self._keep or report.client_order_id in self._orders:
-                self.follow(report)
-        for execution in snapshot.executions:
+                self._follow(report)
+        for execution in (report for report in snapshot.executions if report.client_order_id in news):
             if execution.client_order_id in self._orders:
-                self.follow(execution)
+                self._follow(execution)
 
     def knows(self, client_order_id: str) -> bool:
         """Whether this id was sent, or seen at the broker."""

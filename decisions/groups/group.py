@@ -151,7 +151,7 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
 
 
 def _announce(state: GroupState, bulletin: Bulletin, effects: Effects) -> GroupState:
-    """Give each child what is about its orders, and look once all have answered; one alone is looked at when it does."""
+    """Give each child what is about its orders, and look once all have answered; for one, its answer is enough."""
     found: dict[str, list[News]] = {}
     for news in bulletin.news:
         found.setdefault(child_of(state.group, news.client_order_id), []).append(news)

@@ -8,6 +8,7 @@ from itertools import chain
 import msgspec
 
 from domain.execution import ExecutionReport
+from domain.listings import Listings
 from messages.orders import OrderAbsent, Snapshot
 from messages.records import EscalationRecord, IntentRecord, IntentStatus, Record
 
@@ -20,17 +21,18 @@ class Sorted(msgspec.Struct, frozen=True):
     foreign: list[ExecutionReport]
 
 
-def sort_out(snapshot: Snapshot, open_orders: Iterable[str], known: Callable[[str], bool]) -> Sorted:
-    """Reports of orders that ``known`` accepts, the ``open_orders`` that are missing, and what is foreign.
+def sort_out(
+    snapshot: Snapshot, listings: Listings, open_orders: Iterable[str], known: Callable[[str], bool]
+) -> Sorted:
+    """What is new of orders that ``known`` accepts, the ``open_orders`` that are missing, and what is foreign.
 
     Trades come before the statuses, so that a status never claims fills that the same snapshot has yet to tell.
     """
     reports: list[ExecutionReport] = []
     foreign: list[ExecutionReport] = []
-    for report in chain(snapshot.executions, snapshot.orders):
-        (reports if known(report.client_order_id) else foreign).append(report)
-    listed = {report.client_order_id for report in chain(snapshot.executions, snapshot.orders)}
-    absent = [OrderAbsent(key, snapshot.as_of_ns) for key in open_orders if key not in listed]
+    for key, told in listings.news(chain(snapshot.executions, snapshot.orders), snapshot.as_of_ns).items():
+        (reports if known(key) else foreign).extend(told)
+    absent = [OrderAbsent(key, snapshot.as_of_ns) for key in open_orders if key not in listings]
     return Sorted(reports, absent, foreign)
 
 

@@ -144,7 +144,7 @@ MUTANTS: Final = (
         ("I12", "L1"),
         edit(
             "decisions.orders.snapshots:sort_out",
-            ("for report in chain(snapshot.executions, snapshot.orders):", "for report in snapshot.orders:"),
+            ("chain(snapshot.executions, snapshot.orders)", "snapshot.orders"),
         ),
     ),
     Mutant(

@@ -22,6 +22,7 @@ from decisions.effects import MS
 from domain.execution import ExecutionReport, Side
 from domain.groups import GroupOutcome, GroupStatus, Mode, Policy
 from domain.orders import OrderState
+from domain.retold import Registers
 from messages.operator import CancelGroup
 from messages.records import HedgeStatus, IntentStatus, Record, StopStatus
 from storage.memory import MemoryJournal
@@ -34,7 +35,14 @@ SETTLED = {IntentStatus.FILLED, IntentStatus.CANCELED, IntentStatus.REJECTED, In
 
 
 def knowledge(journal: MemoryJournal) -> dict[str, OrderState]:
-    return {row.client_order_id: row.knowledge for row in rows(journal).execution_states}
+    """All that is known of each order, but for when it was last said: what a snapshot says again is no news."""
+    return {row.client_order_id: timeless(row.knowledge) for row in rows(journal).execution_states}
+
+
+def timeless(state: OrderState) -> OrderState:
+    registers = {name: (0, 0, getattr(state, name)[2]) for name in ("described", "venue", "reported", "phase")}
+    apart = state.apart and Registers(*((0, 0, word[2]) for word in state.apart))  # type: ignore[arg-type]
+    return replace(state, **registers, apart=apart, asked=(0, *state.asked[1:]))
 
 
 def executions(journal: MemoryJournal) -> set[tuple[Any, ...]]:
