@@ -27,7 +27,7 @@ def fill_to_order(path: Path, idle: int, samples: int) -> dict[str, float]:
     """B1: from the fill of a long to the arrival of the order for its short, both at the exchange, in milliseconds."""
     with stage(path) as on:
         on.fill_with(idle)
-        plan = condor("probe", PROBE, samples, on.quotes)
+        plan = condor("probe", PROBE, 2 * samples, on.quotes)  # a quote that comes at the wrong moment fills two
         on.submit(plan)
         on.orders_of("probe", each=2)
         time.sleep(SETTLE_S)

@@ -328,8 +328,8 @@ class Server:
             self._say(connection, pin.request, f"no instrument is called {pin.quote.symbol!r}")
             return
         self._pins[pin.quote.symbol] = pin.quote
-        self._say(connection, pin.request)
         self._quote(msgspec.structs.replace(pin.quote, ts_ns=self._now))
+        self._say(connection, pin.request)  # who pins a quote is no trader, and can wait until those have their fills
 
     def _halt(self, connection: Connection, halt: wire.Halt) -> None:
         self._say(connection, halt.request)
