@@ -33,6 +33,7 @@ class CellLink:
         self.address, self.epoch, self.window = address, epoch, window
         self.symbols: frozenset[str] = frozenset()
         self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
+        self.unquoted: frozenset[str] = frozenset()  # what it came to want since its Hello, and had no quote of yet
         self.arrivals = InWindow()  # of its order batches
 
 
@@ -79,11 +80,13 @@ class FanOut:
         """A cell wants quotes of exactly these symbols."""
         cell = self._cells.get(watch.cell)
         if cell is not None:
+            new = watch.symbols - cell.symbols
             self._want(cell, watch.symbols)
+            cell.unquoted |= new
 
     def _want(self, cell: CellLink, symbols: frozenset[str]) -> None:
         new = symbols - cell.symbols
-        cell.symbols = symbols
+        cell.symbols, cell.unquoted = symbols, cell.unquoted & symbols
         cell.fresh |= {symbol: self._quotes[symbol] for symbol in new if symbol in self._quotes}
 
     def is_current(self, cell: int, epoch: int) -> bool:
@@ -125,7 +128,14 @@ class FanOut:
     def tick_one(self, cell: CellLink, clock_ns: int) -> None:
         """The same for one cell."""
         cell.window.put(Tick(clock_ns, tuple(cell.fresh.values())))
+        cell.unquoted = cell.unquoted.difference(cell.fresh)
         cell.fresh.clear()
+
+    def tell_first_quotes(self, clock_ns: int) -> None:
+        """The first quote of a symbol does not wait for the next tick: a plan waits for it."""
+        for cell in self._cells.values():
+            if cell.unquoted and not cell.unquoted.isdisjoint(cell.fresh):
+                self.tick_one(cell, clock_ns)
 
     def snapshot(self, snapshot: Snapshot, session: int) -> None:
         """Tell each cell its own orders; what carries no tag of ours goes to the first cell as foreign."""

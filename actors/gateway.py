@@ -183,6 +183,8 @@ class BrokerGateway(ProcessActor):
         for text in self.door.misdirected:
             self.trouble(text)
         self.door.misdirected.clear()
+        if self.session.is_up:
+            self.cells.tell_first_quotes(self.session.clock_ns)
         self.cells.flush()
         self.look_again()
 
@@ -279,6 +281,7 @@ class BrokerGateway(ProcessActor):
         del sender
         self.cells.watch(watch)
         self.session.subscribe()
+        self.pump()
 
     def on_exposed(self, news: Exposed, sender: ActorAddress) -> None:
         """A cell has shorts that nothing protects, or has them no more (E20)."""
