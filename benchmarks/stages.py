@@ -43,7 +43,7 @@ def stages(path: Path, idle: int, samples: int) -> list[tuple[str, float, float]
     directory.mkdir()
     with stage(path, stamps=directory) as on:
         on.fill_with(idle)
-        plan = condor("probe", PROBE, samples, on.quotes)
+        plan = condor("probe", PROBE, 2 * samples, on.quotes)  # a quote that comes at the wrong moment fills two
         on.submit(plan)
         on.orders_of("probe", each=2)
         time.sleep(SETTLE_S)

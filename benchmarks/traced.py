@@ -20,12 +20,12 @@ from messages.supervision import EventBatch, OrderBatch
 
 STATIONS = {  # as stamped -> the function, and the argument that has to be of this class, where it matters
     "pump": ("brokers.embedded.adapter", "EmbeddedAdapter", "pump", 0, None),
-    "events": ("thespian.system.actorManager", "ActorManager", "actor_send", 2, EventBatch),
+    "events": ("supervisors.post", "", "_send", 2, EventBatch),
     "read": ("supervisors.letter_lines", "LineIn", "read", 0, None),
     "turn": ("actors.cell", "Cell", "on_events", 0, None),
     "commit": ("storage.sqlite", "SqliteJournal", "commit", 0, None),
     "write": ("storage.sqlite", "", "_write_batch", 0, None),
-    "orders": ("thespian.system.actorManager", "ActorManager", "actor_send", 2, OrderBatch),
+    "orders": ("supervisors.post", "", "_send", 2, OrderBatch),
     "door": ("actors.gateway", "BrokerGateway", "on_order_batch", 0, None),
     "submit": ("brokers.wire_record", "RecordedAdapter", "submit", 0, None),
     "send": ("brokers.embedded.adapter", "EmbeddedAdapter", "submit", 0, None),

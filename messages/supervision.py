@@ -1,7 +1,8 @@
 """The conversation between processes: batches with acknowledgements, and parents with children.
 
 Actor addresses are Thespian's own and travel pickled; everything that is also stored or checked travels as MessagePack
-bytes inside (``messages/wire.py``).
+bytes inside (``messages/wire.py``).  Those that every report is carried by are structs, which are pickled in a third of
+the time of a data class.
 """
 
 from __future__ import annotations
@@ -119,8 +120,7 @@ class Hello:
     version: Version = PROTOCOL
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatch:
+class EventBatch(msgspec.Struct, frozen=True):
     """The gateway to a cell; sent again until it is taken."""
 
     gateway: int  # incarnation of the gateway: its pid
@@ -129,16 +129,14 @@ class EventBatch:
     events: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatchTaken:
+class EventBatchTaken(msgspec.Struct, frozen=True):
     """A cell to the gateway: durable."""
 
     gateway: int
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class OrderBatch:
+class OrderBatch(msgspec.Struct, frozen=True):
     """A cell to the gateway; sent again until it is taken."""
 
     cell: int
@@ -148,8 +146,7 @@ class OrderBatch:
     requests: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OrderBatchTaken:
+class OrderBatchTaken(msgspec.Struct, frozen=True):
     """The gateway to a cell: in its lanes."""
 
     epoch: int

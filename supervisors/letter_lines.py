@@ -14,7 +14,7 @@ from typing import Any
 
 HEAD = 4  # bytes: the length of a letter, most significant byte first
 LONGEST = 1 << 30  # bytes of a letter; more is not ours
-READ = 1 << 18  # bytes taken from a line at once, so that each line gets its turn
+READ = 1 << 16  # bytes taken from a line at once: each line gets its turn, and more would be mapped anew each time
 MOST_WAITING = 1_000  # letters for one reader; like Thespian's own limit, what is more is not taken
 
 
@@ -88,7 +88,6 @@ class LineOut:
         self._waiting: deque[tuple[memoryview, Any]] = deque([(memoryview(framed(first)), None)])
         self.socket.connect_ex(where)  # over loopback it stands before the next call, or that one says why not
 
-    @property
     def waits(self) -> bool:
         """Whether anything has yet to be written."""
         return bool(self._waiting)
@@ -118,6 +117,16 @@ class LineOut:
             if intent is not None:
                 left.append(intent)
         return left
+
+    def write_whole(self, letter: bytes) -> bool:
+        """Write one letter when nothing waits; ``False`` when none of it has left.  What did not fit waits."""
+        try:
+            taken = self.socket.send(letter)
+        except OSError:
+            return False
+        if taken < len(letter):
+            self._waiting.append((memoryview(letter)[taken:], None))
+        return True
 
     def check(self) -> None:
         """Raises :class:`BrokenLine` when the reader has gone; it never says anything."""

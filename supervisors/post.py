@@ -27,6 +27,8 @@ from typing import Any
 
 from thespian.actors import ActorAddress, WakeupMessage, WatchMessage
 from thespian.system import multiprocTCPBase
+from thespian.system.actorManager import ActorManager
+from thespian.system.addressManager import CannotPickleAddress
 from thespian.system.timing import ExpirationTimer, currentTime
 from thespian.system.transport import (
     ReceiveEnvelope,
@@ -44,12 +46,15 @@ from thespian.system.utilis import thesplog
 from supervisors.letter_lines import BrokenLine, LineIn, LineOut, framed
 
 EXHAUSTED = (errno.EMFILE, errno.ENFILE)
+NOWHERE = ("", 0)
+THE_LONG_WAY = ActorManager.actor_send
 PAUSE_S = 0.01  # when there is no descriptor to be had for a caller
 
 
 def post_letters() -> None:
     """Have this process, and what it forks, talk by :class:`Post`.  Call before the actor system is started."""
     multiprocTCPBase.ActorSystemBase.transportType = Post
+    ActorManager.actor_send = _send
     TransmitIntent.identify = _identify_intent
     ReceiveEnvelope.identify = _identify_envelope
 
@@ -122,6 +127,16 @@ class Post(TCPTransport):  # type: ignore[misc]
             self._posted.append(transmitIntent)
             self.interrupt_wait()
 
+    def at_once(self, address: Any, letter: Any) -> bool:
+        """Send a letter if nothing is in its way; ``False``: it has not been sent, and has to go the long way."""
+        line = self._lines_out.get(getattr(address.addressDetails, "sockname", NOWHERE)[1])
+        if line is None or line.waits() or threading.current_thread() is not threading.main_thread():
+            return False
+        left = line.write_whole(framed(pickle.dumps(letter, pickle.HIGHEST_PROTOCOL)))
+        if line.waits():
+            self._write(address.addressDetails.sockname[1], line)
+        return left
+
     def _transmit(self, intent: Any) -> None:
         where = intent.targetAddr.addressDetails.connectArgs[0]
         if where[1] == self._port:
@@ -153,9 +168,9 @@ class Post(TCPTransport):  # type: ignore[misc]
         except BrokenLine:
             self._end(port, SendStatus.DeadTarget)
             return
-        if line.waits is not line.blocked:
-            line.blocked = line.waits
-            self._set.modify(line.socket.fileno(), select.EPOLLIN | (select.EPOLLOUT if line.waits else 0))
+        if line.waits() is not line.blocked:
+            line.blocked = line.waits()
+            self._set.modify(line.socket.fileno(), select.EPOLLIN | (select.EPOLLOUT if line.blocked else 0))
 
     def _end(self, port: int, status: Any) -> None:
         """End a line; what has not left over it is given back with this status."""
@@ -167,7 +182,7 @@ class Post(TCPTransport):  # type: ignore[misc]
 
     def _end_idle_lines(self) -> bool:
         """Make room for other descriptors; a line is opened again by the next letter.  Whether there was any."""
-        idle = [port for port, line in self._lines_out.items() if not line.waits]
+        idle = [port for port, line in self._lines_out.items() if not line.waits()]
         for port in idle:
             self._end(port, SendStatus.Failed)
         return bool(idle)
@@ -175,7 +190,7 @@ class Post(TCPTransport):  # type: ignore[misc]
     def deadAddress(self, addressManager: Any, childAddr: Any) -> None:  # noqa: N802, N803
         """A child has died: what waits for it is dead letters."""
         del addressManager
-        port = getattr(childAddr.addressDetails, "sockname", ("", 0))[1]
+        port = getattr(childAddr.addressDetails, "sockname", NOWHERE)[1]
         if port in self._lines_out:
             self._end(port, SendStatus.DeadTarget)
 
@@ -200,7 +215,7 @@ class Post(TCPTransport):  # type: ignore[misc]
             while self._posted:
                 self._transmit(self._posted.popleft())
             self._tell_senders()
-            unsent = any(line.waits for line in self._lines_out.values())
+            unsent = any(line.waits() for line in self._lines_out.values())
             if hasattr(self, "_aborting_run") and not (self._aborting_run and unsent):
                 return Thespian__Run_Terminated()
             left_s = self._left_s()
@@ -340,6 +355,18 @@ class Post(TCPTransport):  # type: ignore[misc]
 
     def _updateStatusResponse(self, resp: Any) -> None:  # noqa: N802
         """Nothing of ours is in Thespian's own status; ``run_system.py status`` asks the supervisors."""
+
+
+def _send(manager: Any, address: Any, letter: Any) -> None:
+    """What an actor's ``send`` does.
+
+    Thespian's own way makes an intent, counts, throttles and tells a log of each letter; it is for letters that have to
+    wait: for a child's birth, for a line, or for room in one.
+    """
+    with suppress(CannotPickleAddress):
+        if manager.transport.at_once(address, letter):
+            return
+    THE_LONG_WAY(manager, address, letter)
 
 
 def _identify_intent(intent: Any) -> str:

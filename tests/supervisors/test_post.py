@@ -17,7 +17,7 @@ from thespian.system.transport import SendStatus, TransmitIntent, TransmitOnly
 from thespian.system.transport.IPBase import TCPv4ActorAddress
 from thespian.system.transport.TCPTransport import TCPEndpoint
 
-from supervisors.letter_lines import MOST_WAITING, LetterBuffer, framed
+from supervisors.letter_lines import MOST_WAITING, LetterBuffer, LineOut, framed
 from supervisors.post import Post
 
 PATIENCE = timedelta(seconds=10)
@@ -75,6 +75,10 @@ def nothing_more(reader: Post) -> bool:
     return not found
 
 
+def lines(of: Post) -> list[LineOut]:
+    return list(of._lines_out.values())
+
+
 def until(sender: Post, condition: Callable[[], bool]) -> None:
     for _ in range(200):
         sender.run(lambda _: True, timedelta(milliseconds=20))
@@ -120,6 +124,31 @@ def test_what_the_socket_does_not_take_follows_in_order_when_the_reader_reads() 
         assert [note.number for note in letters(other, 20)] == list(range(20))
         reading.join()
         assert [fate[0] for fate in fates] == [SendStatus.Sent] * 20
+
+
+def test_a_letter_that_goes_at_once_keeps_its_place_and_waits_like_any_other_when_it_does_not_fit() -> None:
+    with offices() as (one, other):
+        assert not one.at_once(other.myAddress, Note(0)), "there is no line yet: somebody has to open it"
+        post(one, other, Note(0))
+        assert one.at_once(other.myAddress, Note(1, "x" * 20_000_000))
+        assert not one.at_once(other.myAddress, Note(2)), "it would overtake the one before"
+        post(one, other, Note(2))
+        reading = threading.Thread(target=until, args=(one, lambda: not any(line.waits() for line in lines(one))))
+        reading.start()
+        assert [note.number for note in letters(other, 3)] == [0, 1, 2]
+        reading.join()
+        assert one.at_once(other.myAddress, Note(3))
+        assert letters(other, 1) == [Note(3)]
+
+
+def test_a_letter_that_goes_at_once_to_somebody_who_has_gone_is_left_to_the_long_way() -> None:
+    with offices() as (one, other):
+        post(one, other, Note(0))
+        letters(other, 1)
+        address = other.myAddress
+        other.close()
+        until(one, lambda: not lines(one))
+        assert not one.at_once(address, Note(1))
 
 
 def test_a_run_that_only_sends_ends_when_everything_has_left_and_keeps_what_came() -> None:
