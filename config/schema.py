@@ -110,13 +110,13 @@ class StopLossConfig(Section, frozen=True, kw_only=True):
 class ControlsConfig(Section, frozen=True, kw_only=True):
     """``[controls]``: the gateway's hard limits (E1 to E3, E5 to E12, E17, E20)."""
 
-    max_order_qty: Positive = 10_000
-    max_order_notional: Positive = 50_000_000  # currency units
+    max_order_qty: Positive = 10_000  # units of one order; hedges, exits and stops are cut to it (E1)
+    max_order_notional: Positive = 50_000_000  # currency units of one order, in the same way
     price_collar_pct: Percent = 20.0  # a limit further than this from a fresh mid is refused
     price_collar_floor: Percent = 1.0  # and never narrower than this many currency units
     reference_max_age_ms: Positive = 120_000  # broker time
-    orders_per_second: Positive = 200
-    reserved_tokens: NotNegative = 40  # of them, never used by new risk
+    orders_per_second: Positive = 200  # orders, cancels, changes and queries (E7)
+    reserved_tokens: NotNegative = 40  # of them, never used by new risk or queries
     max_open_orders: Positive = 20_000
     max_short_units_underlying: Positive = 100_000  # units short or being sold of one underlying (E5)
     max_short_units: Positive = 500_000  # the same of the whole account
