@@ -70,6 +70,7 @@ MUTANTS: Final = (
                 'return f"#{report.cum_qty}/{report.ts_ns}/{report.last_qty}@',
             ),
         ),
+        only("F.broker.nameless", "F.broker.repeat_report") | {"quantity": 25, "size": 2},
     ),
     Mutant(
         "last-word-of-a-repetition",
