@@ -28,7 +28,6 @@ STEPS: Final = (  # name, and what `python -m simulation` is given
     ("pairs and triples", ("crashes", "--pairs", "--triples", "200", "--json")),
     ("planted bugs", ("mutants", "--json")),
     ("safeguards switched off", ("switch-off",)),
-    ("planted bugs", ("mutants", "--json")),
     ("kill campaign", ("kill-campaign", "--cycles", str(CYCLES), "--to", "{to}/kill-campaign")),
 )
 out = Console()
