@@ -103,6 +103,9 @@ FAULTS: Final = (
     Fault("F.broker.halt", 1, "trading halts for a while, between legs", times=True),
     Fault("F.broker.session_end", 1.0, "the session ends in the middle of it: orders expire, and a night passes"),
     Fault("F.broker.expiry", 1.0, "the options expire in the middle of it, and are settled"),
+    Fault(
+        "F.broker.tag_truncated", 1, "for a while the house cuts client order ids, and says so to a login", times=True
+    ),
     Fault("F.broker.relist", 1, "lot, tick or freeze quantity of a contract change", times=True),
     Fault("F.broker.manual", 0.5, "somebody trades a contract of ours by other means", times=True),
     Fault("F.broker.liquidation", 0.5, "the house closes a part of a position", times=True),

@@ -232,6 +232,12 @@ def _halt(strikes: Strikes) -> None:
     schedule.at(schedule.now_ns + strikes.ms("for, ms", 100, 8_000), server.halt, "")
 
 
+def _tag_truncated(strikes: Strikes) -> None:
+    server, schedule = strikes.world.server, strikes.world.schedule
+    server.cut_tags(strikes.tape.pick("to so many characters", (16, 12, 17)))
+    schedule.at(schedule.now_ns + strikes.ms("for, ms", 500, 8_000), server.cut_tags, 0)
+
+
 def _relist(strikes: Strikes) -> None:
     change = strikes.tape.pick("what changes", ({"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}))
     used = [one for one in CHAIN if one.symbol in strikes.world.market.symbols]
@@ -301,6 +307,7 @@ ACTS: Final[dict[str, Act]] = {
     "F.time.broker_jump": _broker_jump,
     "F.time.skew": _skew,
     "F.broker.halt": _halt,
+    "F.broker.tag_truncated": _tag_truncated,
     "F.broker.relist": _relist,
     "F.broker.manual": lambda strikes: _moved(strikes, ActivityKind.MANUAL),
     "F.broker.liquidation": lambda strikes: _moved(strikes, ActivityKind.LIQUIDATION),

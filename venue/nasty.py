@@ -21,7 +21,7 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How often each fault strikes, as a chance from 0 to 1, and how long its delays last in milliseconds.
 
     Raises ``ValueError`` for a chance outside of 0..1 for a range that is negative or runs backwards,
-    and for a ``stale_ms`` beyond :data:`MAX_STALE_MS`.
+    for a ``stale_ms`` beyond :data:`MAX_STALE_MS`, and for a negative ``cut_tags_to``.
     """
 
     lose_request: float = 0.0  # neither executed nor answered
@@ -42,6 +42,7 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     nameless: float = 0.0  # no report of an order, from its first to its last, and no snapshot gives exec ids
     repeat_report: float = 0.0  # a report is told again after `late_ms`; one without exec id under that later time
     replay: float = 0.0  # at a login the last reports are told again, in order, from some point on
+    cut_tags_to: int = 0  # longer client order ids are cut to so many characters, and logins are told so; 0: none is
     delay_ms: Range = (2, 150)
     late_ms: Range = (2500, 4000)
     stale_ms: Range = (50, 800)
@@ -55,12 +56,14 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ValueError(f"nasty: {name} is {low}..{high}; give two milliseconds, the smaller one first")
+        if self.cut_tags_to < 0:
+            raise ValueError(f"nasty: cut_tags_to is {self.cut_tags_to}; give a number of characters, 0 cuts nothing")
         if self.stale_ms[1] > MAX_STALE_MS:
             raise ValueError(f"nasty: stale_ms goes to {self.stale_ms[1]}; {MAX_STALE_MS} is the most that is promised")
 
 
 RANGES = ("delay_ms", "late_ms", "stale_ms")
-RATES = tuple(name for name in Nasty.__struct_fields__ if name not in RANGES)
+RATES = tuple(name for name in Nasty.__struct_fields__ if name not in (*RANGES, "cut_tags_to"))
 
 PRESETS = {
     "off": Nasty(),
@@ -206,6 +209,14 @@ class Mischief:
     def again_s(self) -> float:
         """After how many seconds of real time a report is told again; 0: it is not."""
         return self._seconds(self.nasty.late_ms) if self._strikes("repeat_report") else 0.0
+
+    def kept(self, client_order_id: str) -> str:
+        """What the house keeps of an order's id."""
+        return client_order_id[: self.nasty.cut_tags_to or None]
+
+    def longest(self, promised: int) -> int:
+        """How long an id may be, to be kept whole."""
+        return min(promised, self.nasty.cut_tags_to or promised)
 
     def replayed(self, told: int) -> int:
         """How many of the ``told`` reports, the newest, are told again to a client that logs in."""

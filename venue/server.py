@@ -106,12 +106,16 @@ class Server:
         log.info("logged in", client=connection.client, session=self._sessions)
         connection.send(
             wire.Welcome(
-                version=wire.PROTOCOL_VERSION, ts_ns=self._now, session=self._sessions, promises=self._promises
+                version=wire.PROTOCOL_VERSION, ts_ns=self._now, session=self._sessions, promises=self._promised()
             )
         )
         connection.send(self._status())
         for report in self._told.newest(self._mischief.replayed(len(self._told))):
             connection.send(report)
+
+    def _promised(self) -> wire.Promises:
+        longest = self._mischief.longest(self._promises.max_tag_length)
+        return msgspec.structs.replace(self._promises, max_tag_length=longest)
 
     def said(self, connection: Connection, message: wire.ClientMessage) -> None:
         handler = self._handlers.get(type(message))
@@ -180,6 +184,7 @@ class Server:
     # --- requests ---
 
     def _submit(self, connection: Connection, order: wire.Submit) -> None:
+        order = msgspec.structs.replace(order, client_order_id=self._mischief.kept(order.client_order_id))
         if order.entry:
             self._dead_man.entry(connection.client, order.client_order_id)
         self._order(
@@ -207,7 +212,9 @@ class Server:
             cancel,
             Kind.CANCEL,
             lambda: self._exchange.cancel(
-                client_order_id=cancel.client_order_id, request_id=cancel.request_id, now_ns=self._now
+                client_order_id=self._mischief.kept(cancel.client_order_id),
+                request_id=cancel.request_id,
+                now_ns=self._now,
             ),
         )
 
@@ -217,7 +224,7 @@ class Server:
             change,
             Kind.MODIFY,
             lambda: self._exchange.modify(
-                client_order_id=change.client_order_id,
+                client_order_id=self._mischief.kept(change.client_order_id),
                 request_id=change.request_id,
                 order_type=change.order_type,
                 quantity=change.quantity,
@@ -360,6 +367,18 @@ class Server:
     def behave(self, mischief: Mischief) -> None:
         """Do this mischief from now on."""
         self._mischief = mischief
+
+    def cut_tags(self, length: int) -> None:
+        """From now on client order ids are cut to so many characters; 0: they are kept whole again.
+
+        As with a house that has installed another version, every connection ends, and the next login is told.
+        """
+        nasty = self._mischief.nasty
+        if length == nasty.cut_tags_to:
+            return
+        self._mischief.nasty = msgspec.structs.replace(nasty, cut_tags_to=length)
+        for connection in list(self._connections):
+            connection.abort()
 
     @property
     def now_ns(self) -> int:

@@ -161,4 +161,14 @@ MUTANTS: Final = (
         returns("decisions.supervision:hung", "False"),
         only("F.process.hang_for_good"),
     ),
+    Mutant(
+        "cut-tags-are-accepted",
+        "a house that keeps only the beginning of client order ids is logged in to",
+        ("I1",),
+        edit(
+            "brokers.embedded.adapter:broken_promises",
+            ("promised.max_tag_length >= declared.max_client_order_id_length", "True"),
+        ),
+        aim=only("F.broker.tag_truncated", "F.market.dry"),
+    ),
 )

@@ -278,4 +278,22 @@ MUTANTS: Final = (
         edit("actors.gateway:BrokerGateway.open", ("if not machine().claim(", "if not machine().claim or False and (")),
         aim=only("F.process.two_instances"),
     ),
+    Mutant(
+        "expiry-before-its-fill",
+        "units that expired are given away before a journal has heard of the fill that brought some, and for good",
+        ("I6",),
+        together(
+            edit("decisions.positions.position_changes:_told", ("if balance.unheard:", "if False:")),
+            edit("decisions.positions.reconciler:Reconciler.look", ("and not one.unheard", "")),
+            returns("decisions.positions.position_changes:settled", "[]"),
+        ),
+        aim=only("F.broker.expiry", "F.market.dry", "F.process.program", "F.wire.cut"),
+    ),
+    Mutant(
+        "net-is-settled-only",
+        "what groups hold of an expired contract against each other stays with them",
+        ("L1",),
+        returns("decisions.positions.position_changes:settled", "[]"),
+        aim=only("F.broker.expiry", "F.process.kill", "F.broker.drop_report", "F.market.gap", "F.wire.reset"),
+    ),
 )

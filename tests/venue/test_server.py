@@ -326,6 +326,20 @@ def test_a_login_may_be_told_the_last_reports_again_in_order_and_as_they_were(
         assert other.next(ExecutionReport).client_order_id == "news"
 
 
+def test_a_house_that_cuts_ids_says_so_at_the_login_and_keeps_their_beginning(
+    server: VenueChild, client: Steering, symbol: str
+) -> None:
+    name = f"{time.time_ns():x}-a-long-name"
+    client.misbehave(Nasty(cut_tags_to=20))
+    with Steering(server.port) as other:
+        assert other.welcome.promises.max_tag_length == 20
+        other.send(order(other, symbol, name=name))
+        assert other.next(ExecutionReport).client_order_id == name[:20]
+    client.misbehave(Nasty())
+    with Steering(server.port) as whole:
+        assert whole.welcome.promises.max_tag_length == client.welcome.promises.max_tag_length > 20
+
+
 def test_a_stale_snapshot_claims_a_time_at_which_there_was_more(
     server: VenueChild, client: Steering, symbol: str
 ) -> None:
