@@ -20,6 +20,7 @@ from messages.records import ControlAction
 
 FOREIGN_SHOWN = 5
 ONLY_NEW = ("E14", "E15")  # a start that is not explained yet, a disk that fails: what works goes on working
+UNWRITTEN = "kill-switch/unwritten"  # what the journal knows it by while its file could not be written
 
 
 class Trading:
@@ -44,7 +45,7 @@ class Trading:
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
         self.start = StartCheck(memory, session, cells, log)
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
-        door.killed = kill_file.exists()
+        door.killed = kill_file.exists() or self._is_unwritten
         self.review()
 
     @property
@@ -84,7 +85,9 @@ class Trading:
 
     def look(self) -> None:
         """Somebody may have made or removed the file; an override may have ended; the disk may work again."""
-        if self.killed != self.kill_file.exists():
+        if self._is_unwritten:
+            self._write_kill_file(on=True)
+        elif self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
         self.review()
 
@@ -130,13 +133,7 @@ class Trading:
         self.door.killed = on
         self.wire_record.note("kill", on=on)
         self.log.warning("kill switch", on=on)
-        try:
-            if on:
-                self.kill_file.touch()
-            else:
-                self.kill_file.unlink(missing_ok=True)
-        except OSError as error:
-            self.log.error("the kill switch could not be written to disk", error=str(error))
+        self._write_kill_file(on=on)
         self.cells.tell_all(KillSwitch(on))
         stopped = self.stops_entries
         count = self.review()
@@ -145,6 +142,31 @@ class Trading:
         text = f"the kill switch was turned {'on' if on else 'off'}"
         self.record("kill-switch", text, ControlAction.REDUCING if on else ControlAction.ACTIVE, control="E9")
         return count
+
+    def _write_kill_file(self, *, on: bool) -> None:
+        """Where a full disk has no room for the file, the journal's ballast has some for a record in its place."""
+        unwritten = False
+        try:
+            if on:
+                self.kill_file.touch()
+            else:
+                self.kill_file.unlink(missing_ok=True)
+        except OSError as error:
+            unwritten = on
+            if not self._is_unwritten:
+                self.log.error("the kill switch could not be written to disk", error=str(error))
+        if unwritten != self._is_unwritten:
+            action = ControlAction.REDUCING if unwritten else ControlAction.ACTIVE
+            text = (
+                "the kill switch is on; its file could not be written" if unwritten else "the kill switch's file tells"
+            )
+            self.record(UNWRITTEN, text, action, control="E9")
+
+    @property
+    def _is_unwritten(self) -> bool:
+        """Whether the kill switch is on without its file (I26: a crash changes nothing)."""
+        last = self.memory.standing.last(UNWRITTEN)
+        return last is not None and last.action is ControlAction.REDUCING
 
     def set_state(self, command: SetTradingState) -> int:
         """An operator asks for a state; returns how many entries are being canceled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from errno import ENOSPC
 from io import StringIO
 from pathlib import Path
 
@@ -50,6 +51,47 @@ def test_the_trading_state_survives_the_gateway(tmp_path: Path) -> None:
         gateway.hear(ENTRY)
         assert gateway.sent == [ENTRY]
         assert gateway.told(AskControls()).state is TradingState.ACTIVE
+
+
+class FullDisk:
+    """A kill switch's file that there is no room for."""
+
+    def exists(self) -> bool:
+        return False
+
+    def touch(self) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        assert missing_ok
+
+
+def test_E9_a_kill_switch_whose_file_cannot_be_written_stays_on_over_looks_and_restarts(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        file, gateway.trading.kill_file = gateway.trading.kill_file, FullDisk()
+        gateway.told(KillSwitch(on=True))
+        gateway.trading.look()
+        assert gateway.refusals(ENTRY) == ["E9: the kill switch is on"]
+    assert not file.exists()
+    with door(tmp_path) as gateway:
+        assert gateway.refusals(ENTRY) == ["E9: the kill switch is on"]
+        gateway.trading.look()  # the disk has room again
+        assert file.exists()
+        file.unlink()  # a person may still do it this way
+        gateway.trading.look()
+        other = order(SHORT, Side.SELL)
+        gateway.hear(other)
+        assert gateway.sent == [other]
+
+
+def test_E9_a_kill_switch_that_was_never_written_can_be_turned_off(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        gateway.trading.kill_file = FullDisk()
+        gateway.told(KillSwitch(on=True))
+        gateway.told(KillSwitch(on=False))
+        gateway.trading.look()
+        gateway.hear(ENTRY)
+        assert gateway.sent == [ENTRY]
 
 
 def test_an_operator_cannot_talk_the_kill_switch_away(tmp_path: Path) -> None:
