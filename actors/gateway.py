@@ -114,6 +114,7 @@ class BrokerGateway(ProcessActor):
         wire_record.note(
             "start",
             killed=self.trading.killed,
+            blind=bool(self.memory.problem),
             controls=limits,
             stop_fallback_ms=self.config.stop_loss.fallback_ms,
             calendar=self.config.broker.calendar,

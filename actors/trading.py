@@ -85,8 +85,10 @@ class Trading:
 
     def look(self) -> None:
         """Somebody may have made or removed the file; an override may have ended; the disk may work again."""
-        if self._is_unwritten:
+        if self._is_unwritten and self.killed:
             self._write_kill_file(on=True)
+        elif self._is_unwritten:  # the journal could not be read before, and nothing has left so long (E15)
+            self.set_kill_switch(on=True)
         elif self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
         self.review()
@@ -131,9 +133,12 @@ class Trading:
     def set_kill_switch(self, *, on: bool) -> int:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""
         self.door.killed = on
-        self.wire_record.note("kill", on=on)
         self.log.warning("kill switch", on=on)
-        self._write_kill_file(on=on)
+        if on:  # whoever reads that it is on finds it on after a crash, and off never before it says so
+            self._write_kill_file(on=True)
+        self.wire_record.note("kill", on=on)
+        if not on:
+            self._write_kill_file(on=False)
         self.cells.tell_all(KillSwitch(on))
         stopped = self.stops_entries
         count = self.review()
@@ -161,6 +166,7 @@ class Trading:
                 "the kill switch is on; its file could not be written" if unwritten else "the kill switch's file tells"
             )
             self.record(UNWRITTEN, text, action, control="E9")
+            self.memory.flush()
 
     @property
     def _is_unwritten(self) -> bool:

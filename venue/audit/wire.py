@@ -32,6 +32,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     host_ns: int
     pid: int
     killed: bool = False
+    blind: bool = False  # a gateway that could not read its journal yet: no new risk leaves before it has
     on: bool = False
     controls: dict[str, Any] = {}
     stop_fallback_ms: int = 0
