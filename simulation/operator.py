@@ -174,7 +174,7 @@ TIGHTER: tuple[dict[str, dict[str, Any]], ...] = (
     {"orders": {"quote_max_age_ms": 2_000}},
     {"margin": {"max_use_pct": 1.0}},
     {"controls": {"max_order_qty": 3}},
-    {"controls": {"max_order_notional": 700}},
+    {"controls": {"max_order_notional": 2_000}},
     {"controls": {"max_short_units_underlying": 2}},
     {"controls": {"price_collar_pct": 2.0}},
     {"alerts": {"exposure_units": 1}},

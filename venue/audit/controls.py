@@ -53,10 +53,10 @@ class Case(NamedTuple):
     def price(self) -> int:
         """What a unit counts with: its limit, or of a market order the lower middle of when it was decided and arrived.
 
-        The gateway measures by a middle between these two moments.
+        The gateway measures by a middle between these moments; 0: it was decided blind, and the gateway saw as little.
         """
-        middle = (self.bid + self.ask) // 2 if self.bid and self.ask else 0
-        return self.order.terms.price or min(filter(None, (middle, self.decided_by)), default=0)
+        middle = (self.bid + self.ask) // 2 if self.bid and self.ask else self.decided_by
+        return self.order.terms.price or min(middle, self.decided_by)
 
 
 def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
