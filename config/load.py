@@ -185,10 +185,16 @@ def _from_text(text: str, setting: Setting) -> Any:
         return text
 
 
+POLL_ASKS = 2  # requests: the account's funds, and all orders and positions
+POLL_LEAVES = 1  # requests a second, at least, for new orders: queries go before them (E7)
+
+
 def _contradictions(config: Config) -> list[tuple[bool, str]]:
     """Values that are allowed alone and make no sense together: (is it so, what to say)."""
     controls, supervision, alerts = config.controls, config.supervision, config.alerts
     rollout, paper, broker = config.rollout, config.paper, config.broker
+    poll_ms = min(config.reconciliation.poll_ms, config.reconciliation.positions_ms)
+    left = controls.orders_per_second - controls.reserved_tokens - POLL_ASKS * 1_000 / poll_ms
     return [
         (
             rollout.mode != "live" and paper.port == broker.port,
@@ -211,6 +217,13 @@ def _contradictions(config: Config) -> list[tuple[bool, str]]:
             controls.reserved_tokens >= controls.orders_per_second,
             f"controls.reserved_tokens = {controls.reserved_tokens} leaves nothing for new orders; it must be below "
             f"controls.orders_per_second = {controls.orders_per_second}",
+        ),
+        (
+            controls.reserved_tokens < controls.orders_per_second and left < POLL_LEAVES,
+            f"a poll every {poll_ms} ms takes {POLL_ASKS} requests: {left:.2g} a second are left for new orders, "
+            f"and {POLL_LEAVES} must be: of controls.orders_per_second = {controls.orders_per_second} the reserve is "
+            f"{controls.reserved_tokens}; raise the former as far as the broker allows, or reconciliation.poll_ms and "
+            "positions_ms",
         ),
         (
             supervision.backoff_ms > supervision.backoff_max_ms,

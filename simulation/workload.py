@@ -7,6 +7,7 @@ from datetime import date
 
 import msgspec
 
+from config.load import POLL_ASKS
 from config.schema import (
     AlertsConfig,
     BrokerConfig,
@@ -172,8 +173,13 @@ def _config(tape: Tape, *, rests: bool, calendar: str) -> Config:
         supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
         alerts=AlertsConfig(repeat_ms=10_000),
         reconciliation=ReconciliationConfig(
-            poll_ms=tape.corner(  # a long one costs much: a run ends when two have said that nothing is left
-                "poll, ms", (2_000, 1_000, 4_000, 2_000, 1_000, 12_000, 2_000, 1_000, 2_000, 1_000, 2_000, 1_000)
+            poll_ms=max(  # a long one costs much: a run ends when two have said that nothing is left
+                tape.corner(
+                    "poll, ms", (2_000, 1_000, 4_000, 2_000, 1_000, 12_000, 2_000, 1_000, 2_000, 1_000, 2_000, 1_000)
+                ),
+                2_000
+                if rate - reserved == POLL_ASKS
+                else 0,  # what is refused (config/load.py): no new order could leave
             )
         ),
         metrics=MetricsConfig(port=0),

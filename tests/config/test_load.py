@@ -84,6 +84,10 @@ def test_no_two_keys_share_a_variable() -> None:
         ('[rollout]\nmode = "paper"\nlive_share_pct = 10\n', ["means nothing when rollout.mode is paper"]),
         ('[paper]\nquotes = "live"\nreplay = "day.zip"\n', ["paper.replay = 'day.zip' means nothing"]),
         ("[controls]\nreserved_tokens = 200\n", ["reserved_tokens = 200 leaves nothing for new orders"]),
+        (
+            "[controls]\norders_per_second = 3\nreserved_tokens = 1\n[reconciliation]\npoll_ms = 1000\n",
+            ["a poll every 1000 ms takes 2 requests: 0 a second are left for new orders"],
+        ),
         ("[supervision]\nbackoff_ms = 3000\n", ["supervision.backoff_ms = 3000 must not exceed"]),
         ("[supervision]\nheartbeat_ms = 5000\n", ["must be below supervision.heartbeat_timeout_ms = 5000"]),
         ("[alerts]\nfreeze_after_ms = 1\n", ["alerts.repeat_ms = 30000 must not exceed alerts.freeze_after_ms = 1"]),
