@@ -37,8 +37,8 @@ def test_e13_a_gateway_that_only_hangs_leaves_its_stops_and_is_killed_before_its
     guarded, resting = id_in_cell(1, "guarded"), id_in_cell(0, "resting")
     stops = (PlanStop(leg_id="short", trigger_price=30_0000),)
     with bench(tmp_path, {"heartbeat_timeout_ms": 3_000}) as where, where.steering() as hand:
-        system = where.start(
-            LEGKEEPER_ORDERS_WORKING_TIMEOUT_MS="3600000", LEGKEEPER_BROKER_CANCEL_ON_DISCONNECT_MS="500"
+        system = where.start(  # of the exchange's time, so that no successor is quick enough to log in before
+            LEGKEEPER_ORDERS_WORKING_TIMEOUT_MS="3600000", LEGKEEPER_BROKER_CANCEL_ON_DISCONNECT_MS="1"
         )
         system.wait_until_open()
         system.submit(plan(guarded, stops=stops), resting_plan(resting))
