@@ -59,6 +59,8 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
     What is in the market may finish there: to cancel a working hedge for a few units too many would leave the rest
     bare, and what a long leg then holds too much is closed.  But nothing takes its place, and it is not sent again.
     """
+    if state.record.mode is Mode.FLATTENING and held.uncovered == 0:
+        _withdraw(state, held, effects)
     if state.record.mode is not Mode.ENTERING:
         return
     for leg in state.group.legs if state.hedges else ():
@@ -74,6 +76,23 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
             over -= answers_for - level
             if level != hedge.level_of(progress):
                 effects.tell(hedge_name(hedge_id), Cover(level, eased=True))
+
+
+def _withdraw(state: GroupState, held: Tally, effects: Effects) -> None:
+    """Stop the hedges of a group that closes and protects its shorts: what they bought would only be sold again.
+
+    What was closed beyond what was acquired, as when an entry is busted after its close, is still to be obtained.
+    """
+    for leg in state.group.legs:
+        left = held.legs[leg.leg_id].overdrawn
+        for hedge_id, progress in state.hedges.items():
+            same = progress.leg_id == leg.leg_id and progress.side is leg.side
+            if not same or progress.status is not HedgeStatus.WORKING:
+                continue
+            level = min(progress.needed_qty, progress.filled + left)
+            left -= level - progress.filled if level > progress.filled else 0
+            if level < progress.needed_qty:
+                effects.tell(hedge_name(hedge_id), Cover(level))
 
 
 def _open_hedge(

@@ -39,8 +39,16 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def overclosed(self) -> int:
         """Closed beyond what was acquired, as when an entry is busted after its close; hedges at work count."""
-        exits = self.reversed_filled + self.progress.close_filled + self.stop_filled + self.gone
-        return max(0, exits - self.progress.entry_filled - self.hedged)
+        return max(0, self._exits - self.progress.entry_filled - self.hedged)
+
+    @property
+    def overdrawn(self) -> int:
+        """The same without the hedges that are at work on it."""
+        return max(0, self._exits - self.acquired)
+
+    @property
+    def _exits(self) -> int:
+        return self.reversed_filled + self.progress.close_filled + self.stop_filled + self.gone
 
     @property
     def resold(self) -> int:

@@ -49,15 +49,24 @@ class Excess(NamedTuple):
 
 
 def excesses(
-    evidence: Evidence, orders: Iterable[Order], limit: int, measure: Measure, leaving: Iterable[Order] = ()
+    evidence: Evidence,
+    orders: Iterable[Order],
+    limit: int,
+    measure: Measure,
+    leaving: Iterable[Order] = (),
+    whole: Measure | None = None,
 ) -> Iterator[Excess]:
     """Where ``measure`` of these orders grows past ``limit``, in the order of the record.
 
-    What was excused once, and sold again by ``leaving``, may be held once more when it is busted after that.
+    What was excused once, and sold again by ``leaving``, may be held once more when it is busted after that.  So may
+    what a late fill made too much by the ``whole`` measure, with what was lost without an order: who sold it again need
+    not have heard of the loss.
     """
     before, peak, exits = 0, limit, list(leaving)
     for order, step, state in moments(orders):
         total = measure(state, None)
+        if whole is not None and step.surprise and step.d_filled > 0:
+            peak = max(peak, whole(state, None))
         sold = sum(_filled_by(one, step.seq) for one in exits) if peak > limit else 0
         if total > max(limit + min(peak - limit, sold), before):
             excess = Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, limit))
@@ -175,7 +184,9 @@ def legs_never_exceed_their_target(evidence: Evidence, _: Bounds) -> Finding:
     for group, leg in _legs(evidence):
         orders = group.entering(leg)
         found.cases += sum(len(order.steps) for order in orders)
-        for excess in excesses(evidence, orders, leg.target_qty, _less(committed, group, leg), group.leaving(leg)):
+        for excess in excesses(
+            evidence, orders, leg.target_qty, _less(committed, group, leg), group.leaving(leg), committed
+        ):
             _charge(found, excess, f"filled and open in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
     return found
 
@@ -202,7 +213,9 @@ def hedges_never_exceed_what_is_needed(evidence: Evidence, _: Bounds) -> Finding
         if group.along(leg):
             orders = group.entering(leg)
             found.cases += sum(step.kind == "fill" for order in orders for step in order.steps)
-            for excess in excesses(evidence, orders, leg.target_qty, _less(filled, group, leg), group.leaving(leg)):
+            for excess in excesses(
+                evidence, orders, leg.target_qty, _less(filled, group, leg), group.leaving(leg), filled
+            ):
                 _charge(found, excess, f"filled in {group.group.group_id}/{leg.leg_id}", leg.target_qty)
     return found
 

@@ -231,6 +231,16 @@ class TestTheLimiter:
         _, effects = decide(state, late, at(1_100))
         assert told(effects, hedge_name(hedge_id)) == [Cover(5, eased=True)] * (eased != 5)
 
+    def test_a_group_that_closes_stops_its_hedges_as_soon_as_no_short_is_uncovered(self) -> None:
+        state, hedge_id = self.hedging()
+        state, _ = decide(state, a_hedge(LONG, 7, 2, hedge_id=hedge_id, live=5), at(1_000))
+        naked = progress(SHORT, entry_filled=6, entry_live=0)
+        state, _ = decide(state, naked, at(1_050))
+        state, effects = decide(state, CloseGroup("test", flatten=True), at(1_100))
+        assert not [one for one in told(effects, hedge_name(hedge_id)) if isinstance(one, Cover)]
+        _, effects = decide(state, replace(naked, close_filled=1), at(1_200))
+        assert [one for one in told(effects, hedge_name(hedge_id)) if isinstance(one, Cover)][-1:] == [Cover(2)]
+
     def test_what_was_too_much_and_is_closed_already_is_not_taken_off_the_hedge(self) -> None:
         """A bust may reopen a hedge whose excess was sold: it is needed for as much as was sold."""
         state, hedge_id = self.hedging()
