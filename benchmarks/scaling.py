@@ -116,7 +116,7 @@ def _held(path: Path, groups: int) -> Columns:
     seconds, snapshot = in_a_process_of_its_own(_recovery, path, groups)
     return {
         "KiB a group": kib, "recovery, s of processor time": seconds, "the same, ms a group": seconds / groups * 1e3,
-        "a snapshot without news, ms": snapshot * 1e3,
+        "the snapshot after it, ms": snapshot * 1e3,
     }  # fmt: skip
 
 

@@ -71,7 +71,10 @@ def recovery_seconds(path: Path, groups: int, clock: Clock = perf_counter) -> fl
 
 
 def recovered(path: Path, groups: int, clock: Clock) -> tuple[float, float]:
-    """The seconds that a recovery takes, and those of the next snapshot, in which nothing is new."""
+    """The seconds that a recovery takes, and those of the next snapshot.
+
+    It says nothing new, and is looked at all the same: the recovery's own might have lagged (``domain/listings.py``).
+    """
     cell = Cell(path, PATIENT)
     cell.link_up()
     reports = [broker.accepted(order) for broker in (Broker(),) for order in cell.open(0, groups)]
