@@ -170,7 +170,9 @@ def _config(tape: Tape, *, rests: bool, calendar: str) -> Config:
         hedge=HedgeConfig(
             depth=tape.corner("hedge depth", (3, 1, 2)), timeout_ms=tape.corner("hedge timeout, ms", (5_000, 1_000))
         ),
-        supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
+        supervision=SupervisionConfig(
+            heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, start_timeout_ms=8_000, intensity=50
+        ),
         alerts=AlertsConfig(repeat_ms=10_000),
         reconciliation=ReconciliationConfig(
             poll_ms=max(  # a long one costs much: a run ends when two have said that nothing is left
