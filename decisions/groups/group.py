@@ -20,6 +20,7 @@ from decisions.groups.group_routes import child_of, hedge_name, leg_name, stop_n
 from decisions.groups.group_state import GroupState, recorded
 from decisions.groups.group_status import RANK, advance, outcome_of
 from decisions.positions import moves
+from domain.calendar import has_expired
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
 from domain.money import to_decimal
@@ -231,6 +232,9 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if entering and held.lost and moves.for_good(state.group, held.lost, state.moves, moment):
         reason = "protection went without an order of ours and cannot be bought again"
         return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
+    if entering and not held.complete and _has_expired(state.group, moment):
+        reason = "its contracts expired before it held all of them"
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and (overdrawn := held.overdrawn()):
         reason = f"more of {overdrawn} went without an order of ours than it had"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
@@ -255,6 +259,11 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
         reason = "hedging fell short; a person was called"
         return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
     return state
+
+
+def _has_expired(group: Group, moment: Moment) -> bool:
+    """Whether nothing of it can be traded any more."""
+    return all(has_expired(moment.calendar, leg.instrument.expiry, moment.at_ns) for leg in group.legs)
 
 
 def _refused(state: GroupState) -> str:

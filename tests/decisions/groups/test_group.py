@@ -297,3 +297,18 @@ def test_a_short_leg_that_cannot_be_filled_flattens_whatever_the_policy() -> Non
         opened(), 5, progress(LONG, entry_filled=10), progress(a_leg(1, Side.SELL), entry_filled=2, entry_abandoned=8)
     )
     assert state.record.mode is Mode.FLATTENING
+
+
+def test_a_group_whose_contracts_expired_while_a_part_was_missing_does_not_wait_for_it_for_ever() -> None:
+    """As when a fill is busted at the close: nothing can be bought or sold any more, so that nothing would end it."""
+    a_year_ms = 365 * 86_400_000
+    state = opened()
+    state, _ = decide(state, progress(LONG, entry_authorized=10, entry_filled=10), at())
+    assert state.record.mode is Mode.ENTERING
+    later, _ = decide(state, Review(), at(a_year_ms))
+    assert later.record.mode is Mode.FLATTENING
+    assert later.record.reason == "its contracts expired before it held all of them"
+    whole, _ = decide(opened(), progress(LONG, entry_authorized=10, entry_filled=10), at())
+    whole, _ = decide(whole, progress(SHORT, entry_authorized=10, entry_filled=10), at())
+    whole, _ = decide(whole, Review(), at(a_year_ms))
+    assert whole.record.mode is Mode.ENTERING, "what is whole is settled by its expiry"
