@@ -152,7 +152,7 @@ def tally(
         own = _tally_leg(leg, legs[key], hedges, stops.get(key), max(0, gone.get(key, 0)))
         found[key] = own
         (longs if leg.side is Side.BUY else shorts)[key] = max(0, own.held)
-        complete = complete and leg.target_qty <= own.held + own.gone <= leg.target_qty + own.replacing
+        complete = complete and own.held <= leg.target_qty <= own.held + own.gone
         live += own.live
         unresolved += own.unresolved
     return Tally(

@@ -17,7 +17,7 @@ from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy
 from domain.instruments import Right
 from messages.group import HedgeProgressed, LegProgressed, StopProgressed
-from messages.records import GroupRecord, HedgeStatus, StopStatus
+from messages.records import GroupRecord, HedgeStatus, PositionEventRecord, PositionKind, StopStatus
 
 LONG, SHORT = a_leg(0, Side.BUY), a_leg(1, Side.SELL)
 PAIR = a_group(LONG, SHORT)
@@ -289,3 +289,17 @@ def test_what_a_bust_takes_after_an_excess_was_closed_is_to_be_obtained_again(le
     held = tally(group, legs, {}, {})
     assert (held.held(one.leg_id), held.complete) == (5, False)
     assert levels(group, record(group), held).entry[one.leg_id] == 13
+
+
+def test_a_late_fill_in_place_of_what_went_without_an_order_makes_the_group_whole() -> None:
+    """11 filled, the last one late, and one went by hand: 10 are held, as planned, and nothing is left to be done."""
+    group = GROUPS[0]
+    legs = {one.leg_id: progress(one, entry_filled=10) for one in group.legs}
+    legs[LONG.leg_id] = progress(LONG, entry_filled=11)
+    by_hand = PositionEventRecord(
+        event_id="manual/1", group_id=group.group_id, leg_id=LONG.leg_id, symbol=LONG.instrument.symbol, quantity=-1,
+        kind=PositionKind.MANUAL, evidence="", activity_id="1", price=0, ts_ns=NOW,
+    )  # fmt: skip
+    held = tally(group, legs, {}, {}, [by_hand])
+    assert (held.held(LONG.leg_id), held.complete) == (10, True)
+    assert levels(group, record(group), held).close[LONG.leg_id] == 0
