@@ -94,9 +94,7 @@ class Lanes:
         self._spent: deque[int] = deque()  # when each token that is not back yet was spent
         self._queries: dict[Query, int] = {}  # what is to be asked, and since when it waits
         self._pressed_ms = -PATIENCE_MS  # when a query last went before what is more urgent
-        self.opening = (
-            False  # a session begins: all else waits for its first answers, and queries for nothing but tokens
-        )
+        self.opening = False  # a session begins: all else waits for its first answers, queries for tokens alone
 
     def __len__(self) -> int:
         return len(self._lane_of) + len(self._queries)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from select import select
 
 import pytest
 from webhook import Webhook
@@ -18,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:'imghdr' is deprecated:DeprecationWarning"
 )  # Apprise still looks for it
 
+DEADLINE_S = 10.0
 NOTE = Note(Severity.CRITICAL, "title", "body")
 
 
@@ -38,11 +38,14 @@ def alert(name: str, severity: Severity = Severity.WARNING, repeats: int = 0) ->
     )
 
 
-def until(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.005)
+def answers(courier: Courier, count: int) -> list[Answer]:
+    """So many answers, by attempt; the courier's descriptor says each time that there are some."""
+    found: list[Answer] = []
+    while len(found) < count:
+        ready, _, _ = select([courier.fileno()], [], [], DEADLINE_S)
+        assert ready, "no answer came"
+        found += courier.answers()
+    return sorted(found, key=lambda answer: answer.attempt)
 
 
 def test_a_webhook_is_sent_severity_title_and_text() -> None:
@@ -113,14 +116,7 @@ def test_answers_come_out_of_the_courier_and_its_descriptor_says_when() -> None:
     assert courier.answers() == []
     courier.send(1, 0, NOTE)
     courier.send(2, 1, NOTE)
-    found: list[Answer] = []
-
-    def both() -> bool:
-        found.extend(courier.answers())
-        return len(found) == 2
-
-    until(both)
-    assert sorted(found, key=lambda answer: answer.attempt) == [Answer(1, ""), Answer(2, "no")]
+    assert answers(courier, 2) == [Answer(1, ""), Answer(2, "no")]
     assert good.notes == [NOTE]
     courier.close()
 
@@ -134,9 +130,12 @@ def test_a_sink_that_hangs_holds_up_no_other_and_is_not_tried_without_end() -> N
         courier.send(attempt, 0, NOTE)
     assert not courier.free(0)
     courier.send(99, 1, NOTE)
-    until(lambda: good.notes)
+    assert answers(courier, 1) == [Answer(99, "")]
+    assert good.notes
     assert courier.free(1)
     stuck.let_go()
-    until(lambda: len(stuck.notes) == MOST_THREADS and courier.free(0))
-    until(lambda: not courier.answers())
+    assert answers(courier, MOST_THREADS) == [Answer(attempt, "") for attempt in range(MOST_THREADS)]
+    assert len(stuck.notes) == MOST_THREADS
+    assert courier.free(0)
+    assert courier.answers() == []
     courier.close()
