@@ -84,7 +84,7 @@ def _withdraw(state: GroupState, held: Tally, effects: Effects) -> None:
     What was closed beyond what was acquired, as when an entry is busted after its close, is still to be obtained.
     """
     for leg in state.group.legs:
-        left = held.legs[leg.leg_id].overdrawn
+        left = held.legs[leg.leg_id].overclosed_so_far
         for hedge_id, progress in state.hedges.items():
             same = progress.leg_id == leg.leg_id and progress.side is leg.side
             if not same or progress.status is not HedgeStatus.WORKING:

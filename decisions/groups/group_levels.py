@@ -42,8 +42,8 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
         return max(0, self._exits - self.progress.entry_filled - self.hedged)
 
     @property
-    def overdrawn(self) -> int:
-        """The same without the hedges that are at work on it."""
+    def overclosed_so_far(self) -> int:
+        """The same without what hedges at work have yet to fill."""
         return max(0, self._exits - self.acquired)
 
     @property
