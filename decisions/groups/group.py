@@ -232,8 +232,8 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if entering and held.lost and moves.for_good(state.group, held.lost, state.moves, moment):
         reason = "protection went without an order of ours and cannot be bought again"
         return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason, outcome=GroupOutcome.OPEN)
-    if entering and not held.complete and _has_expired(state.group, moment):
-        reason = "its contracts expired before it held all of them"
+    if entering and (dead := _expired_too_early(state.group, held, moment)):
+        reason = f"{dead} expired before the group held all of it"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and (overdrawn := held.overdrawn()):
         reason = f"more of {overdrawn} went without an order of ours than it had"
@@ -261,9 +261,14 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     return state
 
 
-def _has_expired(group: Group, moment: Moment) -> bool:
-    """Whether nothing of it can be traded any more."""
-    return all(has_expired(moment.calendar, leg.instrument.expiry, moment.at_ns) for leg in group.legs)
+def _expired_too_early(group: Group, held: Tally, moment: Moment) -> str:
+    """The first leg of which something is missing that nobody can trade any more."""
+    for leg in group.legs:
+        own = held.legs[leg.leg_id]
+        missing = own.held + own.gone < leg.target_qty
+        if missing and has_expired(moment.calendar, leg.instrument.expiry, moment.at_ns):
+            return leg.leg_id
+    return ""
 
 
 def _refused(state: GroupState) -> str:

@@ -307,8 +307,17 @@ def test_a_group_whose_contracts_expired_while_a_part_was_missing_does_not_wait_
     assert state.record.mode is Mode.ENTERING
     later, _ = decide(state, Review(), at(a_year_ms))
     assert later.record.mode is Mode.FLATTENING
-    assert later.record.reason == "its contracts expired before it held all of them"
+    assert later.record.reason == "sell1 expired before the group held all of it"
     whole, _ = decide(opened(), progress(LONG, entry_authorized=10, entry_filled=10), at())
     whole, _ = decide(whole, progress(SHORT, entry_authorized=10, entry_filled=10), at())
     whole, _ = decide(whole, Review(), at(a_year_ms))
     assert whole.record.mode is Mode.ENTERING, "what is whole is settled by its expiry"
+
+
+def test_one_dead_leg_is_enough_where_the_legs_expire_one_after_the_other() -> None:
+    """A short that expired while it was missing is not waited for because its long lives on."""
+    lives_on = replace(LONG, instrument=replace(LONG.instrument, expiry="2027-12-17"))
+    state = opened(replace(PAIR, legs=(lives_on, SHORT)))
+    state, _ = decide(state, progress(lives_on, entry_authorized=10, entry_filled=10), at())
+    state, _ = decide(state, Review(), at(365 * 86_400_000))
+    assert state.record.mode is Mode.FLATTENING
