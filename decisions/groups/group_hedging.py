@@ -25,9 +25,9 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
 
     A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
     """
+    _relieve(state, held, effects)  # a level: whether anything may leave is no matter
     if not moment.may_send:
         return state
-    _relieve(state, held, effects)
     for (leg_id, closing), missing in wanted.hedge.items():
         if missing <= 0:
             continue

@@ -231,6 +231,14 @@ class TestTheLimiter:
         _, effects = decide(state, late, at(1_100))
         assert told(effects, hedge_name(hedge_id)) == [Cover(5, eased=True)] * (eased != 5)
 
+    def test_it_is_eased_while_nothing_may_leave_too(self) -> None:
+        """When the gate opens the hedge works before the group has looked again: at the level that it knows by then."""
+        state, hedge_id = self.hedging()
+        state, _ = decide(state, a_hedge(LONG, 7, hedge_id=hedge_id), at(1_000))
+        late = progress(LONG, entry_filled=10, entry_abandoned=0, entry_authorized=3)
+        _, effects = decide(state, late, at(1_100, may_send=False, may_open=False))
+        assert told(effects, hedge_name(hedge_id)) == [Cover(0, eased=True)]
+
     def test_a_group_that_closes_stops_its_hedges_as_soon_as_no_short_is_uncovered(self) -> None:
         state, hedge_id = self.hedging()
         state, _ = decide(state, a_hedge(LONG, 7, 2, hedge_id=hedge_id, live=5), at(1_000))
