@@ -323,14 +323,20 @@ class Story:
         }
         self.events.append(TruthEvent(kind=kind, ts_ns=self.now, **{**facts, **changes}))
 
-    def move(self, leg_id: str, quantity: int, *, heard: int | None = None, group_id: str = "g1") -> None:
-        """Another hand changes a position (signed, as the account gains); the journal hears ``heard`` of it."""
+    def move(
+        self, leg_id: str, quantity: int, *, heard: int | None = None, group_id: str = "g1", noted: bool = True
+    ) -> None:
+        """Another hand changes a position (signed, as the account gains); the journal hears ``heard`` of it.
+
+        Not ``noted``: the exchange's record has nothing of it.
+        """
         self.wait(0.001)
         symbol = self.groups[group_id].group.leg(leg_id).instrument.symbol
         side: Any = "buy" if quantity > 0 else "sell"
-        self.events.append(
-            TruthEvent(kind="manual", ts_ns=self.now, symbol=symbol, side=side, last_qty=abs(quantity), last_px=1.25)
+        event = TruthEvent(
+            kind="manual", ts_ns=self.now, symbol=symbol, side=side, last_qty=abs(quantity), last_px=1.25
         )
+        self.events += [event] if noted else []
         self._numbers += 1
         self.commit(
             PositionEventRecord(

@@ -206,3 +206,14 @@ def test_I12_a_position_that_moved_otherwise_than_the_journal_says(story: Story)
     found = story.findings()["I12"]
     assert found.problems[0].endswith("moved by 3 without an order, by the journal; expected 4")
     assert story.findings(at_rest=False)["I12"].problems == []
+
+
+def test_what_went_is_gone_from_its_group_although_the_exchange_noted_nothing_after_it(story: Story) -> None:
+    """As when a long and a short of two groups expire against each other; whether the journal may say so I12 judges."""
+    story.plan()
+    enter(story)
+    story.move("long", -10, noted=False)
+    story.move("short", 10, noted=False)
+    story.outcome(GroupOutcome.FLAT)
+    assert story.failed() == {"I12"}
+    assert [problem.rpartition(" ")[2] for problem in story.findings()["I12"].problems] == ["0", "0"]

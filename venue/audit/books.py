@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from domain.calendar import FOREVER_NS
 from domain.money import from_float
 from venue.audit.evidence import Bounds, Evidence, Finding, GroupOrders
 from venue.audit.exposure import bare, naked_rest
@@ -146,7 +147,8 @@ def every_group_has_a_certified_outcome(evidence: Evidence, _: Bounds) -> Findin
 
     It ended hedged (each leg's position, by the exchange's fills, is its target, or less where units of it went without
     an order and no short is uncovered by that), flat (each is 0), or halted (and a CRITICAL alert of the group was
-    raised).  While running, groups that are open or have fills to hear of are left out.
+    raised).  What went without an order counts whenever it was noted: of longs and shorts that expire against each
+    other the exchange notes nothing.  While running, groups that are open or have fills to hear of are left out.
     """
     found = Finding(name="OUTCOME", title="every group ended hedged, flat, or halted with an alert")
     left_out = 0
@@ -186,7 +188,7 @@ def _wrong_outcome(evidence: Evidence, group: GroupOrders) -> str:
     if outcome == "halted":
         alerts = (a for a in evidence.journal.alerts if a["group_id"] == group_id and a["severity"] == "CRITICAL")
         return "" if any(alerts) else "halted; expected a CRITICAL alert"
-    held = group.held(group.final(), until_ns=evidence.latest.last_ns)
+    held = group.held(group.final(), until_ns=FOREVER_NS)
     wanted = {leg.leg_id: leg.target_qty if outcome == "hedged" else 0 for leg in group.group.legs}
     gone = _may_be_missing(group, held) if outcome == "hedged" else frozenset()
     wrong = [
