@@ -134,9 +134,9 @@ class World:
                 self.schedule.at(self.schedule.now_ns + action.at_ns, self.operator.operate, action)
             self._until(self.schedule.now_ns + self.scenario.fire_ns)
             self.heal()
+            self._nobody_hangs()
             self._settle()
             self.at_rest = True
-            self._nobody_hangs()
             self.oracles.at_rest(self)
             self.watch.at_rest(self)
             judge(self)
@@ -175,9 +175,13 @@ class World:
                 raise Violation("L1", f"not ended {HEAL_NS // 10**9} s after all faults: {left}")
 
     def _nobody_hangs(self) -> None:
-        """Whoever was stopped for good has been noticed, killed and started again by its supervisor."""
-        if self.base.hanging():
-            self._until(self.schedule.now_ns + NOTICED_NS)
+        """Whoever was stopped for good is noticed and killed by its supervisor; only then all has healed.
+
+        What it should have seen meanwhile its successor needs the time of rest to see.
+        """
+        limit_ns = self.schedule.now_ns + NOTICED_NS
+        while self.base.hanging() and self.schedule.now_ns < limit_ns:
+            self._until(self.schedule.now_ns + CALM_NS)
         hanging = [f"{process.kind} {process.pid}" for process in self.base.hanging()]
         self.oracles.demand(not hanging, "I24", f"{', '.join(hanging)} hang, and no supervisor has noticed")
 
