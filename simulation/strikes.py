@@ -241,7 +241,8 @@ def _tag_truncated(strikes: Strikes) -> None:
 def _relist(strikes: Strikes) -> None:
     change = strikes.tape.pick("what changes", ({"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}))
     used = [one for one in CHAIN if one.symbol in strikes.world.market.symbols]
-    strikes.world.exchange.relist([replace(strikes.tape.pick("of what", used), **change)])
+    changed = replace(strikes.tape.pick("of what", used), **change)
+    strikes.world.exchange.relist([changed], strikes.world.server.now_ns)
 
 
 def _moved(strikes: Strikes, kind: ActivityKind) -> bool:

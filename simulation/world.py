@@ -205,7 +205,7 @@ class World:
         self.storage.mend()
         self.operator.release_kill_switch()
         self.server.halt("")
-        self.exchange.relist(CHAIN)
+        self.exchange.relist(CHAIN, self.server.now_ns)
         self.clock.change(self.schedule.monotonic())
         self.market.deep = True
         self.market.mids = dict.fromkeys(self.market.symbols, 20_250)

@@ -33,6 +33,7 @@ from venue.amendments import Amendments, Trades
 from venue.book import Book, Fill, Order
 from venue.custody import Custody
 from venue.gate import Gate
+from venue.listed import ListRecord
 from venue.register import Register
 from venue.reporting import Reply, Reporter
 from venue.resume import Resumed
@@ -60,12 +61,13 @@ class Exchange:
         self._custody = Custody(rules, self._listed, self._account, self._reporter, self._last_price)
         self._waiting: deque[tuple[int, Order]] = deque()  # cancels and when they take effect
         self._schedule = Schedule(rules, self._listed.values())
+        self._list_record = ListRecord(self._listed, self._reporter)
         self.last_session = 0  # of the record that it goes on from; a server counts on from there
 
     def resume(self, events: Iterable[TruthEvent]) -> int:
         """Begin as an earlier process of this exchange ended, by its record; the record's last time, 0 when empty."""
         parts = (self._listed, self._books, self._register, self._trades, self._account, self._reporter)
-        resumed = Resumed(*parts)
+        resumed = Resumed(*parts, self._list_record)
         last_ns = resumed.fold(events)
         self.last_session = resumed.last_session
         return last_ns
@@ -116,6 +118,7 @@ class Exchange:
             trigger_price=trigger_price if order_type is OrdType.STOP_LIMIT else 0,
             nameless=first.nameless if first else nameless,
         )  # fmt: skip
+        self._list_record.note(symbol, now_ns)
         self._reporter.arrived(order, now_ns, session, self.last_quote.get(symbol))
         if first and self._rules.deduplicate:
             reason = f"duplicate client order id: the first order is {first.status.value}"
@@ -231,7 +234,7 @@ class Exchange:
             self._match(book, now_ns)
         return self._reporter.flush()
 
-    def relist(self, changed: Iterable[Instrument]) -> None:
+    def relist(self, changed: Iterable[Instrument], now_ns: int) -> None:
         """Replace contracts of the list by these, of the same symbols, as an exchange does overnight.
 
         Working orders stay as they are.  Raises ``ValueError`` for a symbol that is not listed.
@@ -239,7 +242,15 @@ class Exchange:
         for instrument in changed:
             if instrument.symbol not in self._listed:
                 raise ValueError(f"{instrument.symbol!r} is not listed")
+            if self._listed[instrument.symbol] == instrument:
+                continue
+            self._list_record.note(instrument.symbol, now_ns)
             self._listed[instrument.symbol] = self._books[instrument.symbol].instrument = instrument
+            self._list_record.note(instrument.symbol, now_ns)
+
+    def tell_list(self, session: int, now_ns: int) -> tuple[Instrument, ...]:
+        """What is listed, told over the connection of this number."""
+        return self._list_record.tell(session, now_ns)
 
     def advance(self, now_ns: int) -> list[ExecutionReport]:
         """Let the clock reach ``now_ns``: cancels take effect, the session closes, options expire."""

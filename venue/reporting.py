@@ -93,6 +93,11 @@ class Reporter:
             )
         )
 
+    def note(self, now_ns: int, event: TruthEvent) -> None:
+        """Record what is no event of an order: it takes no instant of its own."""
+        self._last_ns = max(now_ns, self._last_ns)
+        self._record(msgspec.structs.replace(event, ts_ns=self._last_ns))
+
     def stranger(self, kind: Kind, client_order_id: str, now_ns: int, request_id: str, reason: str = "") -> None:
         """Record what was asked of an order that does not exist."""
         ts_ns = self._stamp(now_ns)

@@ -15,6 +15,7 @@ from messages.orders import Activity
 from venue.account import Account
 from venue.amendments import Trades
 from venue.book import Book, Fill, Order
+from venue.listed import ListRecord
 from venue.register import Register
 from venue.reporting import ACTIVITIES, Reporter, report
 from venue.truth import TruthEvent
@@ -31,11 +32,13 @@ class Resumed:
         trades: Trades,
         account: Account,
         reporter: Reporter,
+        list_record: ListRecord,
     ) -> None:
+        self._list_record = list_record
         self._listed, self._books, self._register = listed, books, register
         self._trades, self._account, self._reporter = trades, account, reporter
         self._orders: dict[str, Order] = {}  # by venue order id
-        self.last_session = 0  # the newest connection over which an order came
+        self.last_session = 0  # the newest connection over which anything came
         self._exercised = ""  # the option of the movement just before
         self._folds: dict[str, Callable[[TruthEvent, Order], None]] = {
             "triggered": _triggered,
@@ -64,6 +67,9 @@ class Resumed:
             self._moved(event)
             return
         self._exercised = ""
+        if event.kind == "listing":
+            self._list_record.go_on(event)
+            return
         if event.kind in ("accepted", "rejected") and event.venue_order_id:
             self._entered(event)
             return

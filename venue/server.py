@@ -304,7 +304,7 @@ class Server:
     def _instruments(self, connection: Connection, query: wire.QueryInstruments) -> None:
         fate = self._mischief.fate(Kind.QUERY)
         if fate.execute:
-            instruments = tuple(self._exchange.instruments.values())
+            instruments = self._exchange.tell_list(connection.session, self._now)
             _answer(connection, wire.InstrumentsAnswer(request=query.request, instruments=instruments), fate)
 
     def _account(self, connection: Connection, query: wire.QueryAccount) -> None:
@@ -354,7 +354,7 @@ class Server:
 
     def _relist(self, connection: Connection, change: wire.Relist) -> None:
         try:
-            self._exchange.relist(change.instruments)
+            self._exchange.relist(change.instruments, self._now)
         except ValueError as error:
             self._say(connection, change.request, str(error))
             return

@@ -36,6 +36,8 @@ Kind = Literal[
     "liquidated",  # the broker closed a position
     "manual",  # somebody traded by other means
     "corporate",  # a split, a merger, a dividend in kind
+    "listing",  # how a contract is listed from now on: before its first order, and whenever that changes
+    "list_told",  # the list was told to the connection ``session``
 ]
 
 
@@ -60,9 +62,12 @@ class TruthEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cum_qty: int | None = None
     leaves_qty: int | None = None
     reason: str = ""
-    session: int = 0  # of a received order: the connection that it came over, counted from 1 in order of login
+    session: int = 0  # of a received order or a told list: its connection, counted from 1 in order of login
     bid: float | None = None  # of a received order: what was quoted when it came; absent where nothing was
     ask: float | None = None
+    lot_size: int | None = None  # of a listing, as the two after it
+    tick_size: float | None = None
+    largest_qty: int | None = None  # the largest order: the freeze quantity in whole lots; 0: none may be sent
     nameless: bool = False  # the client is told no exec ids of this order's trades
 
 

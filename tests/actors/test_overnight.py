@@ -26,7 +26,7 @@ def relot(lot_size: int, freeze_qty: int | None) -> list[Instrument]:
 
 def morning(world: World, changed: list[Instrument]) -> None:
     """The night passes, and the broker's list of the new session is another one."""
-    world.exchange.relist(changed)
+    world.exchange.relist(changed, world.now_ns)
     world.now_ns += NIGHT_MS * MS
     world.take(world.exchange.advance(world.now_ns))
     world.link_up()

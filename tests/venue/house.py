@@ -60,8 +60,9 @@ class House:
 
     def __init__(self, *instruments: Instrument, **rules: Any) -> None:
         self.rules = Rules(**rules)
-        self.truth: list[TruthEvent] = []
-        self.exchange = Exchange(instruments or (STOCK, CALL_100, CALL_105, PUT_100), self.rules, self.truth.append)
+        self.truth: list[TruthEvent] = []  # without how contracts are listed, which is beside
+        self.listings: list[TruthEvent] = []
+        self.exchange = Exchange(instruments or (STOCK, CALL_100, CALL_105, PUT_100), self.rules, self._record)
         self.now = START
         self.reports: list[ExecutionReport] = []
 
@@ -116,6 +117,9 @@ class House:
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.truth]
+
+    def _record(self, event: TruthEvent) -> None:
+        (self.listings if event.kind == "listing" else self.truth).append(event)
 
     def _heard(self, reports: list[ExecutionReport]) -> list[ExecutionReport]:
         self.reports += reports

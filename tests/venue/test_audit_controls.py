@@ -10,6 +10,7 @@ import pytest
 from audit_story import SECOND, Story, enter, eventful, guard
 
 from domain.execution import OrdType
+from venue.truth import TruthEvent
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def entry(**terms: Any) -> Callable[[Story], object]:
         (entry(price=0), "E2: price 0; expected one above 0"),
         (entry(price=33_000), "E2: 20500 beyond 12500; expected at most 20000"),
         (entry(order_type=OrdType.MARKET), "E2: a market order with price 12500"),
-        (entry(quantity=51), "E17: 51 units; expected at most the freeze quantity 50"),
+        (entry(quantity=51), "E17: 51 units; expected at most 50 by the freeze quantity"),
         (entry(price=12_550), "E17: price 12550, trigger 0; expected ticks of 100"),
     ],
 )
@@ -113,6 +114,55 @@ def test_E17_a_contract_that_has_expired(story: Story) -> None:
     story.wait(30 * 86_400)
     story.send(story.decide("E", "long", 10))
     assert "E17: expired on 2026-01-09" in story.findings()["I25"].problems[0]
+
+
+def relisted(story: Story, told_s: float, changed_s: float, sent_s: float, **changes: Any) -> list[str]:
+    """What is said of an order for 10 at 1.25, of a contract whose listing changes; times from the plan on."""
+    story.plan()
+    start, symbol = story.now, story.groups["g1"].group.leg("long").instrument.symbol
+    listed: dict[str, Any] = {"symbol": symbol, "lot_size": 1, "tick_size": 0.01, "largest_qty": 50}
+    changed_ns = start + round(changed_s * SECOND)
+    story.events += [
+        TruthEvent(kind="listing", ts_ns=start, **listed),
+        TruthEvent(kind="list_told", ts_ns=start + round(told_s * SECOND), session=3),
+        TruthEvent(kind="listing", ts_ns=changed_ns, **{**listed, **changes}),
+    ]
+    story.events.sort(key=lambda event: event.ts_ns)
+    story.wait(sent_s)
+    story.send(story.decide("E", "long", 10), session=3)
+    return [problem.partition(": ")[2].rpartition(",")[0] for problem in story.findings()["I25"].problems]
+
+
+CHANGES = [
+    ({"tick_size": 0.1}, "E17: price 12500, trigger 0; expected ticks of 1000"),
+    ({"lot_size": 4}, "E17: 10 units; expected whole lots of 4"),
+    ({"largest_qty": 5}, "E17: 10 units; expected at most 5 by the freeze quantity"),
+    ({"largest_qty": 0}, "E17: 10 units; expected at most 0 by the freeze quantity"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), CHANGES)
+def test_E17_an_order_that_is_wrong_by_what_its_session_was_told(
+    story: Story, changes: dict[str, Any], said: str
+) -> None:
+    assert relisted(story, 2, 1, 3, **changes) == [said], "the plan was right by the old listing, which was over"
+
+
+@pytest.mark.parametrize(("changes", "said"), CHANGES)
+def test_E17_an_order_that_is_right_by_the_listing_that_its_session_was_told_of(
+    story: Story, changes: dict[str, Any], said: str
+) -> None:
+    assert relisted(story, 1, 2, 3, **changes) == []
+
+
+def test_E17_an_order_that_its_plan_would_not_have_allowed_and_the_exchange_does(story: Story) -> None:
+    story.plan(target=60)
+    symbol = story.groups["g1"].group.leg("long").instrument.symbol
+    story.events.append(
+        TruthEvent(kind="listing", ts_ns=story.now, symbol=symbol, lot_size=1, tick_size=0.01, largest_qty=60)
+    )
+    story.send(story.decide("E", "long", 60))
+    assert [p for p in story.findings()["I25"].problems if "E17" in p] == []
 
 
 def test_E3_the_same_id_twice_as_a_new_order(story: Story) -> None:

@@ -146,12 +146,12 @@ def test_a_list_that_changes_overnight_judges_new_orders_by_the_new_limits() -> 
     house = House()
     house.quote(10_000, 10_500, 100, 100)
     assert house.submit("a", quantity=50).accepted
-    house.exchange.relist([option(100, freeze_qty=20, lot_size=10)])
+    house.exchange.relist([option(100, freeze_qty=20, lot_size=10)], house.now)
     assert "not in whole lots of 10" in house.submit("b", quantity=15).reason
     assert "above the freeze quantity" in house.submit("c", quantity=30).reason
     assert house.submit("d", quantity=20).accepted
     with pytest.raises(ValueError, match="is not listed"):
-        house.exchange.relist([option(250)])
+        house.exchange.relist([option(250)], house.now)
 
 
 def test_rules_name_what_is_wrong_with_them() -> None:

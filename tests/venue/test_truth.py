@@ -64,7 +64,7 @@ def test_a_line_is_in_the_file_before_the_caller_of_the_exchange_is_told(tmp_pat
 
     house.exchange = Exchange(house.exchange.instruments.values(), house.rules, record)
     house.submit("a", symbol=CALL)
-    assert seen == [1, 2]
+    assert seen == [1, 2, 3], "how the contract is listed, the receipt, the answer"
     truth.close()
     truth.close()
 

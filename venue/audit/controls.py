@@ -18,7 +18,8 @@ from venue.audit.authority import is_entry
 from venue.audit.door import NO_RECORD
 from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, Seen, well_formed
 from venue.audit.journal import Intent
-from venue.audit.orders import Order, State, moments
+from venue.audit.listings import Listing
+from venue.audit.orders import Order, State, Terms, moments
 from venue.audit.quantities import committed
 from venue.audit.wire import ENTRY_ROLES, PACED, Line
 
@@ -34,6 +35,7 @@ class Case(NamedTuple):
     left: Line
     limits: dict[str, Any]
     instrument: Instrument
+    listings: list[Listing]  # by any of which the order may be right; the last: at its receipt
     bid: int
     ask: int
     decided_by: int  # the middle that the decision went by, while it is young enough for the gateway; else 0
@@ -59,13 +61,14 @@ class Case(NamedTuple):
         return self.order.terms.price or min(middle, self.decided_by)
 
 
-def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
+def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
     """I25.  A case is one order that arrived, under one control.
 
     E1 size and notional, E2 collar (twice as wide: the gateway's reference may be older than the exchange's quote, and
     outlive it; or once around what the decision went by, when the market has moved away meanwhile), E3 no id twice
     unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a second with the reserve kept for
-    repairs, E9 nothing new while killed, E17 lots, ticks, freeze quantity, expiry.
+    repairs, E9 nothing new while killed, E17 expiry, and lots, ticks, freeze quantity as
+    the exchange listed them when the order came, or since it told its list to the session that the order came over.
     """
     found = Finding(name="I25", title="the pre-trade controls hold on what arrived")
     judged: Counter[str] = Counter()
@@ -77,7 +80,9 @@ def controls_hold_on_the_wire(evidence: Evidence, _: Bounds) -> Finding:
         bid, ask = (from_float(price or 0) for price in (order.received.bid, order.received.ask))
         limits = evidence.wire.limits[order.client_order_id]
         decided_by = _decided_by(evidence.intent(order), left[0], limits)
-        case = Case(order, left[0], limits, leg.instrument, bid, ask, decided_by)
+        in_flight_ns = round(bounds.in_flight_s * SECOND_NS)
+        listings = evidence.record.listings.known(leg.instrument, order.received, in_flight_ns)
+        case = Case(order, left[0], limits, leg.instrument, listings, bid, ask, decided_by)
         for name, check in _ORDERLY.items():
             judged[name] += 1
             wrong = check(case)
@@ -135,15 +140,21 @@ def _collar_width(case: Case, reference: int) -> int:
 
 
 def _tradable(case: Case) -> str:
-    terms, instrument = case.order.terms, case.instrument
-    if terms.quantity <= 0 or terms.quantity % instrument.lot_size:
-        return f"{terms.quantity} units; expected whole lots of {instrument.lot_size}"
-    if instrument.freeze_qty is None or terms.quantity > instrument.max_order_qty:
-        return f"{terms.quantity} units; expected at most the freeze quantity {instrument.freeze_qty}"
-    if terms.price % instrument.tick_size or terms.trigger_price % instrument.tick_size:
-        return f"price {terms.price}, trigger {terms.trigger_price}; expected ticks of {instrument.tick_size}"
     today = datetime.fromtimestamp(case.order.received_ns // SECOND_NS, UTC).date()
-    return f"expired on {instrument.expiry}" if instrument.expired(today) else ""
+    if case.instrument.expired(today):
+        return f"expired on {case.instrument.expiry}"
+    wrong = [_unfit(case.order.terms, listing) for listing in case.listings]
+    return wrong[-1] if all(wrong) else ""
+
+
+def _unfit(terms: Terms, listing: Listing) -> str:
+    if terms.quantity <= 0 or terms.quantity % listing.lot_size:
+        return f"{terms.quantity} units; expected whole lots of {listing.lot_size}"
+    if terms.quantity > listing.largest_qty:
+        return f"{terms.quantity} units; expected at most {listing.largest_qty} by the freeze quantity"
+    if terms.price % listing.tick_size or terms.trigger_price % listing.tick_size:
+        return f"price {terms.price}, trigger {terms.trigger_price}; expected ticks of {listing.tick_size}"
+    return ""
 
 
 _ORDERLY: dict[str, Callable[[Case], str]] = {"E1": _size, "E2": _collar, "E17": _tradable}

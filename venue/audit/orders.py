@@ -15,6 +15,7 @@ from typing import NamedTuple
 from domain.execution import Side
 from domain.groups import TAG_PREFIX
 from domain.money import from_float
+from venue.audit.listings import Listings
 from venue.audit.nameless import Told, Untold
 from venue.truth import TruthEvent
 
@@ -159,6 +160,7 @@ class ExchangeRecord:
         self.executions: list[Execution] = []
         self.strays: list[TruthEvent] = []
         self.movements: list[TruthEvent] = []  # changes of position that no order caused
+        self.listings = Listings()
         self.last_ns = 0
         self._by_client: dict[str, list[Order]] = {}
         retransmissions: set[Order] = set()
@@ -173,6 +175,9 @@ class ExchangeRecord:
         return self._by_client.get(client_order_id, [])
 
     def _read(self, seq: int, event: TruthEvent, retransmissions: set[Order]) -> None:
+        if event.kind in ("listing", "list_told"):
+            self.listings.take(event)
+            return
         if not event.client_order_id:
             self.movements.append(event)
             return
