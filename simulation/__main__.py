@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simulation import hunt, switch_off
+from simulation import aims, hunt, switch_off
 from simulation.campaign import kill_campaign
 from simulation.crashes import crashes
 from simulation.disk.command import disk
@@ -101,12 +101,14 @@ def replay(
 def shrink(
     seed: Annotated[int, typer.Argument(help="A seed that fails.")],
     to: Annotated[Path | None, typer.Option(help="Store the tape here.")] = None,
+    faults: Annotated[str, typer.Option(help="Those that it was run with, comma separated.")] = "",
     budget: Annotated[int, typer.Option(help="How many runs it may take.")] = 400,
     mended: Annotated[str, typer.Option(help="What was wrong, to be stored with it.")] = "",
 ) -> None:
     """Make a failing seed's tape short, and store it."""
     _quiet()
-    result = run_seed(seed)
+    only = _only(faults)
+    result = run_seed(seed, aim=None if only is None else aims.only(*only))
     if not result.violation:
         raise typer.BadParameter(f"seed {seed} does not fail")
     short = shortened(result, budget, mended=mended)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from simulation.aims import only
 from simulation.faults import CATALOGUE, CROWDS, swarm
 from simulation.run import run_seed
 from simulation.strikes import ACTS
@@ -35,6 +36,13 @@ def test_a_fault_alone_strikes_and_is_survived(name: str) -> None:
         if name in result.struck:
             return
     pytest.fail(f"{name} never struck")
+
+
+def test_a_seed_that_was_run_with_some_faults_only_is_told_again_by_a_tape() -> None:
+    names = ("F.broker.drop_report", "F.broker.late_fill")
+    first, again = run_seed(5, frozenset(names)), run_seed(5, aim=only(*names))
+    assert first.struck
+    assert (again.struck, again.steps, again.checks) == (first.struck, first.steps, first.checks)
 
 
 def test_a_system_whose_timers_get_lost_goes_on() -> None:
