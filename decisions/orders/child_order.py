@@ -32,6 +32,7 @@ TERMINAL: dict[OrdStatus, IntentStatus] = {
     OrdStatus.REJECTED: IntentStatus.REJECTED,
     OrdStatus.EXPIRED: IntentStatus.EXPIRED,
 }
+ENDS = frozenset(TERMINAL.values())
 
 # The gateway lets nothing out that has not passed its controls; this one died before it could say which.
 UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
@@ -164,11 +165,15 @@ def write_down(before: ChildOrder, after: ChildOrder, moment: Moment, effects: E
 
 
 def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, moment: Moment) -> IntentRecord:
-    """The intent's row after its order's state changed."""
+    """The intent's row after its order's state changed.
+
+    An end stays an end while a fill is missing that the broker counts (I14); the order lives by what is missing.
+    """
     status = intent.status
+    ended = state.is_settled or (state.is_terminal and status in ENDS)
     if state.is_settled:
         status = TERMINAL.get(state.ord_status, IntentStatus.FILLED)
-    elif state.is_acknowledged or state.cum_qty > 0:
+    elif not ended and (state.is_acknowledged or state.cum_qty > 0):
         status = _LIVE_AT_BROKER
     told = intent.checks and intent.broker_order_id and intent.sent_ns and intent.acknowledged_ns
     if told and status is intent.status is _LIVE_AT_BROKER and not intent.replace_requests:
@@ -180,7 +185,7 @@ def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, mo
         broker_order_id=intent.broker_order_id or report.venue_order_id,
         sent_ns=intent.sent_ns or report.ts_ns,
         acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
-        terminal_ns=(intent.terminal_ns or moment.at_ns) if state.is_settled else 0,
+        terminal_ns=(intent.terminal_ns or moment.at_ns) if ended else 0,
         replace_status=_replace_status(intent, report),
     )
 

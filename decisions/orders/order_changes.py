@@ -17,7 +17,12 @@ from messages.records import IntentStatus, ReplaceStatus, Severity
 
 
 def request_cancel(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
-    """Ask the broker to cancel; ask again when it stays silent; after too often, call a person (R25)."""
+    """Ask the broker to cancel; ask again when it stays silent; after too often, call a person (R25).
+
+    What is over at the broker, and lives here for a fill that has yet to be told, cannot be canceled.
+    """
+    if order.state.is_terminal:
+        return order
     intent, config = order.intent, moment.config.orders
     again = intent.cancel_requested_ns + config.cancel_timeout_ms * MS * min(max(intent.cancel_requests, 1), 10)
     if intent.cancel_requests and moment.at_ns < again:

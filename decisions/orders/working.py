@@ -216,7 +216,7 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     if not parent.live:
         return parent
     excess = parent.filled + parent.live - parent.authorized
-    working = [order for order in parent.orders.values() if order.fate is Fate.LIVE]
+    working = [order for order in parent.orders.values() if order.fate is Fate.LIVE and not order.state.is_terminal]
     chased = any(is_chased(order, parent.pricing) for order in working)
     tried = {slot.number: slot.tried for slot in slots(parent)} if chased else {}
     for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):

@@ -114,6 +114,15 @@ class TestReports:
         order, _ = heard(order, trade(ORDER, 4, 4))
         assert (order.filled, order.live, order.fate) == (4, 0, Fate.ENDED)
 
+    def test_an_end_stays_one_while_a_fill_is_missing_that_the_broker_counts(self) -> None:
+        """I14: a late fill of which only a refused cancel told; what is missing counts as live all the same."""
+        order, _ = heard(heard(ORDER, new(ORDER))[0], canceled(ORDER))
+        too_late = report(ORDER, ExecType.CANCEL_REJECT, OrdStatus.CANCELED, cum_qty=4, ts_ns=NOW + 9)
+        order, _ = heard(order, too_late)
+        assert (order.intent.status, order.live, order.fate) == (IntentStatus.CANCELED, 4, Fate.LIVE)
+        order, _ = heard(order, trade(ORDER, 4, 4))
+        assert (order.intent.status, order.live, order.fate) == (IntentStatus.CANCELED, 0, Fate.ENDED)
+
 
 class TestAnswersOfTheGateway:
     def test_sent_is_noted_once_with_the_controls_that_it_passed(self) -> None:

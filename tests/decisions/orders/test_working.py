@@ -209,6 +209,16 @@ class TestCanceling:
         assert only(parent).status is IntentStatus.UNRESOLVED
         assert parent.live == 10, "a stuck cancel is no evidence"
 
+    def test_what_the_broker_has_ended_is_not_canceled_while_its_fills_are_missing(self) -> None:
+        parent, _ = worked(a_parent(10))
+        parent, _ = worked(replace(parent, authorized=4), at(1_000))
+        parent = told(parent, new(only(parent)), canceled(only(parent), cum=4))
+        assert (parent.filled, parent.live) == (0, 4)
+        for ms in range(2_000, 40_000, 500):
+            parent, effects = worked(parent, at(ms, config=FIVE_CANCELS))
+            assert not cancels(effects)
+            assert not alerts(effects)
+
     def test_every_cancel_has_a_name_of_its_own(self) -> None:
         parent, _ = worked(a_parent(10))
         names = []
