@@ -15,7 +15,8 @@ from thespian.actors import ActorAddress
 from actors.machine import Follower, machine, now_ms
 from actors.process import ProcessActor
 from config.paths import day_report_path, positions_path
-from decisions.positions.books import Books, Library
+from decisions.positions.books import Books
+from decisions.positions.library import Library
 from decisions.positions.position_report import PositionReport, day_to_close, end_of_day, report
 from decisions.positions.reconciler import Look, Reconciler
 from decisions.positions.start_check import StartCheck
@@ -137,13 +138,7 @@ class PositionReconciler(ProcessActor):
 
     def watch(self, library: Library) -> None:
         """Have quotes of the underlyings of everything that is held."""
-        held = {group_id for (group_id, _), units in library.held().items() if units}
-        symbols = frozenset(
-            leg.instrument.underlying
-            for record in library.groups()
-            if record.group_id in held
-            for leg in record.group.legs
-        )
+        symbols = library.underlyings()
         if symbols != self.symbols:
             self.symbols = symbols
             self.on_peers()
@@ -159,7 +154,7 @@ class PositionReconciler(ProcessActor):
         if not day or last.suspected:
             return ()
         issue = end_of_day(last, day, str(path), FIRST_CELL[self.realm])
-        if issue.alert_id in library.told():
+        if library.is_told(issue.alert_id):
             return ()
         self.write(path, last)
         return (issue,)

@@ -23,7 +23,8 @@ from config.paths import journal_paths, positions_path, reconciliation_path
 from config.realms import view
 from config.schema import Config
 from decisions.effects import MS
-from decisions.positions.books import Books, Library
+from decisions.positions.books import Books
+from decisions.positions.library import Library
 from decisions.positions.position_report import PositionReport, report
 from decisions.positions.reconciler import Reconciler
 from domain.quotes import Quote
@@ -120,7 +121,7 @@ def _compare(settings: Config) -> PositionReport:
         grace_ns = settings.reconciliation.grace_ms * MS
         first_ns, seen = 0, None
         while seen is None or (seen.suspected and seen.as_of_ns < first_ns + 2 * grace_ns):
-            seen_there = session.view(frozenset(_underlyings(paths)))
+            seen_there = session.view(_library(paths).underlyings())
             library = _library(paths)
             look = reconciler.look(seen_there, library)
             if look is not None:
@@ -141,10 +142,6 @@ def _library(paths: list[Path]) -> Library:
                     books.follow(record)
         found.append(books)
     return Library(found)
-
-
-def _underlyings(paths: list[Path]) -> set[str]:
-    return {leg.instrument.underlying for leg in _library(paths).legs().values()}
 
 
 class _Session:

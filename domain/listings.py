@@ -35,6 +35,11 @@ class Listings:
     def __contains__(self, client_order_id: str) -> bool:
         return client_order_id in self._listed
 
+    def reports(self, client_order_id: str) -> list[ExecutionReport]:
+        """What the last snapshot said of this order; nothing when it did not list it."""
+        listed = self._listed.get(client_order_id)
+        return listed.reports if listed is not None else []
+
     def news(self, reports: Iterable[ExecutionReport], as_of_ns: int) -> dict[str, list[ExecutionReport]]:
         """Take the next snapshot; its reports of each order of which they are news."""
         told: dict[str, list[ExecutionReport]] = {}

@@ -1,16 +1,17 @@
 """What the journals say, folded from their logs by somebody who owns none of them (E14).
 
-One :class:`Books` per cell; records come in the order of the log.  Nothing here is ever written back.
+One :class:`Books` per cell; records come in the order of the log.  Nothing here is ever written back.  Sums are kept
+as records come, so that a question costs what is open or held, and not what was ever done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
 
 import msgspec
 
 from domain.execution import Side
-from domain.groups import Leg, Role
+from domain.groups import GroupOutcome, Leg, Role
 from domain.orders import OrderState
 from messages.records import (
     EscalationRecord,
@@ -19,11 +20,13 @@ from messages.records import (
     IntentRecord,
     IntentStatus,
     PositionEventRecord,
+    PositionKind,
     Record,
 )
 
 ISSUE_KINDS = frozenset({"POSITION_MISMATCH", "EXPIRY_NEAR", "END_OF_DAY"})
 GONE = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})  # never was at the broker, as far as we know
+DOUBTED = frozenset({PositionKind.UNEXPLAINED, PositionKind.MANUAL})  # what a person must answer for
 
 
 class KnownOrder(msgspec.Struct, frozen=True):
@@ -46,33 +49,113 @@ class KnownOrder(msgspec.Struct, frozen=True):
             return 0
         return self.knowledge.live_qty
 
+    @property
+    def held(self) -> int:
+        """Signed units: fills, busts and corrections applied."""
+        return self.side.sign * self.knowledge.cum_qty
+
+
+class News(msgspec.Struct, frozen=True):
+    """Ids of what records came about since the last look at them."""
+
+    orders: set[str]
+    events: set[str]
+
 
 class Books:
     """One journal, folded."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, GroupRecord] = {}
         self.orders: dict[str, KnownOrder] = {}
         self.events: dict[str, PositionEventRecord] = {}
-        self.told: dict[str, str] = {}  # alert -> its text, of the kinds that the reconciler raises
+        self.cells: dict[str, int] = {}  # by group
+        self.legs: dict[str, Leg] = {}  # by symbol: the first leg that any group had in it
+        self.active: dict[str, GroupRecord] = {}  # groups that are open, or hold a unit
+        self.units: dict[str, dict[str, int]] = {}  # group -> leg -> signed units; what is nothing is not here
+        self.totals: dict[str, int] = {}  # symbol -> signed units by all orders and events; the same
+        self.foreign: dict[str, int] = {}  # symbol -> signed units that belong to no leg; the same
+        self.moved: defaultdict[str, list[str]] = defaultdict(list)  # symbol -> its events
+        self.doubted: set[str] = set()  # symbols with events that a person must answer for
+        self.booked: dict[str, int] = {}  # activity -> units that events have taken of it
+        self.linked: set[str] = set()  # activities that explained what had been journaled by evidence before
+        self.counts: defaultdict[str, int] = defaultdict(int)  # group -> how many events
+        self.told: set[str] = set()  # alerts of the kinds that the reconciler raises
+        self.texts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # their texts by kind and group
+        self._groups: dict[str, GroupRecord] = {}
+        self._news = News(set(), set())
 
     def follow(self, record: Record) -> None:
         """Take the next record of the log."""
         match record:
             case GroupRecord():
-                self.groups[record.group_id] = record
+                self._take_group(record)
             case IntentRecord():
-                self.orders[record.client_order_id] = self._order(record)
+                self._take_order(self._order(record))
             case ExecutionStateRecord():
                 known = self.orders.get(record.client_order_id)
                 if known is not None:  # an intent is always written first
-                    self.orders[record.client_order_id] = msgspec.structs.replace(known, knowledge=record.knowledge)
+                    self._take_order(msgspec.structs.replace(known, knowledge=record.knowledge))
             case PositionEventRecord():
-                self.events[record.event_id] = record
+                self._take_event(record)
             case EscalationRecord() if record.kind in ISSUE_KINDS:
-                self.told[record.escalation_id] = record.text
+                self.told.add(record.escalation_id)
+                self.texts[record.kind, record.group_id].add(record.text)
             case _:
                 pass
+
+    def news(self) -> News:
+        """Orders and events of which there were records since this was last asked."""
+        found, self._news = self._news, News(set(), set())
+        return found
+
+    def _take_group(self, record: GroupRecord) -> None:
+        self._groups[record.group_id] = record
+        self.cells[record.group_id] = record.cell
+        for leg in record.group.legs:
+            self.legs.setdefault(leg.instrument.symbol, leg)
+        self._sort_in(record.group_id)
+
+    def _take_order(self, order: KnownOrder) -> None:
+        before = self.orders.get(order.client_order_id)
+        self.orders[order.client_order_id] = order
+        self._news.orders.add(order.client_order_id)
+        self._hold(order.group_id, order.leg_id, order.symbol, order.held - (before.held if before else 0))
+
+    def _take_event(self, event: PositionEventRecord) -> None:
+        if event.event_id in self.events:  # written once and for all
+            return
+        self.events[event.event_id] = event
+        self._news.events.add(event.event_id)
+        self.counts[event.group_id] += 1
+        self.moved[event.symbol].append(event.event_id)
+        self.booked[event.activity_id] = self.booked.get(event.activity_id, 0) + event.quantity
+        if not event.quantity:
+            self.linked.add(event.activity_id)
+        elif event.kind in DOUBTED:
+            self.doubted.add(event.symbol)
+        if not event.leg_id:
+            add(self.foreign, event.symbol, event.quantity)
+        self._hold(event.group_id if event.leg_id else "", event.leg_id, event.symbol, event.quantity)
+
+    def _hold(self, group_id: str, leg_id: str, symbol: str, units: int) -> None:
+        if not units:
+            return
+        add(self.totals, symbol, units)
+        if leg_id:
+            legs = self.units.setdefault(group_id, {})
+            add(legs, leg_id, units)
+            if not legs:
+                del self.units[group_id]
+            self._sort_in(group_id)
+
+    def _sort_in(self, group_id: str) -> None:
+        record = self._groups.get(group_id)
+        if record is None:
+            return
+        if record.outcome is GroupOutcome.OPEN or group_id in self.units:
+            self.active[group_id] = record
+        else:
+            self.active.pop(group_id, None)
 
     def _order(self, intent: IntentRecord) -> KnownOrder:
         known = self.orders.get(intent.client_order_id)
@@ -89,48 +172,9 @@ class Books:
         )
 
 
-class Library:
-    """The books of all cells, read as one."""
-
-    def __init__(self, books: Iterable[Books] = ()) -> None:
-        self.books = list(books)
-
-    def orders(self) -> dict[str, KnownOrder]:
-        """Every order of ours by its id."""
-        return {key: order for book in self.books for key, order in book.orders.items()}
-
-    def events(self) -> list[PositionEventRecord]:
-        """Every change that no order caused, oldest first."""
-        found = [event for book in self.books for event in book.events.values()]
-        return sorted(found, key=lambda event: (event.ts_ns, event.event_id))
-
-    def groups(self) -> list[GroupRecord]:
-        """Every group, oldest first: the order in which they answer for a change of a shared symbol."""
-        found = [group for book in self.books for group in book.groups.values()]
-        return sorted(found, key=lambda group: (group.created_ns, group.group_id))
-
-    def legs(self) -> dict[str, Leg]:
-        """A leg for every symbol that any group ever had one in; for what its instrument is."""
-        return {leg.instrument.symbol: leg for group in self.groups() for leg in group.group.legs}
-
-    def held(self) -> dict[tuple[str, str], int]:
-        """Signed units by group and leg: fills, busts and corrections applied, and changes without orders."""
-        found: dict[tuple[str, str], int] = {}
-        for book in self.books:
-            for order in book.orders.values():
-                if order.knowledge.cum_qty:
-                    key = (order.group_id, order.leg_id)
-                    found[key] = found.get(key, 0) + order.side.sign * order.knowledge.cum_qty
-            for event in book.events.values():
-                if event.leg_id:
-                    key = (event.group_id, event.leg_id)
-                    found[key] = found.get(key, 0) + event.quantity
-        return found
-
-    def told(self) -> dict[str, str]:
-        """What was told of positions before: the texts of the journaled alerts by their ids."""
-        return {key: text for book in self.books for key, text in book.told.items()}
-
-    def count_events(self, group_id: str) -> int:
-        """How many changes are journaled for this group ("": nobody's)."""
-        return sum(event.group_id == group_id for book in self.books for event in book.events.values())
+def add(sums: dict[str, int], key: str, units: int) -> None:
+    """Add, and keep nothing where the sum is nothing."""
+    if total := sums.get(key, 0) + units:
+        sums[key] = total
+    else:
+        sums.pop(key, None)

@@ -12,7 +12,7 @@ from datetime import date
 import msgspec
 
 from config.schema import ReconciliationConfig
-from decisions.positions.books import Library
+from decisions.positions.library import Library
 from decisions.positions.position_changes import spot_of
 from domain.calendar import Calendar, death_ns
 from domain.groups import Leg

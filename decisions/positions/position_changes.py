@@ -15,7 +15,7 @@ from datetime import date
 
 import msgspec
 
-from decisions.positions.books import Library
+from decisions.positions.library import Library
 from decisions.positions.positions import Comparison, SymbolBalance
 from domain.calendar import Calendar, death_ns, has_expired
 from domain.instruments import Instrument
@@ -65,7 +65,8 @@ def explain(
         left = balance.difference - sum(cause.quantity for cause in told)
         if left and balance.symbol in confirmed:
             rest[balance.symbol] = left
-    instruments = {symbol: leg.instrument for symbol, leg in library.legs().items()}
+    legs = {symbol: library.leg(symbol) for symbol in rest}
+    instruments = {symbol: leg.instrument for symbol, leg in legs.items() if leg is not None}
     return [*causes, *_by_evidence(rest, instruments, comparison, quotes, calendar)]
 
 
@@ -126,10 +127,10 @@ def _unexplained(symbol: str, library: Library) -> dict[int, int]:
     """Changes of a symbol that were journaled by evidence and that no activity has explained since: time, quantity."""
     found: dict[int, int] = {}
     explained = set()
-    for event in library.events():
-        if event.symbol == symbol and not event.activity_id:
+    for event in library.events_of(symbol):
+        if not event.activity_id:
             found[event.ts_ns] = found.get(event.ts_ns, 0) + event.quantity
-        elif event.symbol == symbol and not event.quantity:
+        elif not event.quantity:
             explained.add(event.ts_ns)
     return {ts_ns: quantity for ts_ns, quantity in found.items() if ts_ns not in explained}
 
@@ -212,9 +213,9 @@ def settled(comparison: Comparison, causes: list[Cause], library: Library, calen
     A broker settles the net of the account.  What groups hold of such a contract one against the other is over without
     any activity, and neither of them could ever close it.
     """
-    found, legs = [], library.legs()
+    found = []
     for one in comparison.symbols:
-        leg = legs.get(one.symbol)
+        leg = library.leg(one.symbol)
         if leg is None or one.broker or one.slack or one.unheard:
             continue
         explained = sum(cause.quantity for cause in causes if cause.symbol == one.symbol)
@@ -231,7 +232,7 @@ def allocate(causes: list[Cause], library: Library, over: Sequence[Cause] = ()) 
 
     Of contracts that are ``over`` nobody keeps anything: what causes leave is set off, and adds up to nothing.
     """
-    held = dict(library.held())
+    held = library.held()
     changes: dict[str, list[PositionChange]] = {}
     owners: dict[str, str] = {}  # option symbol -> the group that it was taken from first
     for cause in sorted(causes, key=lambda cause: cause.option != ""):  # shares after the options that they come from
@@ -251,11 +252,10 @@ def allocate(causes: list[Cause], library: Library, over: Sequence[Cause] = ()) 
                 _put(changes, group_id, leg_id, -units, cause)
         if nobodys := sum(rest.values()):
             _put(changes, "", "", nobodys, cause)
-    cells = {group.group_id: group.cell for group in library.groups()}
     return [
         PositionsMoved(
             group_id=group_id,
-            cell=cells.get(group_id, 0),
+            cell=library.cell_of(group_id),
             after=library.count_events(group_id),
             changes=tuple(found),
         )
@@ -308,11 +308,11 @@ def _holders(symbol: str, library: Library) -> list[tuple[str, str]]:
 
 def _owner_of(option: str, library: Library) -> str:
     """The group whose leg in this option was the last to be taken: its shares may come a snapshot later."""
-    taken = [event.group_id for event in library.events() if event.symbol == option and event.leg_id]
+    taken = [event.group_id for event in library.events_of(option) if event.leg_id]
     return taken[-1] if taken else ""
 
 
 def _explained_by(cause: Cause, library: Library) -> list[PositionEventRecord]:
     """The change that an explanation is about; one of its events is enough to carry it."""
-    about = [event for event in library.events() if (event.symbol, event.ts_ns) == (cause.symbol, cause.ts_ns)]
+    about = [event for event in library.events_of(cause.symbol) if event.ts_ns == cause.ts_ns]
     return [event for event in about if not event.activity_id][:1]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from decisions.positions.books import Library
+from decisions.positions.library import Library
 from decisions.positions.positions import Comparison
 from domain.coverage import uncovered
 from domain.execution import Side
@@ -74,7 +74,7 @@ def check_groups(library: Library, comparison: Comparison, limit_pct: float) -> 
 
 def shares_of_groups(library: Library, comparison: Comparison) -> dict[tuple[str, str], int]:
     """What the broker holds of each group's legs, signed: what is missing is taken from the oldest group first."""
-    shares = dict(library.held())
+    shares = library.held()
     for balance in comparison.symbols:
         left = balance.difference
         for record in library.groups() if left else ():

@@ -6,14 +6,16 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from decisions.positions.books import Library
 from decisions.positions.expiry_watch import ExpiryNotice
+from decisions.positions.library import Library
 from decisions.positions.position_checks import GroupCheck
 from decisions.positions.positions import OrderDifference
 from decisions.positions.reconciler import Look
 from domain.calendar import Calendar, CalendarUnknown, MarketCalendar
 from messages.positions import Difference, PositionIssue
 from messages.records import PositionEventRecord, Severity
+
+LATEST = 200  # so many changes are shown; the journals have them all
 
 
 class SymbolLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[GroupCheck, ...]
     orders: tuple[OrderDifference, ...]
     expiries: tuple[ExpiryNotice, ...]
-    changes: tuple[PositionEventRecord, ...]
+    changes: tuple[PositionEventRecord, ...]  # the latest
     held: tuple[Difference, ...] = ()  # what keeps new risk from being taken since the start
 
     @property
@@ -60,10 +62,7 @@ class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 def report(look: Look, library: Library, held: tuple[Difference, ...] = ()) -> PositionReport:
     """The document of one look."""
-    foreign: dict[str, int] = {}
-    for event in library.events():
-        if not event.leg_id:
-            foreign[event.symbol] = foreign.get(event.symbol, 0) + event.quantity
+    foreign = library.foreign()
     return PositionReport(
         as_of_ns=look.comparison.as_of_ns,
         balanced=look.balanced,
@@ -85,7 +84,7 @@ def report(look: Look, library: Library, held: tuple[Difference, ...] = ()) -> P
         groups=look.checks,
         orders=look.comparison.orders,
         expiries=look.expiries,
-        changes=tuple(library.events()),
+        changes=tuple(library.latest(LATEST)),
         held=held,
     )
 

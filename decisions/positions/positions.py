@@ -9,16 +9,18 @@ that symbol.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from decisions.positions.books import KnownOrder, Library
+from decisions.positions.books import KnownOrder, News
+from decisions.positions.library import Library
 from domain.execution import ExecType, ExecutionReport
 from domain.fills import ANSWER, Execution, count
+from domain.listings import Listings
 from domain.orders import OrderState, merge
 from domain.report_ids import execution_id
-from messages.orders import Activity, ActivityKind, Snapshot
+from messages.orders import Activity, ActivityKind, Position, Snapshot
 from messages.positions import BrokerView
 
 FOREIGN_ORDER = "order/"  # an order of somebody else's is known by this and its id where a broker's activity has an id
@@ -69,61 +71,122 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return found or SymbolBalance(symbol=symbol, journal=0, broker=0, slack=0)
 
 
-def compare(library: Library, view: BrokerView) -> Comparison:
-    """Put both sides next to each other."""
-    snapshot, known = view.snapshot, library.orders()
-    ours, strangers = _taken_apart(snapshot, known)
-    horizon = snapshot.as_of_ns - view.lag_ns
-    journal: dict[str, int] = {}
-    slack: dict[str, int] = {}
-    unheard: dict[str, int] = {}
-    differences: list[OrderDifference] = []
-    for order in known.values():
-        reports = ours.get(order.client_order_id, [])
+class Comparer:
+    """Puts both sides next to each other, snapshot after snapshot.
+
+    Of most orders the same is said again and again.  An order is *quiet* once it is over, all that it did is older than
+    any lag, and both sides say the same of it: then the journals' own sums hold what it counts, until a record or a
+    snapshot says something new.  So a look costs what is alive, and what the broker lists.
+    """
+
+    def __init__(self) -> None:
+        self._listings = Listings(lag_ns=0)
+        self._restless = News(set(), set())
+        self._as_of_ns = 0
+
+    def compare(self, library: Library, view: BrokerView) -> Comparison:
+        """Both sides, as of the snapshot."""
+        snapshot, horizon_ns = view.snapshot, view.snapshot.as_of_ns - view.lag_ns
+        ours, strangers = _taken_apart(snapshot, library)
+        orders, events = self._to_look_at(library, snapshot.as_of_ns)
+        orders |= self._listings.news(ours, snapshot.as_of_ns).keys()
+        sums = _Sums(library.totals())
+        differences: list[OrderDifference] = []
+        for key in sorted(orders):
+            order = library.order(key)
+            if order is None:  # of a journal in whose place another one stands
+                continue
+            found = _order_differences(order, self._listings.reports(key))
+            quiet = sums.count_order(order, self._listings.reports(key), horizon_ns)
+            differences += found
+            if found or not quiet:
+                self._restless.orders.add(key)
+        told = {activity.activity_id for activity in snapshot.activities}
+        for key in sorted(events):
+            event = library.event(key)
+            if event is None:
+                continue
+            limit = horizon_ns if event.activity_id else snapshot.as_of_ns
+            if event.activity_id not in told and event.ts_ns > limit:  # what the snapshot lists it knows
+                sums.move(event.symbol, -event.quantity)
+            if event.ts_ns > horizon_ns:
+                self._restless.events.add(key)
+        pending = _pending(library, (*snapshot.activities, *_foreign_trades(strangers)))
+        differences += [_foreign(reports) for reports in strangers.values()]
+        symbols = {*pending, *library.held_symbols(), *library.doubted()}
+        return Comparison(
+            as_of_ns=snapshot.as_of_ns,
+            symbols=sums.balances(snapshot.positions, pending, symbols),
+            orders=tuple(differences),
+        )
+
+    def _to_look_at(self, library: Library, as_of_ns: int) -> tuple[set[str], set[str]]:
+        """The ids of orders and changes that may count something else than their sum."""
+        news, restless = library.news(), self._restless
+        self._restless = News(set(), set())
+        if as_of_ns < self._as_of_ns:  # an older time than that at which some were found quiet
+            news = library.everything()
+        self._as_of_ns = as_of_ns
+        return news.orders | restless.orders, news.events | restless.events
+
+
+class _Sums:
+    """By symbol: what the journals explain as of the snapshot, what may have moved unseen, and what is unheard."""
+
+    def __init__(self, totals: dict[str, int]) -> None:
+        self._journal = totals
+        self._slack: dict[str, int] = {}
+        self._unheard: dict[str, int] = {}
+
+    def move(self, symbol: str, units: int) -> None:
+        """Put right what the journals' sum counts, and the snapshot cannot know."""
+        self._journal[symbol] = self._journal.get(symbol, 0) + units
+
+    def count_order(self, order: KnownOrder, reports: list[ExecutionReport], horizon_ns: int) -> bool:
+        """Count one order as of the snapshot; whether it is quiet from now on."""
         state = _joined(order.knowledge, reports)
         listed = {ANSWER if report.exec_type is ExecType.ORDER_STATUS else execution_id(report) for report in reports}
-        counted = tuple(one for one in state.executions if one.exec_id in listed or one.ts_ns <= horizon)
+        counted = tuple(one for one in state.executions if one.exec_id in listed or one.ts_ns <= horizon_ns)
         units = _units(counted, state)
-        journal[order.symbol] = journal.get(order.symbol, 0) + order.side.sign * units
+        self.move(order.symbol, order.side.sign * units - order.held)
         open_end = state.missing_qty if reports else order.live
-        slack[order.symbol] = slack.get(order.symbol, 0) + open_end
+        self._slack[order.symbol] = self._slack.get(order.symbol, 0) + open_end
         late = abs(state.cum_qty - order.knowledge.cum_qty)
-        unheard[order.symbol] = unheard.get(order.symbol, 0) + late
-        differences += _order_differences(order, reports)
-    told = {activity.activity_id for activity in snapshot.activities}
-    for event in library.events():  # what the snapshot lists it knows; else its age decides
-        limit = horizon if event.activity_id else snapshot.as_of_ns
-        if event.activity_id in told or event.ts_ns <= limit:
-            journal[event.symbol] = journal.get(event.symbol, 0) + event.quantity
-    broker: dict[str, int] = {}
-    for position in snapshot.positions:
-        broker[position.symbol] = broker.get(position.symbol, 0) + position.quantity
-    pending = _pending(library, (*snapshot.activities, *_foreign_trades(strangers)))
-    symbols = sorted({*journal, *broker, *pending})
-    balances = tuple(
-        SymbolBalance(
-            symbol=symbol,
-            journal=journal.get(symbol, 0),
-            broker=broker.get(symbol, 0),
-            slack=slack.get(symbol, 0),
-            unheard=unheard.get(symbol, 0),
-            activities=tuple(pending.get(symbol, ())),
+        self._unheard[order.symbol] = self._unheard.get(order.symbol, 0) + late
+        is_old = all(one.ts_ns <= horizon_ns for one in order.knowledge.executions)
+        return is_old and not (late or open_end or order.live)
+
+    def balances(
+        self, positions: Iterable[Position], pending: Mapping[str, list[Activity]], others: Iterable[str]
+    ) -> tuple[SymbolBalance, ...]:
+        """All symbols of which either side has or says anything, and ``others``."""
+        broker: dict[str, int] = {}
+        for position in positions:
+            broker[position.symbol] = broker.get(position.symbol, 0) + position.quantity
+        return tuple(
+            SymbolBalance(
+                symbol=symbol,
+                journal=self._journal.get(symbol, 0),
+                broker=broker.get(symbol, 0),
+                slack=self._slack.get(symbol, 0),
+                unheard=self._unheard.get(symbol, 0),
+                activities=tuple(pending.get(symbol, ())),
+            )
+            for symbol in sorted({*self._journal, *self._slack, *broker, *others})
         )
-        for symbol in symbols
-    )
-    differences += [_foreign(reports) for reports in strangers.values()]
-    return Comparison(as_of_ns=snapshot.as_of_ns, symbols=balances, orders=tuple(differences))
 
 
 def _taken_apart(
-    snapshot: Snapshot, known: dict[str, KnownOrder]
-) -> tuple[dict[str, list[ExecutionReport]], dict[str, list[ExecutionReport]]]:
-    """The snapshot's reports by order: of orders that an intent explains, and of others."""
-    ours: dict[str, list[ExecutionReport]] = {}
+    snapshot: Snapshot, library: Library
+) -> tuple[list[ExecutionReport], dict[str, list[ExecutionReport]]]:
+    """The snapshot's reports of orders that an intent explains, and those of others by order."""
+    ours: list[ExecutionReport] = []
     strangers: dict[str, list[ExecutionReport]] = {}
     for report in (*snapshot.executions, *snapshot.orders):
-        name = report.client_order_id or report.venue_order_id
-        (ours if report.client_order_id in known else strangers).setdefault(name, []).append(report)
+        if library.order(report.client_order_id) is not None:
+            ours.append(report)
+        else:
+            strangers.setdefault(report.client_order_id or report.venue_order_id, []).append(report)
     return ours, strangers
 
 
@@ -202,15 +265,9 @@ def _foreign_trades(strangers: dict[str, list[ExecutionReport]]) -> list[Activit
 
 def _pending(library: Library, activities: Iterable[Activity]) -> dict[str, list[Activity]]:
     """The activities that the journals do not hold, or not in full, by symbol; each with what is left of it."""
-    held: dict[str, int] = {}
-    linked = set()
-    for event in library.events():
-        held[event.activity_id] = held.get(event.activity_id, 0) + event.quantity
-        if not event.quantity:
-            linked.add(event.activity_id)  # it explained what had been journaled by evidence before
     found: dict[str, list[Activity]] = {}
     for activity in activities:
-        left = activity.quantity - held.get(activity.activity_id, 0)
-        if left and activity.activity_id not in linked:
+        left = activity.quantity - library.booked(activity.activity_id)
+        if left and not library.is_linked(activity.activity_id):
             found.setdefault(activity.symbol, []).append(msgspec.structs.replace(activity, quantity=left))
     return found

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from config.schema import Config
 from decisions.effects import MS
-from decisions.positions.books import Library
 from decisions.positions.expiry_watch import ExpiryNotice, watch_expiries
+from decisions.positions.library import Library
 from decisions.positions.position_changes import allocate, explain, settled
 from decisions.positions.position_checks import GroupCheck, check_groups, issues
-from decisions.positions.positions import Comparison, compare
+from decisions.positions.positions import Comparer, Comparison
 from domain.calendar import calendar
 from messages.positions import BrokerView, Finding, PositionIssue
 
@@ -55,6 +55,7 @@ class Reconciler:
     def __init__(self, config: Config) -> None:
         self._config = config.reconciliation
         self._calendar = calendar(config.broker.calendar)
+        self._comparer = Comparer()
         self._suspects: dict[str, Suspect] = {}
         self._last_ns = 0
         self._began_ns = 0  # when this incarnation first looked
@@ -67,7 +68,7 @@ class Reconciler:
             return None
         self._session, self._last_ns = snapshot.session, snapshot.as_of_ns
         self._began_ns = self._began_ns or snapshot.as_of_ns
-        comparison = compare(library, view)
+        comparison = self._comparer.compare(library, view)
         quotes = {quote.symbol: quote for quote in view.quotes}
         checks = check_groups(library, comparison, self._config.variance_pct)
         self._note(_differences(comparison, checks), snapshot.as_of_ns)
@@ -96,14 +97,11 @@ class Reconciler:
         A mismatch that was there when this incarnation first looked may be one that its predecessor told, under the
         time at which that one saw it begin: then an alert of the same group in the same words exists.
         """
-        told = library.told()
-        return [issue for issue in found if issue.alert_id not in told and not self._inherited(issue, told)]
+        return [one for one in found if not library.is_told(one.alert_id) and not self._inherited(one, library)]
 
-    def _inherited(self, issue: PositionIssue, told: Mapping[str, str]) -> bool:
-        if not issue.subject.endswith(f"/{self._began_ns}"):
-            return False
-        about = f"{issue.kind}:{issue.group_id}:"
-        return any(key.startswith(about) and text == issue.text for key, text in told.items())
+    def _inherited(self, issue: PositionIssue, library: Library) -> bool:
+        began = issue.subject.endswith(f"/{self._began_ns}")
+        return began and library.has_told(issue.kind, issue.group_id, issue.text)
 
     def _note(self, found: Mapping[str, str], as_of_ns: int) -> None:
         """Keep what is the same as before, begin anew with what is not, and drop what is over."""

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from decisions.positions.books import Library
+from decisions.positions.books import DOUBTED
+from decisions.positions.library import Library
 from decisions.positions.positions import OrderDifference, SymbolBalance
 from decisions.positions.reconciler import Look
 from messages.market import gateway_of
 from messages.positions import BrokerView, Difference, Verdict
-from messages.records import PositionEventRecord, PositionKind
+from messages.records import PositionEventRecord
 
-UNEXPLAINED = frozenset({PositionKind.UNEXPLAINED, PositionKind.MANUAL})  # what a person must answer for
 UNDO = "see whose it is; undo it at the broker, or accept it with 'differences accept'"
 
 
@@ -116,12 +116,11 @@ def _order(one: OrderDifference, look: Look) -> Difference:
 
 def _unexplained(library: Library) -> Mapping[str, list[PositionEventRecord]]:
     """By symbol, the changes that nobody has explained, not even afterwards."""
-    events = library.events()
-    explained = {(e.symbol, e.ts_ns) for e in events if not e.quantity and e.kind not in UNEXPLAINED}
-    found: dict[str, list[PositionEventRecord]] = {}
-    for event in events:
-        if event.quantity and event.kind in UNEXPLAINED and (event.symbol, event.ts_ns) not in explained:
-            found.setdefault(event.symbol, []).append(event)
+    found = {}
+    for symbol in library.doubted():
+        events = library.events_of(symbol)
+        explained = {e.ts_ns for e in events if not e.quantity and e.kind not in DOUBTED}
+        found[symbol] = [e for e in events if e.quantity and e.kind in DOUBTED and e.ts_ns not in explained]
     return found
 
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from world import CHAIN, DEEP_POCKETS, LONG, SHORT, SPOT, UNDERLYING, World, bull_put
 
 from config.schema import Config, ReconciliationConfig
-from decisions.positions.books import Books, Library
+from decisions.positions.books import Books
+from decisions.positions.library import Library
 from decisions.positions.reconciler import Look, Reconciler
 from domain.groups import Plan
 from domain.instruments import Instrument

@@ -63,7 +63,7 @@ def test_e19_a_day_that_does_not_balance_ends_with_a_critical_alert_that_names_b
     good, bad = sorted(world.escalations("END_OF_DAY"), key=lambda alert: alert.severity.value, reverse=True)
     assert (good.severity, bad.severity) == (Severity.INFO, Severity.CRITICAL)
     assert "2026-01-06 does not balance" in bad.text and "sell 7" in bad.text and "b.json" in bad.text
-    assert issue.alert_id in look.library().told(), "what is in a journal is not told again"
+    assert look.library().is_told(issue.alert_id), "what is in a journal is not told again"
     world.restart()
     world.take([issue])
     assert len(world.escalations("END_OF_DAY")) == 2

@@ -13,7 +13,8 @@ from second_look import SecondLook, hedged_world
 from world import LONG, SHORT, World, bull_put, call, put
 
 from decisions.gate import Gate, turn
-from decisions.positions.books import Books, Library
+from decisions.positions.books import Books
+from decisions.positions.library import Library
 from decisions.positions.start_check import StartCheck
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Role

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from decisions.positions.books import Books, Library
+from decisions.positions.books import Books
+from decisions.positions.library import Library
 from decisions.positions.position_changes import Cause, allocate, explain, settled
 from decisions.positions.position_checks import check_groups
 from decisions.positions.position_report import day_to_close
