@@ -90,6 +90,10 @@ class Admission:
         self._reserve(group.group_id, judged.report.requirement)
         return ""
 
+    def reserved(self, group: Group) -> Group:
+        """The group that has been let in, with what is reserved for it, so that its journal says so too."""
+        return replace(group, requirement=self._reserved[group.group_id])
+
     def _reserve(self, group_id: str, amount: int) -> None:
         self._total += amount - self._reserved.get(group_id, 0)
         self._reserved[group_id] = amount
@@ -98,14 +102,16 @@ class Admission:
         return judge(_required(group, _fresh(group, moment), moment), funds, moment.config.margin)
 
     def _reserve_for(self, index: OrderIndex, moment: Moment) -> None:
-        """Groups of an earlier incarnation of this cell, and those opened again, at the last quotes there are.
+        """Groups of an earlier incarnation of this cell, and those opened again: what they were let in with.
 
-        Only what has been opened since the last plan is looked at: the open groups may be thousands.
+        Only what has been opened since the last plan is looked at: the open groups may be thousands.  Without that
+        figure (from a journal of an earlier release) it is worked out at the last quotes there are, a millisecond each.
         """
         for group_id in list(index.opened):
             if group_id in index.open and group_id not in self._reserved:
-                need = _required(index.open[group_id].group, moment.quotes, moment)
-                self._reserve(group_id, need.requirement)
+                group = index.open[group_id].group
+                need = group.requirement or _required(group, moment.quotes, moment).requirement
+                self._reserve(group_id, need)
             del index.opened[group_id]
 
 

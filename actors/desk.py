@@ -317,7 +317,7 @@ class Desk(Actor):  # type: ignore[misc]
             self.reply(reply_to, CommandRefused((problem,)))
             return
         self.reply(reply_to, GroupAccepted(plan.group_id))
-        self.nursery.open(group)
+        self.nursery.open(self.admission.reserved(group))
 
     def reply(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command, after the commit."""

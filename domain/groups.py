@@ -137,6 +137,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     legs: tuple[Leg, ...]
     max_loss: int = 0  # an amount; the group is flattened when it has lost so much; 0: no such stop
     judged_on: TriggerOn = TriggerOn.MID  # how its open legs are valued: mid or mark
+    requirement: int = 0  # an amount: the margin that it was let in with; 0: not known
 
     def leg(self, leg_id: str) -> Leg:
         """The leg with this id; ``KeyError`` when there is none."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 from world import LONG, SHORT, World, bull_put, call, leg
 
+from actors.admission import Admission
+from actors.turn import OrderIndex
 from config.schema import Config, MarginConfig
 from domain.groups import GroupOutcome, Plan
 from messages.market import Funds, Tick
@@ -107,6 +109,30 @@ class TestReservation:
         world.restart()
         world.submit(bull_put("second"))
         assert "in use 5,050" in refusal(world)
+
+    def test_it_reserves_what_the_journal_says_they_were_let_in_with_and_needs_no_quotes_for_it(self) -> None:
+        world = poor(15 * NEED)
+        world.mute = True
+        world.submit(bull_put("first"))
+        assert world.group("first").group.group.requirement == 10 * NEED
+        world.tick = lambda: Tick(world.now_ns)  # type: ignore[method-assign]
+        world.restart()
+        world.submit(
+            Plan(group_id="bp", quantity=10, legs=(leg(LONG, "buy", limit=20_500), leg(SHORT, "sell", limit=20_000)))
+        )
+        world.advance(MarginConfig().quote_wait_ms)
+        assert "in use 5,050" in refusal(world)
+
+    def test_for_a_group_of_an_earlier_release_it_is_worked_out_anew(self) -> None:
+        world = poor(15 * NEED)
+        world.mute = True
+        world.submit(bull_put("first"))
+        record = world.group("first").group
+        index, admission = OrderIndex(), Admission()
+        index.follow(replace(record, group=replace(record.group, requirement=0)))
+        admission.take_funds(world.funds(), index.open)
+        second = replace(record.group, group_id="second")
+        assert "in use 5,050" in admission.refusal(second, world.cell._moment(""), index)
 
     def test_what_has_ended_is_counted_once_the_brokers_figures_are_newer_and_then_by_them_alone(self) -> None:
         world = poor(15 * NEED)
