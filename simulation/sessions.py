@@ -76,6 +76,7 @@ class Night:
         self.world, self.hours = world, world.scenario.hours
         self.is_over = not self.hours.fault
         self._slept_ns = 0
+        self.leaps: list[tuple[int, int]] = []  # of the house's clock, in no time of the machine
 
     def await_close(self) -> None:
         """Look for the end of the session, and then for that of the night."""
@@ -104,5 +105,7 @@ class Night:
         world = self.world
         until_ns = self.hours.open_ns - self.hours.early_ms * MS
         world.market.asleep_until_ns = until_ns
-        ahead_ns = until_ns - world.clock.at(world.schedule.monotonic())
+        now_ns = world.clock.at(world.schedule.monotonic())
+        ahead_ns = until_ns - now_ns
+        self.leaps.append((now_ns, max(now_ns, until_ns)))
         world.clock.change(world.schedule.monotonic(), speed=world.clock.speed, ahead_ns=max(0, ahead_ns))

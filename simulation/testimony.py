@@ -68,7 +68,8 @@ def gather(world: World) -> Evidence:
         Epoch(_cell(path), epoch, after, pid, at_ns) for path, epoch, after, pid, at_ns in world.storage.openings
     ]
     record = ExchangeRecord(world.truth)
-    return Evidence(record, record, journal, Wire(world.machine.wire, present=True), at_rest=True)
+    wire = Wire(world.machine.wire, present=True)
+    return Evidence(record, record, journal, wire, at_rest=True, leaps=world.night.leaps)
 
 
 def _cell(path: Path) -> int:

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from domain.groups import GroupOutcome
 from messages.records import Severity
-from venue.audit import Bounds
+from venue.audit import CHECKS, Bounds
+from venue.audit.evidence import load
 
 
 @pytest.fixture
@@ -204,3 +205,41 @@ def test_I7_a_naked_part_before_the_covered_one(story: Story) -> None:
     story.trade("E", "short", 4, slice_no=1)
     story.outcome(GroupOutcome.HEDGED)
     assert story.failed() == {"I7"}
+
+
+def overnight(story: Story, *, before_s: float, night_s: float, after_s: float, alert_after_s: float = 0) -> list[str]:
+    """What I6 says of an exposure over a night that a simulated clock leaps over; the alert: so long after the night."""
+    story.plan()
+    enter(story)
+    story.trade("C", "long", 10)
+    story.wait(before_s)
+    since_ns = story.now
+    story.wait(night_s)
+    until_ns = story.now
+    if alert_after_s:
+        story.wait(alert_after_s)
+        story.alert()
+    story.wait(after_s - alert_after_s)
+    story.trade("C", "short", 10)
+    story.write_truth()
+    evidence = load(story.truth, story.directory)
+    evidence.leaps = [(since_ns, until_ns)]
+    return CHECKS["I6"](evidence, Bounds()).problems
+
+
+def test_I6_a_night_that_takes_no_time_counts_none_and_what_is_beside_it_counts(story: Story) -> None:
+    assert overnight(story, before_s=7, night_s=60_000, after_s=7) == []
+
+
+def test_I6_an_exposure_that_nobody_ends_in_the_morning(story: Story) -> None:
+    (problem,) = overnight(story, before_s=7, night_s=60_000, after_s=9)
+    assert "up to 10 units uncovered for 16.0" in problem
+    assert problem.endswith("expected a CRITICAL alert within 15 s")
+
+
+@pytest.mark.parametrize(("alert_after_s", "problems"), [(6, 0), (10, 1)])
+def test_I6_an_alert_in_the_morning_is_in_time_by_the_time_that_passed(
+    story: Story, alert_after_s: float, problems: int
+) -> None:
+    found = overnight(story, before_s=7, night_s=60_000, after_s=20, alert_after_s=alert_after_s)
+    assert len(found) == problems

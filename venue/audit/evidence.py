@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,16 +162,25 @@ class Evidence:
 
     ``record`` ends where the journal is certain to have known everything that it must have written *before*; ``latest``
     was read after the journal and holds everything that the journal can have *heard*.  At rest the two are one.
+    ``leaps``: from when to when the exchange's clock went in no time at all, as it does over a simulated night.
     """
 
     def __init__(
-        self, record: ExchangeRecord, latest: ExchangeRecord, journal: Journal, wire: Wire, *, at_rest: bool
+        self,
+        record: ExchangeRecord,
+        latest: ExchangeRecord,
+        journal: Journal,
+        wire: Wire,
+        *,
+        at_rest: bool,
+        leaps: Sequence[tuple[int, int]] = (),
     ) -> None:
         self.record = record
         self.latest = latest
         self.journal = journal
         self.wire = wire
         self.at_rest = at_rest
+        self.leaps = leaps
         self.ours = [order for order in record.orders if is_ours(order.client_order_id)]
         self.foreign = len(record.orders) - len(self.ours)
         by_tag: dict[str, list[Order]] = {}
@@ -195,6 +204,11 @@ class Evidence:
             if name in ids or known.get(group_part(name)):
                 found[name if name in ids else known[group_part(name)]] = None
         return list(found)
+
+    def passed_ns(self, start_ns: int, end_ns: int) -> int:
+        """How much time anybody had between these two of the exchange's clock."""
+        leapt = (min(end_ns, until_ns) - max(start_ns, since_ns) for since_ns, until_ns in self.leaps)
+        return end_ns - start_ns - sum(each for each in leapt if each > 0)
 
     def sends(self) -> list[TruthEvent]:
         """Every order of ours that reached the exchange, repetitions included."""

@@ -38,11 +38,6 @@ class Span(NamedTuple):
         """How long it may last without an alert: what was not heard of does not count, up to two polls."""
         return round(bounds.uncovered_s * SECOND_NS) + min(self.unheard_ns, round(bounds.unheard_s * SECOND_NS))
 
-    @property
-    def seconds(self) -> float:
-        """How long it lasted."""
-        return (self.end_ns - self.start_ns) / SECOND_NS
-
 
 def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) -> Finding:
     """I6.  A case is one change of what has filled in a group with a short leg.
@@ -50,25 +45,28 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
     Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, beyond the naked
     rest of a plan that allows one, may last ``uncovered_s``, and number ``uncovered_qty`` if that is given; otherwise a
     CRITICAL alert of the group was raised within that time of their beginning, or still stood unacknowledged.  Where a
-    bust or a correction began it, the time until the journal held that does not count, up to ``unheard_s``.
+    bust or a correction began it, the time until the journal held that does not count, up to ``unheard_s``.  A night
+    counts like any other time: it is the person who can act in it.
     """
     found = Finding(name="I6", title=f"uncovered shorts last at most {bounds.uncovered_s:g} s, or a person was called")
     spans: list[tuple[str, Span]] = []
+    longest_ns = 0
     for group in (group for group in evidence.groups if group.shorts()):
         cases, own = _spans(evidence, group)
         found.cases += cases
         spans += [(group.group.group_id, span) for span in own]
     for group_id, span in spans:
         too_large = bounds.uncovered_qty is not None and span.peak > bounds.uncovered_qty
-        too_long = span.end_ns - span.start_ns > span.allowed_ns(bounds)
+        lasted_ns = evidence.passed_ns(span.start_ns, span.end_ns)
+        longest_ns = max(longest_ns, lasted_ns)
+        too_long = lasted_ns > span.allowed_ns(bounds)
         if (too_long or too_large) and not _alerted(evidence, group_id, span, bounds):
             found.problems.append(
-                f"{group_id}: up to {span.peak} units uncovered for {span.seconds:.3f} s from {span.start_ns}; "
-                f"expected a CRITICAL alert by {span.start_ns + span.allowed_ns(bounds)}"
+                f"{group_id}: up to {span.peak} units uncovered for {lasted_ns / SECOND_NS:.3f} s from {span.start_ns}; "
+                f"expected a CRITICAL alert within {span.allowed_ns(bounds) / SECOND_NS:g} s"
             )
     largest = max((span.peak for _, span in spans), default=0)
-    longest = max((span.seconds for _, span in spans), default=0.0)
-    found.notes.append(f"largest uncovered quantity {largest}, longest uncovered time {longest:.3f} s")
+    found.notes.append(f"largest uncovered quantity {largest}, longest uncovered time {longest_ns / SECOND_NS:.3f} s")
     if evidence.record.movements:
         found.notes.append(
             f"{len(evidence.record.movements)} changes of position without an order: as the journals attribute them"
@@ -125,14 +123,15 @@ def _changes(evidence: Evidence, group: GroupOrders) -> Iterator[tuple[int, int,
 
 
 def _alerted(evidence: Evidence, group_id: str, span: Span, bounds: Bounds) -> bool:
-    by_ns = span.start_ns + span.allowed_ns(bounds)
+    allowed_ns = span.allowed_ns(bounds)
     for alert in evidence.journal.alerts:
         if alert["group_id"] != group_id or alert["severity"] != "CRITICAL":
             continue
         times = evidence.journal.raised.get(alert["escalation_id"], [])
         stands = not alert["acknowledged_ns"] or alert["acknowledged_ns"] >= span.start_ns
-        if any(span.start_ns <= time <= by_ns or (time < span.start_ns and stands) for time in times):
-            return True
+        for time in times:
+            if (stands if time < span.start_ns else evidence.passed_ns(span.start_ns, time) <= allowed_ns):
+                return True
     return False
 
 
