@@ -281,7 +281,7 @@ MUTANTS: Final = (
     Mutant(
         "expiry-before-its-fill",
         "units that expired are given away before a journal has heard of the fill that brought some, and for good",
-        ("I6",),
+        ("L1",),
         together(
             edit("decisions.positions.position_changes:_told", ("if balance.unheard:", "if False:")),
             edit("decisions.positions.reconciler:Reconciler.look", ("and not one.unheard", "")),
