@@ -115,6 +115,7 @@ class BrokerGateway(ProcessActor):
             "start",
             killed=self.trading.killed,
             blind=bool(self.memory.problem),
+            unwritten=self.trading.is_unwritten,
             controls=limits,
             stop_fallback_ms=self.config.stop_loss.fallback_ms,
             calendar=self.config.broker.calendar,

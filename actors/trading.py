@@ -45,7 +45,7 @@ class Trading:
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
         self.start = StartCheck(memory, session, cells, log)
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
-        door.killed = kill_file.exists() or self._is_unwritten
+        door.killed = kill_file.exists() or self.is_unwritten
         self.review()
 
     @property
@@ -85,9 +85,10 @@ class Trading:
 
     def look(self) -> None:
         """Somebody may have made or removed the file; an override may have ended; the disk may work again."""
-        if self._is_unwritten and self.killed:
-            self._write_kill_file(on=True)
-        elif self._is_unwritten:  # the journal could not be read before, and nothing has left so long (E15)
+        if self.is_unwritten and self.killed:
+            if self._write_kill_file(on=True):
+                self.wire_record.note("kill", on=True)
+        elif self.is_unwritten:  # the journal could not be read before, and nothing has left so long (E15)
             self.set_kill_switch(on=True)
         elif self.killed != self.kill_file.exists():
             self.set_kill_switch(on=not self.killed)
@@ -136,7 +137,7 @@ class Trading:
         self.log.warning("kill switch", on=on)
         if on:  # whoever reads that it is on finds it on after a crash, and off never before it says so
             self._write_kill_file(on=True)
-        self.wire_record.note("kill", on=on)
+        self.wire_record.note("kill", on=on, unwritten=self.is_unwritten)
         if not on:
             self._write_kill_file(on=False)
         self.cells.tell_all(KillSwitch(on))
@@ -148,28 +149,33 @@ class Trading:
         self.record("kill-switch", text, ControlAction.REDUCING if on else ControlAction.ACTIVE, control="E9")
         return count
 
-    def _write_kill_file(self, *, on: bool) -> None:
-        """Where a full disk has no room for the file, the journal's ballast has some for a record in its place."""
-        unwritten = False
+    def _write_kill_file(self, *, on: bool) -> bool:
+        """Whether the file says so now.
+
+        Where a full disk has no room for it, the journal's ballast has some for a record in its place.
+        """
+        written = True
         try:
             if on:
                 self.kill_file.touch()
             else:
                 self.kill_file.unlink(missing_ok=True)
         except OSError as error:
-            unwritten = on
-            if not self._is_unwritten:
+            written = False
+            if not self.is_unwritten:
                 self.log.error("the kill switch could not be written to disk", error=str(error))
-        if unwritten != self._is_unwritten:
+        unwritten = on and not written
+        if unwritten != self.is_unwritten:
             action = ControlAction.REDUCING if unwritten else ControlAction.ACTIVE
             text = (
                 "the kill switch is on; its file could not be written" if unwritten else "the kill switch's file tells"
             )
             self.record(UNWRITTEN, text, action, control="E9")
             self.memory.flush()
+        return written
 
     @property
-    def _is_unwritten(self) -> bool:
+    def is_unwritten(self) -> bool:
         """Whether the kill switch is on without its file (I26: a crash changes nothing)."""
         last = self.memory.standing.last(UNWRITTEN)
         return last is not None and last.action is ControlAction.REDUCING

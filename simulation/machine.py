@@ -162,7 +162,7 @@ class SimulatedMachine(Machine):
 
     def _note(self, line: Line) -> None:
         self.wire.append(line)
-        self.watch.on_wire(line)
+        self.watch.on_wire(line, is_marked=self.killed.on)
 
     def kill_switch(self, config: Config) -> Mark:
         del config

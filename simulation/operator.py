@@ -123,6 +123,8 @@ class Operator:
         self.answers[command_id] = self.answers.get(command_id)
         to = self._cell(home_cell(group_id, self.config.system.cells)) if group_id else self._gateway()
         if to is not None:
+            if isinstance(command, KillSwitch) and not command.on:
+                self.world.watch.released_ns = self.schedule.now_ns
             for _ in range(2 if self.world.faults.strikes("F.operator.twice") else 1):
                 self.base.put(self.base.outside, to.address, Operate(command_id, wire.pack(command)))
         if isinstance(command, SubmitGroup):

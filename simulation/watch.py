@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SECOND_NS = 999 * MS  # tokens are kept in whole milliseconds
 ARRIVALS = {"order_received": "submit", "cancel_received": "cancel"}  # the exchange notes a change by its outcome only
 TURNED_DOWN = frozenset({IntentStatus.REFUSED, IntentStatus.REJECTED})
+ON_ITS_WAY_NS = 12_000 * MS  # of the machine: so long a command may wait for a gateway that hangs
 DELIVERY_NS = 10_000 * MS  # broker time within which an alert has arrived once all is well
 
 
@@ -55,6 +56,7 @@ class Watch:
         self.is_low: Callable[[Path], bool] = lambda _path: False
         self.limits: dict[str, Any] = {}  # of the gateway that started last
         self.left: deque[int] = deque()  # when something left within the last second, whichever gateway sent it
+        self.released_ns = -ON_ITS_WAY_NS  # when a person last asked a gateway to turn the kill switch off
         self.asked: Counter[tuple[str, str]] = Counter()  # what left and has not arrived: kind and id
 
     # --- journals ---
@@ -134,9 +136,11 @@ class Watch:
 
     # --- the door ---
 
-    def on_wire(self, line: Line) -> None:
-        """Something is about to leave for the broker, or a gateway has started."""
+    def on_wire(self, line: Line, *, is_marked: bool) -> None:
+        """Something is about to leave for the broker, or a gateway has started; ``is_marked``: the kill switch's file
+        is there."""
         demand = self.oracles.demand
+        self._judge_kill_switch(line, is_marked)
         if line.kind == "start":
             self.gateways.append(line.pid)
             self.limits = line.controls
@@ -157,6 +161,15 @@ class Watch:
         demand(
             line.epoch >= newest, "I18", f"{line.client_order_id} leaves with epoch {line.epoch}; {newest} is at work"
         )
+
+    def _judge_kill_switch(self, line: Line, is_marked: bool) -> None:
+        """It goes off by a person's hand only, and a gateway that starts finds its file, whatever its journal says."""
+        if line.kind == "start":
+            missed = is_marked and not line.killed
+            self.oracles.demand(not missed, "I26", "a gateway has started without looking for the kill switch's file")
+        if line.kind == "kill" and not line.on:
+            asked = line.host_ns <= self.released_ns + ON_ITS_WAY_NS
+            self.oracles.demand(asked, "I26", "the kill switch went off, and nobody had turned it off")
 
     def _judge_pace(self, line: Line) -> None:
         """E7: the broker counts what leaves, whoever sent it and whichever gateway; new risk spares the reserve."""

@@ -94,6 +94,38 @@ MUTANTS: Final = (
         edit("actors.trading:Trading.__init__", ("door.killed = kill_file.exists()", "door.killed = False")),
     ),
     Mutant(
+        "kill-off-without-room",
+        "a kill switch whose file could not be written goes off again, as if somebody had removed the file",
+        ("I26",),
+        edit("actors.trading:Trading._write_kill_file", ("unwritten = on and not written\n", "unwritten = False\n")),
+        only("F.operator.kill_switch", "F.storage.full") | KILLED,
+    ),
+    Mutant(
+        "kill-not-looked-for-again",
+        "a gateway that came back without its journal does not look for the kill switch when it can read it",
+        ("I25", "I26"),
+        edit("actors.trading:Trading.look", ("elif self.is_unwritten:", "elif False:")),
+        only("F.operator.kill_switch", "F.storage.full", "F.process.kill")
+        | KILLED
+        | {
+            "F.storage.full after, ms": 1_200,
+            "for, ms": 1_300,
+            "F.process.kill after, ms": 2_200,
+            "submit at, ms": 4_000,
+            "under fire for, ms": 16_000,
+        },
+    ),
+    Mutant(
+        "kill-file-not-looked-for",
+        "a gateway that comes back without its journal does not look for the kill switch's file either",
+        ("I26",),
+        edit(
+            "actors.trading:Trading.__init__",
+            ("door.killed = kill_file.exists()", "door.killed = (kill_file.exists() and not memory.problem)"),
+        ),
+        only("F.operator.kill_switch", "F.storage.full_at_opening", "F.process.kill", "F.storage.busy") | KILLED,
+    ),
+    Mutant(
         "overtaken-is-taken",
         "a batch that overtook a lost one makes that pass for a copy",
         ("I26", "I12", "L1", "I10"),

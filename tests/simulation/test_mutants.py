@@ -17,7 +17,7 @@ from simulation.world import World
 from venue.audit.invariants import CHECKS
 
 SEEDS = (0, 30)  # that many have to be enough
-DRAWN_LATER = {"size"}  # while the market goes on
+DRAWN_LATER = {"size", "for, ms"}  # while the market goes on, and when a fault begins
 QUICK = {
     "fill-counted-twice": {"I9", "I11", "I12", "R22"},
     "nameless-fill-known-by-its-time": {"I9", "I11", "I12", "I29", "R22"},

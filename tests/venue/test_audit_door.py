@@ -119,6 +119,41 @@ def test_I26_a_gateway_that_comes_back_without_the_switch(story: Story) -> None:
     assert story.failed() == {"I26"}
 
 
+def restarted(story: Story, *, unwritten: bool, blind: bool) -> set[str]:
+    """A gateway comes back without the switch; whether its file could be written, and whether it read its journal."""
+    story.cancel(working(story))
+    story.outcome(GroupOutcome.FLAT)
+    next(line for line in story.wire if line["kind"] == "kill")["unwritten"] = unwritten
+    story.line("start", killed=False, blind=blind, controls=story.wire[0]["controls"])
+    return story.failed()
+
+
+@pytest.mark.parametrize(
+    ("unwritten", "blind", "failed"),
+    [(True, True, set()), (True, False, {"I26"}), (False, True, {"I26"}), (False, False, {"I26"})],
+)
+def test_I26_only_a_gateway_without_its_journal_may_miss_a_switch_that_only_the_journal_knows(
+    story: Story, unwritten: bool, blind: bool, failed: set[str]
+) -> None:
+    assert restarted(story, unwritten=unwritten, blind=blind) == failed
+
+
+def test_I26_a_switch_whose_file_was_written_after_all_is_to_be_found(story: Story) -> None:
+    story.cancel(working(story))
+    story.outcome(GroupOutcome.FLAT)
+    next(line for line in story.wire if line["kind"] == "kill")["unwritten"] = True
+    story.line("kill", on=True)
+    story.line("start", killed=False, blind=True)
+    assert story.failed() == {"I26"}
+
+
+def test_I26_a_gateway_that_could_not_know_lets_nothing_new_out_all_the_same(story: Story) -> None:
+    assert restarted(story, unwritten=True, blind=True) == set()
+    story.plan("g2")
+    story.send(story.decide("E", "long", 10, group_id="g2"))
+    assert "I26" in story.failed()
+
+
 def test_I26_a_kill_before_the_gateway_knows_the_time_is_of_the_latest_time_known(story: Story) -> None:
     story.plan()
     order = story.send(story.decide("E", "long", 10))

@@ -208,7 +208,7 @@ def test_I7_a_naked_part_before_the_covered_one(story: Story) -> None:
 
 
 def overnight(story: Story, *, before_s: float, night_s: float, after_s: float, alert_after_s: float = 0) -> list[str]:
-    """What I6 says of an exposure over a night that a simulated clock leaps over; the alert: so long after the night."""
+    """What I6 says of an exposure over a night that a clock leaps over; the alert comes so long after the night."""
     story.plan()
     enter(story)
     story.trade("C", "long", 10)

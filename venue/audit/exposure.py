@@ -62,8 +62,8 @@ def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) ->
         too_long = lasted_ns > span.allowed_ns(bounds)
         if (too_long or too_large) and not _alerted(evidence, group_id, span, bounds):
             found.problems.append(
-                f"{group_id}: up to {span.peak} units uncovered for {lasted_ns / SECOND_NS:.3f} s from {span.start_ns}; "
-                f"expected a CRITICAL alert within {span.allowed_ns(bounds) / SECOND_NS:g} s"
+                f"{group_id}: up to {span.peak} units uncovered for {lasted_ns / SECOND_NS:.3f} s from "
+                f"{span.start_ns}; expected a CRITICAL alert within {span.allowed_ns(bounds) / SECOND_NS:g} s"
             )
     largest = max((span.peak for _, span in spans), default=0)
     found.notes.append(f"largest uncovered quantity {largest}, longest uncovered time {longest_ns / SECOND_NS:.3f} s")
@@ -129,9 +129,10 @@ def _alerted(evidence: Evidence, group_id: str, span: Span, bounds: Bounds) -> b
             continue
         times = evidence.journal.raised.get(alert["escalation_id"], [])
         stands = not alert["acknowledged_ns"] or alert["acknowledged_ns"] >= span.start_ns
-        for time in times:
-            if (stands if time < span.start_ns else evidence.passed_ns(span.start_ns, time) <= allowed_ns):
-                return True
+        if stands and any(time < span.start_ns for time in times):
+            return True
+        if any(evidence.passed_ns(span.start_ns, time) <= allowed_ns for time in times if time >= span.start_ns):
+            return True
     return False
 
 

@@ -34,6 +34,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     killed: bool = False
     blind: bool = False  # a gateway that could not read its journal yet: no new risk leaves before it has
     on: bool = False
+    unwritten: bool = False  # the kill switch is on, and only the journal knows: its file could not be written
     controls: dict[str, Any] = {}
     stop_fallback_ms: int = 0
     calendar: str = "always"  # whose sessions the gateway keeps: in between deadlines stand still
