@@ -85,3 +85,24 @@ def test_the_audit_s_arithmetic_and_the_system_s_come_to_the_same_ids() -> None:
     ]
     assert [one.exec_id for one in told] == [execution_id(one) for one in heard]
     assert told[-1][1:] == (2, 12_500)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_I3_a_late_fill_in_the_words_of_one_before_a_bust_is_known_by_an_answer_only(
+    story: Story, answered: bool
+) -> None:
+    order = nameless(story)
+    story.fill(order, 4, heard=False)
+    story.hear(order, f"#4/4@{PX}", "trade", 4, 4)
+    busted = story.fill(order, 6, heard=False)
+    story.hear(order, f"#10/6@{PX}", "trade", 6, 6)
+    story.bust(order, busted, 6, heard=False)
+    story.hear(order, f"#trade_cancel/4@{PX}", "trade_cancel", 6, -6)
+    if answered:  # it is: the next attempt is decided in full knowledge of it
+        story.fill(order, 6, heard=False)
+        story.hear(order, "#order_status", "order_status", 10, 6)
+        story.send(story.decide("E", "long", 6, attempt=2))
+    else:
+        story.send(story.decide("E", "long", 6, attempt=2))
+        story.fill(order, 6, heard=False)
+    assert ("I3" in story.failed()) is answered

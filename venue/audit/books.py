@@ -66,10 +66,8 @@ def _compare_history(found: Finding, evidence: Evidence, order_id: str, orders: 
 
 def _unheard(evidence: Evidence, order: Order) -> int:
     """What busts and corrections that the journal has not heard of changed."""
-    learned = evidence.journal.learned
-    return sum(
-        step.d_filled for step in order.steps if step.surprise and (order.client_order_id, step.exec_id) not in learned
-    )
+    heard, name = evidence.journal.heard, order.client_order_id
+    return sum(step.d_filled for step in order.steps if step.surprise and heard(name, step) is None)
 
 
 def the_log_is_unbroken(evidence: Evidence, _: Bounds) -> Finding:
@@ -174,7 +172,7 @@ def _may_be_missing(group: GroupOrders, held: dict[str, int]) -> frozenset[str]:
 
 def _all_heard(evidence: Evidence, group: GroupOrders) -> bool:
     return all(
-        (order.client_order_id, step.exec_id) in evidence.journal.learned
+        evidence.journal.heard(order.client_order_id, step) is not None
         for order in group.orders
         for step in order.steps
         if step.kind in ("fill", "busted", "corrected")

@@ -116,7 +116,8 @@ def _changes(evidence: Evidence, group: GroupOrders) -> Iterator[tuple[int, int,
             before = {o: s for o, s in state.items() if o is not order}
             yield move.ts_ns, move.heard_ns, group.held(before, until_ns=move.ts_ns)
         if step.exec_id and step.kind in ("fill", "busted", "corrected"):
-            heard_ns = evidence.journal.heard_ns(order.client_order_id, step.exec_id) or evidence.record.last_ns
+            heard = evidence.journal.heard(order.client_order_id, step)
+            heard_ns = heard.committed_ns if heard else evidence.record.last_ns
             yield step.ts_ns, step.ts_ns if step.kind == "fill" else heard_ns, group.held(state)
     for move in moves:
         yield move.ts_ns, move.heard_ns, group.held(last, until_ns=move.ts_ns)

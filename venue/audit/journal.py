@@ -20,7 +20,8 @@ import msgspec
 
 from domain.groups import Group
 from venue.audit.layout import LAYOUTS, PACKED
-from venue.audit.orders import Terms
+from venue.audit.nameless import ANSWER
+from venue.audit.orders import Step, Terms
 
 APPLICATION_ID = 0x4C4B4A4C
 PAYLOAD_VERSION = 1
@@ -118,7 +119,6 @@ class Journal:
     def __init__(self) -> None:
         self.intents: dict[str, Intent] = {}  # from the log
         self.groups: dict[str, GroupRow] = {}  # by tag
-        self.learned: dict[tuple[str, str], Position] = {}  # (client order id, exec id) -> when the log first had it
         self.needs: dict[str, list[Need]] = {}
         self.raised: dict[str, list[int]] = {}  # escalation id -> every time at which the log raised it
         self.history: dict[str, dict[tuple[Any, ...], list[Entry]]] = {name: {} for name in LAYOUTS}  # by row
@@ -164,15 +164,23 @@ class Journal:
         before = [need.quantity for need in known if need.position.turn < turn]
         return max(latest + before[-1:])
 
-    def heard_ns(self, client_order_id: str, exec_id: str) -> int:
-        """When the log first held this execution; 0 when it never did."""
-        entries = self.history["ExecutionRecord"].get((client_order_id, exec_id))
-        return entries[0].committed_ns if entries else 0
+    def heard(self, client_order_id: str, step: Step) -> Entry | None:
+        """The record by which the log first held this execution; ``None`` when it never did.
 
-    def knew(self, client_order_id: str, exec_id: str, by: Position) -> bool:
+        One that was told in the words of an earlier one is held by what is no older: an answer to a query, or a report
+        where the earlier one was lost.
+        """
+        told = self.history["ExecutionRecord"].get((client_order_id, step.exec_id), [])
+        if not step.again:
+            return told[0] if told else None
+        answers = self.history["ExecutionRecord"].get((client_order_id, ANSWER), [])
+        since = (entry for entry in (*told, *answers) if entry.facts["ts_ns"] >= step.ts_ns)
+        return min(since, key=lambda entry: entry.at, default=None)
+
+    def knew(self, client_order_id: str, step: Step, by: Position) -> bool:
         """Whether the log held this execution before the record at ``by``."""
-        at = self.learned.get((client_order_id, exec_id))
-        return at is not None and at < by
+        entry = self.heard(client_order_id, step)
+        return entry is not None and entry.at < by
 
 
 def read_journals(directory: Path) -> Journal:
@@ -307,8 +315,6 @@ def _fold(journal: Journal, name: str, entry: Entry) -> None:
                 journal.intents[facts["client_order_id"]] = Intent(entry)
             else:
                 known.again(facts)
-        case "ExecutionRecord":
-            journal.learned.setdefault((facts["client_order_id"], facts["exec_id"]), entry.at)
         case "HedgeRecord":
             journal.needs.setdefault(facts["hedge_id"], []).append(Need(entry.at, facts["needed_qty"]))
         case "EscalationRecord":

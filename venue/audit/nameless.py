@@ -12,6 +12,8 @@ from typing import NamedTuple
 from domain.money import from_float
 from venue.truth import TruthEvent
 
+ANSWER = "#order_status"  # under which a journal keeps the last answer to a query, of an order that was amended
+
 
 class Told(NamedTuple):
     """An execution under the id that a journal keeps it by; prices in ten-thousandths."""

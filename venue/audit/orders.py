@@ -59,6 +59,7 @@ class Step(NamedTuple):
     d_filled: int
     d_open: int
     surprise: bool
+    again: bool  # told without exec id in the very words of an earlier one
 
 
 class Execution(NamedTuple):
@@ -146,8 +147,9 @@ class Order:
         is_open = 0 if ended else self._quantity - filled
         before = (self.last.filled, self.last.open) if self.steps else (0, 0)
         d_filled, d_open = filled - before[0], is_open - before[1]
+        again = bool(exec_id) and any(step.exec_id == exec_id for step in self.steps)
         self.steps.append(
-            Step(seq, event.ts_ns, event.kind, filled, is_open, ended, exec_id, d_filled, d_open, surprise)
+            Step(seq, event.ts_ns, event.kind, filled, is_open, ended, exec_id, d_filled, d_open, surprise, again)
         )
 
 
