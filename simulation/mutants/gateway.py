@@ -108,8 +108,10 @@ MUTANTS: Final = (
         only("F.operator.kill_switch", "F.storage.full", "F.process.kill")
         | KILLED
         | {
+            "times of F.storage.full": 1,
             "F.storage.full after, ms": 1_200,
             "for, ms": 1_300,
+            "times of F.process.kill": 4,
             "F.process.kill after, ms": 2_200,
             "submit at, ms": 4_000,
             "under fire for, ms": 16_000,

@@ -69,7 +69,7 @@ def test_every_bug_finds_the_place_where_it_is_to_be_planted() -> None:
 def test_what_a_hunt_is_aimed_at_is_drawn_by_the_world(name: str) -> None:
     aim = catalogue(BUGS)[name].aim
     tape = Tape(0, aim=aim)
-    World(tape, swarm(tape))
+    World(tape, swarm(tape)).strikes.plan()
     assert aim.keys() <= {*tape.labels, *DRAWN_LATER}
 
 
