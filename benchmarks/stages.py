@@ -1,4 +1,4 @@
-"""Where each microsecond of B1 goes: ``python -m benchmarks stages``.
+"""Where each microsecond of B1 and B8 goes: ``python -m benchmarks stages``.
 
 The system runs with a clock at each station (:mod:`benchmarks.traced`), which costs about 2 µs a station.  For each
 sample the way is followed backwards from the order's arrival: to each station belongs the last passing before the next.
@@ -13,18 +13,16 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from benchmarks.stage import PROBE, condor, stage
-from benchmarks.traced import stamps_of
-from benchmarks.whole import LONG_PUT, SETTLE_S, SHORT_PUT, one_fill, quantile
+import msgspec
 
-GATEWAY, CELL = "gateway", "cell-0"
-WAY = (  # the process and the station at the end of each stage, from the fill to the order
-    (GATEWAY, "pump", "the exchange writes the fill to its socket, the gateway wakes"),
-    (GATEWAY, "pump done", "read and decode"),
-    (GATEWAY, "events", "ledger, account, window; pack the batch"),
-    (CELL, "read", "letter to the cell: pickle, write to its socket; the cell wakes"),
-    (CELL, "turn", "letter read, unpickled, handed over"),
-    (CELL, "commit", "decode; decide: desk, group, legs"),
+from benchmarks.stage import PROBE, Stage, condor, stage
+from benchmarks.traced import stamps_of
+from benchmarks.whole import LONG_PUT, SETTLE_S, SHORT_PUT, one_fill, one_plan, quantile
+
+MAIN, GATEWAY, CELL = "main", "gateway", "cell-0"
+Way = tuple[tuple[str, str, str], ...]  # the process and the station at the end of each stage, and what the stage is
+TO_THE_CELL: Way = ((CELL, "read", "letter to the cell: pickle, write to its socket; the cell wakes"),)
+OUT: Way = (
     (CELL, "write", "rows, log, hash; hand over to the connection's thread"),
     (CELL, "write done", "SQLite, fdatasync"),
     (CELL, "commit done", "hand back"),
@@ -35,10 +33,42 @@ WAY = (  # the process and the station at the end of each stage, from the fill t
     (GATEWAY, "send", "wire record"),
 )
 LAST = "encode, write to the exchange's socket; the exchange wakes and reads the order"
+WAYS: dict[str, Way] = {
+    "B1": (
+        (GATEWAY, "pump", "the exchange writes the fill to its socket, the gateway wakes"),
+        (GATEWAY, "pump done", "read and decode"),
+        (GATEWAY, "events", "ledger, account, window; pack the batch"),
+        *TO_THE_CELL,
+        (CELL, "turn", "letter read, unpickled, handed over"),
+        (CELL, "commit", "decode; decide: desk, group, legs"),
+        *OUT,
+    ),
+    "B8": (
+        (MAIN, "command", "the plan is written to the control socket, the main program wakes and reads it"),
+        (MAIN, "directory", "decode and check the plan; which cell"),
+        (MAIN, "ask", "the root supervisor is asked where that cell is"),
+        *TO_THE_CELL,
+        (CELL, "operate", "letter read, unpickled, handed over"),
+        (CELL, "commit", "decode; decide: desk, margin, group, legs"),
+        *OUT,
+    ),
+}
 
 
-def stages(path: Path, idle: int, samples: int) -> list[tuple[str, float, float]]:
-    """Each stage with its p50 and p99 in microseconds, and all of it."""
+class Stages(msgspec.Struct, frozen=True):
+    """Each stage of one figure with its p50 and p99 in microseconds, and all of it at the end."""
+
+    figure: str
+    rows: tuple[tuple[str, float, float], ...]
+
+    def markdown(self) -> str:
+        """The stages as a table."""
+        rows = (f"| {name} | {p50:.0f} | {p99:.0f} |" for name, p50, p99 in self.rows)
+        return "\n".join([f"| {self.figure} | p50, µs | p99, µs |", "|---|---|---|", *rows])
+
+
+def stages(path: Path, idle: int, samples: int) -> list[Stages]:
+    """The ways of B1 and B8, each among so many idle groups."""
     directory = path.parent / "stamps"
     directory.mkdir()
     with stage(path, stamps=directory) as on:
@@ -47,28 +77,39 @@ def stages(path: Path, idle: int, samples: int) -> list[tuple[str, float, float]
         on.submit(plan)
         on.orders_of("probe", each=2)
         time.sleep(SETTLE_S)
-        offset = on.clock()(0)
-        took = [one_fill(on, plan.legs[LONG_PUT].symbol, plan.legs[SHORT_PUT].symbol) for _ in range(samples)]
-        known = on.known(GATEWAY, CELL)
-        passed = {name: stamps_of(directory, int(known[name]["pid"])) for name in (GATEWAY, CELL)}
-    ways = [_way(passed, fill.ts_ns - offset, order.ts_ns - offset) for fill, order in took]
-    names = (*(words for _, _, words in WAY), LAST, "all of it")
-    return [(name, median(some) / 1e3, quantile(some, 0.99) / 1e3) for name, *some in zip(names, *ways, strict=True)]
+        clock = on.clock()
+        fills = [one_fill(on, plan.legs[LONG_PUT].symbol, plan.legs[SHORT_PUT].symbol) for _ in range(samples)]
+        plans = [one_plan(on, f"plan-{number}", clock) for number in range(samples)]
+        offset, passed = clock(0), _passed(on, directory)
+    took = {
+        "B1": [(fill.ts_ns - offset, order.ts_ns - offset) for fill, order in fills],
+        "B8": [(began - offset, order.ts_ns - offset) for began, order in plans],
+    }
+    return [_stages(figure, [_way(WAYS[figure], passed, *one) for one in both]) for figure, both in took.items()]
 
 
-def _way(passed: dict[str, dict[str, list[int]]], began: int, ended: int) -> list[int]:
+def _passed(on: Stage, directory: Path) -> dict[str, dict[str, list[int]]]:
+    """When each process passed each station."""
+    known = on.known(GATEWAY, CELL)
+    pids = {name: int(known[name]["pid"]) for name in (GATEWAY, CELL)} | {MAIN: on.system.pid}
+    return {name: stamps_of(directory, pid) for name, pid in pids.items()}
+
+
+def _stages(figure: str, ways: list[list[int]]) -> Stages:
+    names = (*(words for _, _, words in WAYS[figure]), LAST, "all of it")
+    rows = (
+        (name, median(some) / 1e3, quantile([float(one) for one in some], 0.99) / 1e3)
+        for name, *some in zip(names, *ways, strict=True)
+    )
+    return Stages(figure, tuple(rows))
+
+
+def _way(way: Way, passed: dict[str, dict[str, list[int]]], began: int, ended: int) -> list[int]:
     """How long each stage of one sample took, and all of it, in nanoseconds."""
     times = [ended]
-    for process, station, _ in reversed(WAY):
+    for process, station, _ in reversed(way):
         at = passed[process][station]
         times.append(at[bisect_right(at, times[-1]) - 1])
     times.append(began)
     times.reverse()
     return [later - earlier for earlier, later in pairwise(times)] + [ended - began]
-
-
-def markdown(found: list[tuple[str, float, float]]) -> str:
-    """The stages as a table."""
-    return "\n".join(
-        ["| stage | p50, µs | p99, µs |", "|---|---|---|", *(f"| {n} | {a:.0f} | {b:.0f} |" for n, a, b in found)]
-    )

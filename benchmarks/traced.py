@@ -1,7 +1,9 @@
-"""``run_system.py`` with a clock at each station of a report's way: ``python -m benchmarks.traced start --config …``.
+"""``run_system.py`` with a clock at each station on the way of a report or a plan.
 
-Each process of the system appends to a file of its own in the directory ``BENCHMARK_STAMPS`` when a report passes by:
-a monotonic time and the station.  The program itself knows nothing of it: stations are functions, found by name.
+Run as ``python -m benchmarks.traced start --config …``.
+
+Each process of the system appends to a file of its own in the directory ``BENCHMARK_STAMPS`` when one of them passes
+by: a monotonic time and the station.  The program itself knows nothing of it: stations are functions, found by name.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ STATIONS = {  # as stamped -> the function, and the argument that has to be of t
     "events": ("supervisors.post", "", "_send", 2, EventBatch),
     "read": ("supervisors.letter_lines", "LineIn", "read", 0, None),
     "turn": ("actors.cell", "Cell", "on_events", 0, None),
+    "command": ("cli.start", "", "answer", 0, None),
+    "directory": ("supervisors.system", "RunningSystem", "_directory", 0, None),
+    "ask": ("supervisors.system", "RunningSystem", "_answer", 0, None),
+    "operate": ("actors.cell", "Cell", "on_operate", 0, None),
     "commit": ("storage.sqlite", "SqliteJournal", "commit", 0, None),
     "write": ("storage.sqlite", "", "_write_batch", 0, None),
     "orders": ("supervisors.post", "", "_send", 2, OrderBatch),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 
@@ -62,13 +63,18 @@ def submit_to_order(path: Path, idle: int, samples: int) -> dict[str, float]:
         time.sleep(SETTLE_S)
         exchange_ns, took = on.clock(), []
         for number in range(samples):
-            time.sleep(REST_S)
-            plan = condor(f"probe-{number}", PROBE, 10, on.quotes)
-            began = exchange_ns(time.monotonic_ns())
-            on.submit(plan)
-            first = on.orders_of(plan.group_id)[plan.group_id][0]
+            began, first = one_plan(on, f"probe-{number}", exchange_ns)
             took.append((first.ts_ns - began) / 1e6)
         return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}
+
+
+def one_plan(on: Stage, name: str, exchange_ns: Callable[[int], int]) -> tuple[int, TruthEvent]:
+    """Submit a condor; when, on the exchange's clock, and the arrival of its first order."""
+    time.sleep(REST_S)
+    plan = condor(name, PROBE, 10, on.quotes)
+    began = exchange_ns(time.monotonic_ns())
+    on.submit(plan)
+    return began, on.orders_of(name)[name][0]
 
 
 def killed_cell(path: Path, groups: int) -> dict[str, float]:

@@ -172,10 +172,11 @@ def _under_shocks(
 ) -> WorstCase:
     """From the price of entry to what it costs to get out, at the far side of a wider spread."""
     scenarios = shocks(config.price_shocks_pct, config.iv_shocks_pct, config.spread_shocks)
+    quiet = [scenario for scenario in scenarios if scenario.spread == 1.0]
     losses = {}
     for leg in group.legs:
         contract, price, sign = book[leg.leg_id], prices[leg.instrument.symbol], leg.side.sign
-        values = {(s.price, s.volatility): revalue(contract, s) for s in scenarios if s.spread == 1.0}
+        values = {(s.price, s.volatility): price for s, price in zip(quiet, revalue(contract, quiet), strict=True)}
         losses[leg.leg_id] = [
             sign
             * (price - max(0.0, values[s.price, s.volatility] - sign * contract.half_spread * s.spread))

@@ -14,15 +14,16 @@ bounds, moves with its exercise value.  American options are revalued as Europea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import product
-from math import ceil
+from math import ceil, nan, sqrt
 from typing import Final
 
 import msgspec
 
 from domain.instruments import Instrument, Right
-from domain.pricing import bsm_price, implied_volatility
+from domain.pricing import implied_volatility, value, worths
 
 AMERICAN: Final = "american"
 THIRDS: Final = (0, 1, -1, 2, -2, 3, -3)
@@ -82,31 +83,50 @@ def marked(
     )
 
 
-def revalue(contract: Marked, scenario: Scenario) -> float:
-    """The contract's mid price in the scenario."""
-    instrument, spot = contract.instrument, contract.spot * max(0.0, 1 + scenario.price)
-    right = instrument.right
-    if right is None:
+def revalue(contract: Marked, scenarios: Iterable[Scenario]) -> list[float]:
+    """The contract's mid price in each scenario.
+
+    This is :func:`domain.pricing.bsm_price`, with what all scenarios of one day share worked out once: the judgement of
+    a plan asks for a hundred prices.
+    """
+    option, implied = contract.instrument, contract.volatility
+    if option.right is None or implied is None:
+        return [_moved(contract, scenario) for scenario in scenarios]
+    is_call, is_american = option.right is Right.CALL, option.style == AMERICAN
+    found, days = [], nan
+    for scenario in scenarios:
+        spot = contract.spot * (1 + scenario.price)
+        if spot <= 0:
+            found.append(_moved(contract, scenario))
+            continue
+        if scenario.days != days:
+            days = scenario.days
+            years = max(0.0, contract.years - days / 365)
+            one, cash = worths(1.0, option.strike, contract.rate, contract.dividend, years)
+            root = sqrt(years)
+        deviation = implied * max(0.0, 1 + scenario.volatility) * root
+        asset = spot * one
+        price = value(asset, cash, deviation) if is_call else value(cash, asset, deviation)
+        found.append(max(price, _exercise(option, spot)) if is_american else price)
+    return found
+
+
+def _moved(contract: Marked, scenario: Scenario) -> float:
+    """What has no volatility moves with the underlying, or with what its exercise is worth."""
+    option, spot = contract.instrument, contract.spot * max(0.0, 1 + scenario.price)
+    if option.right is None:
         return contract.mark + spot - contract.spot
-    exercise = _exercise(instrument, spot)
-    if contract.volatility is None or spot <= 0:
-        return max(0.0, contract.mark + exercise - _exercise(instrument, contract.spot))
-    years = max(0.0, contract.years - scenario.days / 365)
-    volatility = contract.volatility * max(0.0, 1 + scenario.volatility)
-    value = bsm_price(right, spot, instrument.strike, contract.rate, contract.dividend, years, volatility)
-    return max(value, exercise) if instrument.style == AMERICAN else value
+    return max(0.0, contract.mark + _exercise(option, spot) - _exercise(option, contract.spot))
 
 
 def profits(position: Sequence[tuple[Marked, int]], scenarios: Sequence[Scenario]) -> tuple[float, ...]:
     """What the position (units, negative: short) of one underlying gains in each scenario; an amount."""
-    return tuple(
-        scenario.cover
-        * sum(
-            (revalue(contract, scenario) - contract.mark) * contract.instrument.multiplier * units
-            for contract, units in position
-        )
-        for scenario in scenarios
-    )
+    gains = [0.0] * len(scenarios)
+    for contract, units in position:
+        sized = contract.instrument.multiplier * units
+        prices = revalue(contract, scenarios)
+        gains = [gain + (price - contract.mark) * sized for gain, price in zip(gains, prices, strict=True)]
+    return tuple(scenario.cover * gain for scenario, gain in zip(scenarios, gains, strict=True))
 
 
 def scan_risk(position: Sequence[tuple[Marked, int]], scenarios: Sequence[Scenario]) -> int:
@@ -128,6 +148,7 @@ def portfolio_margin(position: Sequence[tuple[Marked, int]], low: float, high: f
     return max(least, scan_risk(position, portfolio_scenarios(low, high)))
 
 
+@lru_cache(maxsize=64)
 def span_scenarios(
     price: float, volatility: float, extreme_multiple: float, extreme_cover: float, days: float = 0.0
 ) -> tuple[Scenario, ...]:
@@ -151,7 +172,10 @@ def portfolio_scenarios(low: float, high: float) -> tuple[Scenario, ...]:
     return tuple(Scenario(name=f"price {move:+.2%}", price=move) for move in moves)
 
 
-def shocks(prices: Sequence[float], volatilities: Sequence[float], spreads: Sequence[float]) -> tuple[Scenario, ...]:
+@lru_cache(maxsize=64)
+def shocks(
+    prices: tuple[float, ...], volatilities: tuple[float, ...], spreads: tuple[float, ...]
+) -> tuple[Scenario, ...]:
     """Every combination of the shocks, and of each with "as it is"."""
     found = product(_with(0.0, prices), _with(0.0, volatilities), _with(1.0, spreads))
     return tuple(

@@ -90,25 +90,26 @@ def _worst_of(
     scenarios: dict[str, int] = {}
     held: dict[str, int] = {}
     for underlying, members in of_underlying.items():
-        worst, scenario = max(
-            (sum(max(_loss(corner, losses, index) for corner in corners) for corners in members), -index)
-            for index in range(count)
-        )
-        total += worst
-        scenarios[underlying] = -scenario
-        for corners in members:
-            chosen = max(corners, key=lambda corner: _loss(corner, losses, -scenario))
-            for leg_id, least, most in chosen:
-                held[leg_id] = most if losses[leg_id][-scenario] > 0 else least
+        tables = [[_losses_at(corner, losses, count) for corner in corners] for corners in members]
+        sums = [sum(map(max, at)) for at in zip(*(zip(*table, strict=True) for table in tables), strict=True)]
+        scenario = sums.index(max(sums))
+        total += sums[scenario]
+        scenarios[underlying] = scenario
+        for corners, table in zip(members, tables, strict=True):
+            worst = [row[scenario] for row in table]
+            for leg_id, least, most in corners[worst.index(max(worst))]:
+                held[leg_id] = most if losses[leg_id][scenario] > 0 else least
     return total, scenarios, held
 
 
-def _loss(corner: Corner, losses: Losses, index: int) -> float:
-    total = 0.0
+def _losses_at(corner: Corner, losses: Losses, count: int) -> list[float]:
+    """What this corner loses in each scenario."""
+    totals = [0.0] * count
     for leg_id, least, most in corner:
-        loss = losses[leg_id][index]
-        total += loss * (most if loss > 0 else least)
-    return total
+        if most:
+            both = zip(totals, losses[leg_id], strict=True)
+            totals = [total + loss * (most if loss > 0 else least) for total, loss in both]
+    return totals
 
 
 def _corners(legs: Sequence[Leg]) -> tuple[Corner, ...]:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import cells, growth, limits
 from benchmarks.cell import Cell
 from benchmarks.stage import Truth
-from benchmarks.stages import WAY, stages
+from benchmarks.stages import WAYS, stages
 from benchmarks.whole import fill_to_order, quantile
 from storage.verify import verify
 from venue.truth import TruthEvent, TruthFile
@@ -21,12 +21,14 @@ def test_a_fill_at_the_real_exchange_is_answered_by_an_order_there(tmp_path: Pat
     assert 0 < found["p50"] <= found["p99"]
 
 
-def test_the_stages_of_a_fills_way_add_up_to_all_of_it(tmp_path: Path) -> None:
+def test_the_stages_of_a_fills_and_of_a_plans_way_add_up_to_all_of_it(tmp_path: Path) -> None:
     found = stages(tmp_path / "cell-0.db", idle=1, samples=1)
-    *parts, whole = [p50 for _, p50, _ in found]
-    assert len(parts) == len(WAY) + 1
-    assert all(part > 0 for part in parts)
-    assert abs(sum(parts) - whole) < 1
+    assert [one.figure for one in found] == ["B1", "B8"]
+    for one in found:
+        *parts, whole = [p50 for _, p50, _ in one.rows]
+        assert len(parts) == len(WAYS[one.figure]) + 1
+        assert all(part > 0 for part in parts)
+        assert abs(sum(parts) - whole) < 1
 
 
 def test_two_cells_work_in_processes_of_their_own(tmp_path: Path) -> None:

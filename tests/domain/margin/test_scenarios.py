@@ -31,6 +31,11 @@ BOOK = {vector["id"]: vector for vector in document()["span"]["vectors"]}
 PORTFOLIO = [vector for vector in document()["vectors"] if "portfolio_margin" in vector]
 
 
+def price_in(book: Marked, scenario: Scenario) -> float:
+    (found,) = revalue(book, [scenario])
+    return found
+
+
 def contract(right: Right | None, strike: float, multiplier: int, style: str = "european") -> Instrument:
     plain = leg(0, Side.BUY, right, strike, multiplier=multiplier).instrument
     return replace(plain, style=style)
@@ -164,24 +169,36 @@ def test_shocks_are_all_combinations_with_as_it_is_among_them() -> None:
 
 class TestRevaluation:
     def test_an_unchanged_market_gives_the_mark_back(self) -> None:
-        assert revalue(the_call(), Scenario(name="calm")) == pytest.approx(the_call().mark, rel=1e-12)
+        assert price_in(the_call(), Scenario(name="calm")) == pytest.approx(the_call().mark, rel=1e-12)
 
     def test_without_time_value_it_moves_with_its_exercise_and_not_below_zero(self) -> None:
         deep = marked(contract(Right.PUT, 120, 100), 20 * UNIT, 100 * UNIT, years=0.01)
         assert deep.volatility is None
-        assert revalue(deep, Scenario(name="down", price=-0.03)) == pytest.approx(23 * UNIT)
-        assert revalue(deep, Scenario(name="up", price=0.5, volatility=0.5)) == 0
+        assert price_in(deep, Scenario(name="down", price=-0.03)) == pytest.approx(23 * UNIT)
+        assert price_in(deep, Scenario(name="up", price=0.5, volatility=0.5)) == 0
 
     def test_an_american_option_is_never_worth_less_than_its_exercise(self) -> None:
         american = marked(contract(Right.PUT, 100, 100, "american"), 3 * UNIT, 100 * UNIT, years=1.0, rate=0.1)
         european = replace(american, instrument=contract(Right.PUT, 100, 100))
         fall = Scenario(name="down", price=-0.4)
-        assert revalue(american, fall) == 40 * UNIT > revalue(european, fall)
+        assert price_in(american, fall) == 40 * UNIT > price_in(european, fall)
 
     def test_time_passes_where_the_scenario_says_so(self) -> None:
-        assert revalue(the_call(), Scenario(name="tomorrow", days=1)) < the_call().mark
-        assert revalue(the_call(), Scenario(name="expiry", days=31)) == pytest.approx((FUTURE - 410) * UNIT)
+        assert price_in(the_call(), Scenario(name="tomorrow", days=1)) < the_call().mark
+        assert price_in(the_call(), Scenario(name="expiry", days=31)) == pytest.approx((FUTURE - 410) * UNIT)
 
     def test_a_price_that_falls_to_nothing_leaves_a_put_its_strike(self) -> None:
         put = marked(contract(Right.PUT, 100, 100), 5 * UNIT, 100 * UNIT, years=0.5)
-        assert revalue(put, Scenario(name="gone", price=-1.5)) == pytest.approx(105 * UNIT)
+        assert price_in(put, Scenario(name="gone", price=-1.5)) == pytest.approx(105 * UNIT)
+
+
+def test_many_scenarios_at_once_are_each_what_black_scholes_and_merton_say() -> None:
+    call = the_call()
+    assert call.volatility is not None
+    option, book = call.instrument, span_scenarios(0.1, 0.25, 3, 0.35) + span_scenarios(0.05, 0.4, 2, 0.33, days=2)
+    assert option.right is not None
+    for scenario, found in zip(book, revalue(call, book), strict=True):
+        spot, years = call.spot * (1 + scenario.price), call.years - scenario.days / 365
+        volatility = call.volatility * (1 + scenario.volatility)
+        wanted = bsm_price(option.right, spot, option.strike, call.rate, call.dividend, years, volatility)
+        assert found == pytest.approx(wanted, rel=1e-12)
