@@ -45,8 +45,8 @@ WAYS: dict[str, Way] = {
     ),
     "B8": (
         (MAIN, "command", "the plan is written to the control socket, the main program wakes and reads it"),
-        (MAIN, "directory", "decode and check the plan; which cell"),
-        (MAIN, "ask", "the root supervisor is asked where that cell is"),
+        (MAIN, "find", "decode and check the plan; which cell"),
+        (MAIN, "ask", "see that the cell still lives where it was"),
         *TO_THE_CELL,
         (CELL, "operate", "letter read, unpickled, handed over"),
         (CELL, "commit", "decode; decide: desk, margin, group, legs"),

@@ -26,7 +26,7 @@ STATIONS = {  # as stamped -> the function, and the argument that has to be of t
     "read": ("supervisors.letter_lines", "LineIn", "read", 0, None),
     "turn": ("actors.cell", "Cell", "on_events", 0, None),
     "command": ("cli.start", "", "answer", 0, None),
-    "directory": ("supervisors.system", "RunningSystem", "_directory", 0, None),
+    "find": ("supervisors.system", "RunningSystem", "_cell", 0, None),
     "ask": ("supervisors.system", "RunningSystem", "_answer", 0, None),
     "operate": ("actors.cell", "Cell", "on_operate", 0, None),
     "commit": ("storage.sqlite", "SqliteJournal", "commit", 0, None),

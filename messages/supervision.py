@@ -27,7 +27,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(4)
+PROTOCOL = Version(5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class CellDirectory:
 
     name: str
     addresses: dict[int, ActorAddress]
+    pids: dict[int, int]
     statuses: tuple[ProcessStatus, ...]
 
 
@@ -60,8 +61,10 @@ class CellSupervisor(Supervisor):
 
     def report(self) -> None:
         if self.root is not None:
-            addresses = {child.spec.position: child.address for child in self.children.values() if child.pid}
-            self.send(self.root, CellDirectory(self.name, addresses, self.statuses()))
+            ready = {child.spec.position: child for child in self.children.values() if child.pid}
+            addresses = {cell: child.address for cell, child in ready.items()}
+            pids = {cell: child.pid for cell, child in ready.items()}
+            self.send(self.root, CellDirectory(self.name, addresses, pids, self.statuses()))
 
     def on_ping(self, message: Ping, sender: ActorAddress) -> None:
         self.report()

@@ -59,6 +59,7 @@ class Directory:
     root_pid: int
     gateways: dict[Realm, ActorAddress]  # those that are up
     cells: dict[int, ActorAddress]
+    pids: dict[int, int]  # by cell
     failure: str
 
 
@@ -110,7 +111,7 @@ class RootSupervisor(Supervisor):
     def start_child(self, spec: ChildSpec) -> None:
         """Cells do not outlive their supervisor: what is known of the old ones is over."""
         if spec.name in CELL_SUPERVISORS:
-            gone = self.cells.pop(spec.name, CellDirectory(spec.name, {}, ()))
+            gone = self.cells.pop(spec.name, CellDirectory(spec.name, {}, {}, ()))
             for status in gone.statuses:
                 self.cell_restarts.pop(status.name, None)
         super().start_child(spec)
@@ -182,7 +183,8 @@ class RootSupervisor(Supervisor):
             realm: child.address for realm, name in GATEWAYS.items() if (child := self.children.get(name)) and child.pid
         }
         cells = {cell: address for directory in self.cells.values() for cell, address in directory.addresses.items()}
-        self.send(sender, Directory(machine().pid(), ready, cells, self.halted))
+        pids = {cell: pid for directory in self.cells.values() for cell, pid in directory.pids.items()}
+        self.send(sender, Directory(machine().pid(), ready, cells, pids, self.halted))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
         match wire.command(message.command):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -65,6 +65,18 @@ class SystemLost(NoAnswer):
     """The root supervisor has ended unasked, and with it, by their lifelines, every process of the tree."""
 
 
+class Place(NamedTuple):
+    """Where a process is, and a descriptor that becomes readable when it ends."""
+
+    address: Any
+    lifeline: int
+
+
+def has_ended(lifeline: int) -> bool:
+    """Whether the process of a descriptor has ended."""
+    return bool(select.select([lifeline], [], [], 0)[0])
+
+
 class RunningSystem:
     """A started tree, as its main program sees it.
 
@@ -76,6 +88,7 @@ class RunningSystem:
         self.config, self.router = config, router
         self._actors, self._root, self._root_pid = actors, root, root_pid
         self._numbers = count(1)
+        self._places: dict[int, Place] = {}  # of cells that have been asked before
         try:
             self._lifeline = os.pidfd_open(root_pid)
         except ProcessLookupError:
@@ -87,11 +100,13 @@ class RunningSystem:
 
     def check(self) -> None:
         """Raises :class:`SystemLost` when the tree is gone."""
-        if select.select([self._lifeline], [], [], 0)[0]:
+        if has_ended(self._lifeline):
             raise self._lost()
 
     def close(self) -> None:
-        """Let go of the descriptor."""
+        """Let go of the descriptors."""
+        for cell in list(self._places):
+            self._forget(cell)
         os.close(self._lifeline)
 
     def _lost(self) -> SystemLost:
@@ -269,6 +284,8 @@ class RunningSystem:
                 answer = self._answer(address, Operate(command_id, wire.pack(command)), deadline)
                 if answer is not None:
                     return wire.answer(answer.answer)
+                for cell in list(self._places):
+                    self._forget(cell)
                 if isinstance(command, SubmitGroup):
                     command = SubmitGroup(command.plan, again=True)
             time.sleep(0.02)
@@ -289,12 +306,26 @@ class RunningSystem:
         return None
 
     def _cell(self, cell: int, deadline: float) -> Any:
-        """Its address, or ``None`` while it is being restarted.  Raises :class:`NoAnswer` when it will not be."""
+        """Its address, or ``None`` while it is being restarted.  Raises :class:`NoAnswer` when it will not be.
+
+        An address is one process's for as long as that lives: until then nobody need be asked for it again.
+        """
+        place = self._places.get(cell)
+        if place is not None and not has_ended(place.lifeline):
+            return place.address
+        self._forget(cell)
         directory = self._directory(deadline)
         address = directory.cells.get(cell)
         if address is None and directory.failure:
             raise NoAnswer(f"cell-{cell} is down: {directory.failure}")
+        if address is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._places[cell] = Place(address, os.pidfd_open(directory.pids[cell]))
         return address
+
+    def _forget(self, cell: int) -> None:
+        if place := self._places.pop(cell, None):
+            os.close(place.lifeline)
 
     def _directory(self, deadline: float) -> Any:
         while time.monotonic() < deadline:
