@@ -21,7 +21,7 @@ from config.schema import Config
 from decisions.effects import MS
 from domain.execution import ExecutionReport, Side
 from domain.groups import GroupOutcome, GroupStatus, Mode, Policy
-from domain.orders import OrderState
+from domain.orders import OrderState, merge
 from domain.retold import Registers
 from messages.operator import CancelGroup
 from messages.records import HedgeStatus, IntentStatus, Record, StopStatus
@@ -31,6 +31,7 @@ from storage.tables import EXECUTIONS, PROCESSED_EVENTS
 from venue.rules import Rules
 
 GROUP = "g"
+REGISTERS = ("described", "venue", "reported", "phase")
 SETTLED = {IntentStatus.FILLED, IntentStatus.CANCELED, IntentStatus.REJECTED, IntentStatus.EXPIRED}
 
 
@@ -40,9 +41,29 @@ def knowledge(journal: MemoryJournal) -> dict[str, OrderState]:
 
 
 def timeless(state: OrderState) -> OrderState:
-    registers = {name: (0, 0, getattr(state, name)[2]) for name in ("described", "venue", "reported", "phase")}
+    registers = {name: (0, 0, getattr(state, name)[2]) for name in REGISTERS}
     apart = state.apart and Registers(*((0, 0, word[2]) for word in state.apart))  # type: ignore[arg-type]
     return replace(state, **registers, apart=apart, asked=(0, *state.asked[1:]))
+
+
+def dated(journal: MemoryJournal) -> dict[str, OrderState]:
+    """The same with the times."""
+    return {row.client_order_id: row.knowledge for row in rows(journal).execution_states}
+
+
+def joined(journal: MemoryJournal, heard: list[ExecutionReport]) -> dict[str, OrderState]:
+    """What the reports say of each order, one merged into the other, and by nothing else."""
+    states = {i.client_order_id: OrderState.new(i.client_order_id, i.quantity) for i in rows(journal).intents}
+    told = {report.client_order_id for report in heard}
+    for report in heard:
+        if report.client_order_id in states:
+            states[report.client_order_id] = merge(states[report.client_order_id], report).state
+    return {key: state for key, state in states.items() if key in told}
+
+
+def times(state: OrderState) -> tuple[int, ...]:
+    """When what the registers hold was last said."""
+    return (*(getattr(state, name)[0] for name in REGISTERS), state.asked[0])
 
 
 def executions(journal: MemoryJournal) -> set[tuple[Any, ...]]:
@@ -165,6 +186,11 @@ def test_r6_any_order_repetition_and_restart_ends_in_the_same_state(world: World
         if chance.random() < 0.2:
             twin.restart()
     assert knowledge(twin.journal) == knowledge(world.journal)
+    assert dated(twin.journal) == joined(world.journal, heard), "also when each thing was last said"
+    for key, state in dated(world.journal).items():
+        assert all(lived <= last for lived, last in zip(times(state), times(dated(twin.journal)[key]), strict=True)), (
+            "nothing is known to be later than it was said"
+        )
     assert executions(twin.journal) == executions(world.journal)
     assert settled(twin.journal) == settled(world.journal)
     assert filled(twin.journal) == filled(world.journal)
@@ -186,4 +212,5 @@ def test_hearing_everything_again_after_a_restart_changes_nothing(world: World) 
     after = rows(world.journal)
     assert after.intents == before.intents
     assert knowledge(world.journal) == known
+    assert dated(world.journal) == joined(world.journal, world.heard)
     assert (executions(world.journal), filled(world.journal)) == (records, legs)
