@@ -37,6 +37,29 @@ MUTANTS: Final = (
             ),
         ),
     ),
+    Mutant(  # held twice: by who decides, and by the door
+        "orders-at-night",
+        "orders are decided and leave although the session is over",
+        ("I25",),
+        together(
+            edit("decisions.orders.working:place", ("if moment.waits:", "if False:")),
+            without("decisions.gateway.controls:CONTROLS", lambda row: row.name == "E4"),
+        ),
+        only("F.broker.session_end", "F.operator.cancel"),
+    ),
+    Mutant(
+        "list-of-the-first-session",
+        "gateway and cells go by the first list of contracts for ever",
+        ("I25",),
+        edit(
+            "actors.broker_session:BrokerSession.on_instruments",
+            (
+                "found = InstrumentList(complete(",
+                "found = self.instruments if self.instruments.instruments else InstrumentList(complete(",
+            ),
+        ),
+        only("F.broker.relist", "F.wire.logged_out", "F.operator.cancel"),
+    ),
     Mutant(
         "reserve-for-anybody",
         "new risk uses the tokens that are reserved for repairs",

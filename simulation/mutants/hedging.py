@@ -192,6 +192,23 @@ MUTANTS: Final = (
         ),
         only() | GUARDED,
     ),
+    Mutant(  # held twice: the stop-loss is placed again, or a person is told
+        "stop-expired-for-good",
+        "a stop-loss that expired with its session is not placed again in the morning, and nobody is told",
+        ("I8",),
+        together(
+            edit(
+                "decisions.groups.stop_loss:_arm",
+                (
+                    "missing = record.quantity - parent.filled - parent.live",
+                    "missing = record.quantity - parent.filled - parent.live - sum(order.intent.quantity"
+                    " for order in parent.orders.values() if order.intent.status is IntentStatus.EXPIRED)",
+                ),
+            ),
+            returns("decisions.groups.stop_window:_bound", "None"),
+        ),
+        only("F.broker.session_end") | GUARDED,
+    ),
     Mutant(  # held twice: a position without its stop-loss is told to a person
         "stop-never-placed",
         "a position gets no stop-loss order, and nobody is told",

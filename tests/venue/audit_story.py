@@ -188,10 +188,16 @@ class Story:
         )  # fmt: skip
         return hedge_id
 
-    def alert(self, group_id: str = "g1", severity: Severity = Severity.CRITICAL, acknowledged_ns: int = 0) -> None:
+    def alert(
+        self,
+        group_id: str = "g1",
+        severity: Severity = Severity.CRITICAL,
+        acknowledged_ns: int = 0,
+        kind: str = "UNHEDGED",
+    ) -> None:
         self.commit(
             EscalationRecord(
-                escalation_id=f"UNHEDGED:{group_id}", group_id=group_id, severity=severity, kind="UNHEDGED", symbol="",
+                escalation_id=f"{kind}:{group_id}", group_id=group_id, severity=severity, kind=kind, symbol="",
                 quantity=1, text="", raised_ns=self.now, repeats=0, delivered_ns=0, acknowledged_ns=acknowledged_ns,
                 acknowledged_by="",
             )

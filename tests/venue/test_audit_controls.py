@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from audit_story import SECOND, Story, enter, eventful, guard
 
+from domain.calendar import calendar
 from domain.execution import OrdType
 from venue.truth import TruthEvent
 
@@ -163,6 +164,24 @@ def test_E17_an_order_that_its_plan_would_not_have_allowed_and_the_exchange_does
     )
     story.send(story.decide("E", "long", 60))
     assert [p for p in story.findings()["I25"].problems if "E17" in p] == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "after_s", "wrong"),
+    [("close", -1, False), ("close", 4, False), ("close", 6, True), ("open", -1, True), ("open", 0, False)],
+)
+def test_E17_an_order_that_arrives_between_two_sessions(story: Story, beside: str, after_s: int, wrong: bool) -> None:
+    days = calendar("us_options")
+    story.wire[0]["calendar"] = "us_options"
+    story.plan()
+    close_ns = days.standing(days.standing(story.now).next_open_ns).until_ns
+    order = story.decide("E", "long", 10)
+    story.now = close_ns if beside == "close" else days.standing(close_ns).next_open_ns
+    story.wait(after_s)
+    story.send(order)
+    problems = [problem for problem in story.findings()["I25"].problems if "E17" in problem]
+    assert bool(problems) == wrong
+    assert all("arrived between two sessions" in problem for problem in problems)
 
 
 def test_E3_the_same_id_twice_as_a_new_order(story: Story) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from domain.calendar import calendar
 from domain.groups import GroupOutcome
-from messages.records import HedgeRecord, HedgeStatus, Severity, StopStatus
+from messages.records import HedgeRecord, HedgeStatus, StopStatus
 
 
 @pytest.fixture
@@ -50,14 +50,20 @@ def test_I8_where_the_broker_has_no_stops_none_is_missed_there(story: Story) -> 
     assert "I8" not in story.failed()
 
 
-def test_I8_a_person_who_was_told_in_time_excuses_it(story: Story) -> None:
+@pytest.mark.parametrize(
+    ("kind", "told_s", "failed"),
+    [("STOP_UNPROTECTED", 10, set()), ("STOP_UNPROTECTED", 31, {"I8"}), ("POSITION_MANUAL", 10, {"I8"})],
+)
+def test_I8_a_person_who_was_told_in_time_that_the_stop_is_missing_excuses_it(
+    story: Story, kind: str, told_s: int, failed: set[str]
+) -> None:
     story.plan(stop_trigger=20_000)
     enter(story)
-    story.wait(10)
-    story.alert(severity=Severity.WARNING)
-    story.wait(30)
+    story.wait(told_s)
+    story.alert(kind=kind)
+    story.wait(40 - told_s)
     guard(story)
-    assert story.failed() == set()
+    assert story.failed() == failed
 
 
 def test_I8_a_stop_that_was_canceled_and_never_came_back(story: Story) -> None:

@@ -83,6 +83,9 @@ def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
         in_flight_ns = round(bounds.in_flight_s * SECOND_NS)
         listings = evidence.record.listings.known(leg.instrument, order.received, in_flight_ns)
         case = Case(order, left[0], limits, leg.instrument, listings, bid, ask, decided_by)
+        if evidence.wire.open_ns(order.received_ns - in_flight_ns, order.received_ns + 1) == 0:
+            late = f"arrived between two sessions, more than {bounds.in_flight_s:g} s after the close"
+            found.problems.append(f"{order.client_order_id}: E17: {late}, at {order.received_ns}")
         for name, check in _ORDERLY.items():
             judged[name] += 1
             wrong = check(case)

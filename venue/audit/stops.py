@@ -16,8 +16,8 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
 
     What the stop-loss orders of a leg may still exit is never more than the leg's position, as far as the decision
     could know.  While the journal holds the group hedged and entering, it is never less for longer than ``unguarded_s``
-    of exchange time in sessions, unless an alert of the group tells of it or another order of the leg is exiting it; or
-    stops are watched here, because a gateway started at a broker without them.
+    of exchange time in sessions, unless an alert told in that time that the stop is missing, or another order of the
+    leg is exiting it; or stops are watched here, because a gateway started at a broker without them.
     """
     found = Finding(name="I8", title=f"a position has its whole stop within {bounds.unguarded_s:g} s, and never more")
     longest = 0.0
@@ -31,7 +31,7 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
                 found.cases += 1
                 seconds = evidence.wire.open_ns(start_ns, end_ns) / SECOND_NS
                 longest = max(longest, seconds)
-                if seconds > bounds.unguarded_s and not _told(evidence, group.group.group_id, start_ns, end_ns):
+                if seconds > bounds.unguarded_s and not _told(evidence, group.group.group_id, start_ns, end_ns, bounds):
                     found.problems.append(
                         f"{group.group.group_id}/{leg.leg_id}: {lacking} units without a stop for {seconds:.3f} s from "
                         f"{start_ns}; expected at most {bounds.unguarded_s:g} s, or an alert"
@@ -121,11 +121,12 @@ def _hedged_times(entries: list[Entry]) -> list[tuple[int, int]]:
     return times + ([(start, 1 << 63)] if start else [])
 
 
-def _told(evidence: Evidence, group_id: str, start_ns: int, end_ns: int) -> bool:
+def _told(evidence: Evidence, group_id: str, start_ns: int, end_ns: int, bounds: Bounds) -> bool:
+    """Whether a person was told, in time, that a stop is missing: whatever else was told of the group is no excuse."""
     return any(
-        start_ns <= time <= end_ns
+        start_ns <= time <= end_ns and evidence.wire.open_ns(start_ns, time) <= bounds.unguarded_s * SECOND_NS
         for alert in evidence.journal.alerts
-        if alert["group_id"] == group_id and alert["severity"] in ("WARNING", "CRITICAL")
+        if alert["group_id"] == group_id and alert["kind"] == "STOP_UNPROTECTED"
         for time in evidence.journal.raised.get(alert["escalation_id"], [])
     )
 
