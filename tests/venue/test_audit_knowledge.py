@@ -76,6 +76,23 @@ def test_I14_an_end_changes_into_another_only_with_fills(story: Story) -> None:
     assert "I14" in story.failed()
 
 
+@pytest.mark.parametrize("quantity", [5, 6])
+def test_I14_an_ended_order_is_filled_as_soon_as_the_exchange_has_filled_it_and_not_before(
+    story: Story, quantity: int
+) -> None:
+    """A refused cancel may say so before any fill is told."""
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    story.fill(order, 4)
+    story.commit(replace(story.state(order, 4), ord_status=OrdStatus.CANCELED))
+    amended(story, order, status=IntentStatus.CANCELED)
+    story.fill(order, quantity, heard=False)
+    story.commit(replace(story.state(order, 4), ord_status=OrdStatus.FILLED))
+    amended(story, order, status=IntentStatus.FILLED)
+    problems = story.findings()["I14"].problems
+    assert len(problems) == (0 if quantity == 6 else 2)
+
+
 def test_I14_an_ended_intent_that_works_again(story: Story) -> None:
     story.plan()
     enter(story)

@@ -14,6 +14,7 @@ ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
 NO_OTHER_END = frozenset(
     {("REFUSED", "REJECTED"), ("filled", "pending_cancel"), ("filled", "pending_replace")}
 )  # FIX 4.4: a request that has not been answered outranks FILLED
+FILLED = frozenset({"filled", "FILLED"})
 SETTLED = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED", "REFUSED", "VOID"})  # of an intent
 
 
@@ -91,7 +92,8 @@ def an_end_is_an_end(evidence: Evidence, _: Bounds) -> Finding:
                 taken = any(before.at.turn <= turn <= after.at.turn for turn in amended.get(order_id, ()))
                 taken = taken or _amended(evidence.latest.under(order_id), after.committed_ns)
                 same = now == was or (was, now) in NO_OTHER_END
-                if taken or same or (now in ends and _more_filled(before, after)):
+                filled = now in FILLED and _filled_there(evidence.latest.under(order_id), after.committed_ns)
+                if taken or same or filled or (now in ends - FILLED and _more_filled(before, after)):
                     continue
                 found.problems.append(
                     f"{order_id}: {field} went from {was} to {now} in turn {after.at.turn}; expected {was}"
@@ -104,11 +106,14 @@ def _amended(orders: list[Order], by_ns: int) -> bool:
     return any(step.kind in ("busted", "corrected") and step.ts_ns <= by_ns for o in orders for step in o.steps)
 
 
+def _filled_there(orders: list[Order], by_ns: int) -> bool:
+    """Whether the exchange had filled the order by then, whether or not all of its fills have been told."""
+    return any(order.ever_filled(by_ns) >= order.quantity for order in orders)
+
+
 def _more_filled(before: Entry, after: Entry) -> bool:
-    """Whether the change came with a fill; of an intent, which tells no fills, only FILLED says so."""
-    if "cum_qty" in after.facts:
-        return bool(after.facts["cum_qty"] > before.facts["cum_qty"])
-    return bool(after.facts["status"] == "FILLED")
+    """Whether the change came with a fill, which an intent does not tell."""
+    return bool(after.facts.get("cum_qty", 0) > before.facts.get("cum_qty", 0))
 
 
 def doubt_ends_with_evidence(evidence: Evidence, bounds: Bounds) -> Finding:
