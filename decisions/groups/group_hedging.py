@@ -59,11 +59,14 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
     What is in the market may finish there: to cancel a working hedge for a few units too many would leave the rest
     bare, and what a long leg then holds too much is closed.  But nothing takes its place, and it is not sent again.
     """
+    if not state.hedges:
+        return
+    _stay_within(state, held, effects)
     if state.record.mode is Mode.FLATTENING and held.uncovered == 0:
         _withdraw(state, held, effects)
     if state.record.mode is not Mode.ENTERING:
         return
-    for leg in state.group.legs if state.hedges else ():
+    for leg in state.group.legs:
         own = held.legs[leg.leg_id]
         obtained = own.progress.entry_filled + own.progress.entry_live + own.hedged - own.replacing
         over = obtained - leg.target_qty - own.resold
@@ -76,6 +79,21 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
             over -= answers_for - level
             if level != hedge.level_of(progress):
                 effects.tell(hedge_name(hedge_id), Cover(level, eased=True))
+
+
+def _stay_within(state: GroupState, held: Tally, effects: Effects) -> None:
+    """Take off hedges that reverse a leg what it has closed after all (R12): they would turn its position round."""
+    for leg in state.group.legs:
+        over = held.legs[leg.leg_id].leaving - held.legs[leg.leg_id].acquired
+        for hedge_id, progress in state.hedges.items():
+            against = progress.leg_id == leg.leg_id and progress.side is not leg.side
+            if over <= 0 or not against or progress.status is not HedgeStatus.WORKING:
+                continue
+            answers_for = max(progress.needed_qty, progress.filled + progress.live)
+            level = max(progress.filled, answers_for - over)
+            over -= answers_for - level
+            if level < progress.needed_qty:
+                effects.tell(hedge_name(hedge_id), Cover(level))
 
 
 def _withdraw(state: GroupState, held: Tally, effects: Effects) -> None:

@@ -51,6 +51,13 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
         return self.reversed_filled + self.progress.close_filled + self.stop_filled + self.gone
 
     @property
+    def leaving(self) -> int:
+        """What has left the position and what is to leave it by orders that are out, or by hedges at work."""
+        closing = self.progress.close_filled + self.progress.close_live
+        stopping = self.stop_filled + max(self.stop_live, self.stop_committed)
+        return closing + self.reversed + stopping + self.gone
+
+    @property
     def resold(self) -> int:
         """What was too much and was closed again: it may be obtained once more, where a bust took what was left."""
         return self.progress.close_filled + self.reversed_filled

@@ -249,6 +249,24 @@ class TestTheLimiter:
         _, effects = decide(state, replace(naked, close_filled=1), at(1_200))
         assert [one for one in told(effects, hedge_name(hedge_id)) if isinstance(one, Cover)][-1:] == [Cover(2)]
 
+    @pytest.mark.parametrize(("late", "level"), [(0, None), (1, 5), (2, 4)])
+    def test_what_a_close_filled_after_all_is_taken_off_the_hedge_that_reverses_its_leg(
+        self, late: int, level: int | None
+    ) -> None:
+        """R12: what works beyond what is held would sell what is not there."""
+        state, _ = heard(opened(), 1, progress(LONG, entry_filled=10))
+        state, _ = decide(state, CloseGroup("test", flatten=True), at(2))
+        closing = progress(LONG, entry_filled=10, entry_authorized=0, close_filled=4, close_authorized=10)
+        state, effects = decide(state, replace(closing, close_abandoned=6), at(1_000))
+        (start,) = [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
+        assert (start.record.needed_qty, start.record.side) == (6, Side.SELL)
+        hedge_id = start.record.hedge_id
+        at_work = a_hedge(LONG, 6, hedge_id=hedge_id, side=Side.SELL, live=6)
+        state, _ = decide(state, at_work, at(1_010))
+        filled = replace(closing, close_filled=4 + late, close_authorized=4)
+        _, effects = decide(state, filled, at(2_000))
+        assert told(effects, hedge_name(hedge_id)) == ([] if level is None else [Cover(level)])
+
     def test_what_was_too_much_and_is_closed_already_is_not_taken_off_the_hedge(self) -> None:
         """A bust may reopen a hedge whose excess was sold: it is needed for as much as was sold."""
         state, hedge_id = self.hedging()
