@@ -1,14 +1,16 @@
 """Where each microsecond of B1 and B8 goes: ``python -m benchmarks stages``.
 
-The system runs with a clock at each station (:mod:`benchmarks.traced`), which costs about 2 µs a station.  For each
-sample the way is followed backwards from the order's arrival: to each station belongs the last passing before the next.
+The system runs with a clock at each station (:mod:`benchmarks.traced`), which costs about 2 µs a station.  A fill's way
+is followed backwards from the order's arrival: to each station belongs the last passing before the next.  A plan's is
+followed forwards, because other orders leave right behind its first: to each belongs the first passing after the last.
 Whoever is written to may wake before the writer is through, so that writing and waking are one stage.
 """
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -85,7 +87,11 @@ def stages(path: Path, idle: int, samples: int) -> list[Stages]:
         "B1": [(fill.ts_ns - offset, order.ts_ns - offset) for fill, order in fills],
         "B8": [(began - offset, order.ts_ns - offset) for began, order in plans],
     }
-    return [_stages(figure, [_way(WAYS[figure], passed, *one) for one in both]) for figure, both in took.items()]
+    follow: dict[str, Callable[..., list[int]]] = {"B1": _backwards, "B8": _forwards}
+    return [
+        _stages(figure, [_lengths([one[0], *follow[figure](WAYS[figure], passed, *one), one[1]]) for one in both])
+        for figure, both in took.items()
+    ]
 
 
 def _passed(on: Stage, directory: Path) -> dict[str, dict[str, list[int]]]:
@@ -104,12 +110,26 @@ def _stages(figure: str, ways: list[list[int]]) -> Stages:
     return Stages(figure, tuple(rows))
 
 
-def _way(way: Way, passed: dict[str, dict[str, list[int]]], began: int, ended: int) -> list[int]:
-    """How long each stage of one sample took, and all of it, in nanoseconds."""
+def _backwards(way: Way, passed: dict[str, dict[str, list[int]]], began: int, ended: int) -> list[int]:
+    """When each station was passed by what arrived at ``ended``."""
+    del began
     times = [ended]
     for process, station, _ in reversed(way):
         at = passed[process][station]
         times.append(at[bisect_right(at, times[-1]) - 1])
-    times.append(began)
-    times.reverse()
-    return [later - earlier for earlier, later in pairwise(times)] + [ended - began]
+    return times[:0:-1]
+
+
+def _forwards(way: Way, passed: dict[str, dict[str, list[int]]], began: int, ended: int) -> list[int]:
+    """When each station was passed by what left at ``began``."""
+    del ended
+    times = [began]
+    for process, station, _ in way:
+        at = passed[process][station]
+        times.append(at[bisect_left(at, times[-1])])
+    return times[1:]
+
+
+def _lengths(times: list[int]) -> list[int]:
+    """How long each stage of one sample took, and all of it, in nanoseconds."""
+    return [later - earlier for earlier, later in pairwise(times)] + [times[-1] - times[0]]
