@@ -44,6 +44,20 @@ def one_at_a_time(path: Path, reports: int) -> float:
         cell.close()
 
 
+def plans_per_second(path: Path, plans: int, beside: int, clock: Clock = perf_counter) -> float:
+    """Plans that a cell lets in, one at a time, beside so many groups; ``clock`` says what a second is."""
+    cell = Cell(path)
+    try:
+        cell.link_up()
+        cell.open(plans, beside)
+        began = clock()
+        for number in range(plans):
+            cell.open(number, 1)
+        return plans / (clock() - began)
+    finally:
+        cell.close()
+
+
 def resident_bytes() -> int:
     """What this process holds in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
