@@ -40,7 +40,8 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Catch(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one bug.  ``seed`` -1: it survived ``tried`` seeds."""
+    """What became of one bug.  ``seed`` -1: it survived ``tried`` seeds, whatever else they may have shown: only what
+    the bug is said to break kills it."""
 
     mutant: str
     about: str
@@ -50,13 +51,13 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
     tried: int
     invariant: str
     text: str
-    rate: float  # of the seeds that were run, how many noticed it
-    noticed: dict[str, int]  # how many runs broke each invariant; one run may break several
+    rate: float  # of the seeds that were run, how many noticed it by what it is said to break
+    noticed: dict[str, int]  # how many runs broke each invariant, also unexpected ones; one run may break several
     short: Stored | None  # the short tape
 
     @property
     def survived(self) -> bool:
-        """Nothing noticed it."""
+        """No invariant noticed it that it is said to break."""
         return self.seed < 0
 
 
@@ -75,9 +76,10 @@ def chase(mutant: Mutant, order: Order) -> Catch:
             break
         result = run_seed(seed, aim=mutant.aim)
         tried += 1
-        if result.violation:
+        broken = {result.violation, *result.also} - {""}
+        noticed.update(broken)
+        if broken & {*mutant.breaks}:
             hits += 1
-            noticed.update({result.violation, *result.also})
             first = first or result
     return Catch(
         mutant=mutant.name,

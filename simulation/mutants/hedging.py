@@ -169,9 +169,19 @@ MUTANTS: Final = (
     Mutant(
         "stop-not-reduced",
         "a stop-loss keeps its quantity after a part of its position was closed",
-        ("I8", "I9"),
+        ("L1",),
         edit("decisions.groups.stop_loss:_shrink", ("excess = parent.filled + parent.live - level", "excess = 0")),
         only("F.operator.cancel", "F.broker.bust", "F.broker.correct") | GUARDED,
+    ),
+    Mutant(
+        "stop-not-cut",
+        "a stop-loss that is for more than is left of its position stays as it is, until nothing is left",
+        ("I8",),
+        edit(
+            "decisions.groups.stop_loss:_shrink",
+            ("excess = parent.filled + parent.live - level", "excess = 0 if level else parent.filled + parent.live"),
+        ),
+        only("F.broker.manual", "F.broker.liquidation", "F.broker.assignment") | GUARDED,
     ),
     Mutant(
         "stop-too-large",

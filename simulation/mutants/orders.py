@@ -6,7 +6,7 @@ from typing import Final
 
 from simulation.aims import GUARDED, only
 from simulation.mutants.catalogue import Mutant
-from simulation.mutants.planting import edit, returns
+from simulation.mutants.planting import edit, returns, together
 
 MUTANTS: Final = (
     Mutant(
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     Mutant(
         "unknown-is-rejected",
         "no answer in time is taken for a refusal",
-        ("I3", "I15", "R4"),
+        ("I3", "I4", "I15", "R4"),
         edit(
             "decisions.orders.child_order:on_submit_result",
             ("elif result.outcome is Outcome.REFUSED and not order.resent_ns:", "elif not order.resent_ns:"),
@@ -150,6 +150,7 @@ MUTANTS: Final = (
             "decisions.orders.child_order:ChildOrder.fate",
             ("if state.is_settled:", "if state.is_settled or self.intent.status is IntentStatus.UNRESOLVED:"),
         ),
+        only("F.broker.lose_ack", "F.broker.answer_late", "F.broker.drop_report"),
     ),
     Mutant(
         "ended-before-its-fills",
@@ -162,9 +163,15 @@ MUTANTS: Final = (
         "next-attempt-too-early",
         "attempt n + 1 leaves while the cancel of attempt n is under way",
         ("I3",),
-        edit(
-            "decisions.orders.child_order:ChildOrder.live",
-            ("if self.fate is _ENDED", "if self.intent.cancel_requests"),
+        together(
+            edit(
+                "decisions.orders.child_order:ChildOrder.live",
+                ("if self.fate is _ENDED", "if self.intent.cancel_requests"),
+            ),
+            edit(
+                "decisions.orders.working:Slot.remainder",
+                ("self.last.fate is Fate.LIVE", "self.last.fate is Fate.LIVE and not self.last.intent.cancel_requests"),
+            ),
         ),
     ),
     Mutant(

@@ -89,7 +89,7 @@ MUTANTS: Final = (
     Mutant(
         "commit-error-is-absence",
         "a commit that failed is decided again by the same cell, as if it had not become durable",
-        ("I16", "L1"),
+        ("I16", "S10"),
         edit("actors.cell:Cell.turn", ("machine().die()", "self.tree._turn.clear()")),
         only("F.storage.commit_fails"),
     ),
@@ -173,7 +173,7 @@ MUTANTS: Final = (
     Mutant(
         "one-absence-is-enough",
         "one snapshot without an order proves that it is not there",
-        ("I15", "R7"),
+        ("I15", "I3", "R7"),
         _ONE_ABSENCE,
         _HIDDEN,
     ),
@@ -196,7 +196,7 @@ MUTANTS: Final = (
     Mutant(
         "absent-before-it-left",
         "snapshots that were taken before an order left prove its absence",
-        ("I15", "R7"),
+        ("I15", "I7", "R7"),
         edit(
             "decisions.orders.child_order:on_absence",
             ("if order.awaits and order.awaits == moment.gateway:", "if False:"),

@@ -41,6 +41,16 @@ def test_I8_a_position_that_is_without_its_stop_too_long(story: Story) -> None:
     assert "g1/short: 10 units without a stop for 31.0" in story.findings()["I8"].problems[0]
 
 
+@pytest.mark.parametrize(("after_s", "failed"), [(29, False), (31, True)])
+def test_I8_a_stop_that_stays_for_more_than_is_left_of_its_position(story: Story, after_s: int, failed: bool) -> None:
+    guarded(story)
+    story.move("short", 4, heard=4)
+    story.wait(after_s)
+    story.cancel(next(order for order in story.intents if order[11] == "S"))
+    problems = story.findings()["I8"].problems
+    assert any("g1/short: stops for 4 more than is held, for 31.0" in problem for problem in problems) == failed
+
+
 def test_I8_where_the_broker_has_no_stops_none_is_missed_there(story: Story) -> None:
     story.wire[0]["server_stops"] = False
     story.plan(stop_trigger=20_000)

@@ -15,9 +15,10 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
     """I8.  A case is one stop-loss order received or replaced, or one time in which a guarded position lacked its stop.
 
     What the stop-loss orders of a leg may still exit is never more than the leg's position, as far as the decision
-    could know.  While the journal holds the group hedged and entering, it is never less for longer than ``unguarded_s``
-    of exchange time in sessions, unless an alert told in that time that the stop is missing, or another order of the
-    leg is exiting it; or stops are watched here, because a gateway started at a broker without them.
+    could know when one was sent; and when the position shrinks, it does not stay more for longer than ``unguarded_s``
+    of exchange time in sessions.  While the journal holds the group hedged and entering, it is never less for longer
+    than that, unless an alert told in that time that the stop is missing, or another order of the leg is exiting it; or
+    stops are watched here, because a gateway started at a broker without them.
     """
     found = Finding(name="I8", title=f"a position has its whole stop within {bounds.unguarded_s:g} s, and never more")
     longest = 0.0
@@ -25,6 +26,7 @@ def stops_match_positions(evidence: Evidence, bounds: Bounds) -> Finding:
     for group in evidence.groups:
         for leg in (leg for leg in group.group.legs if leg.stop_trigger):
             _check_most(found, evidence, group, leg)
+            _check_excess(found, evidence, group, leg, bounds)
             if leg.stop_trigger_on is not TriggerOn.LAST or not at_broker:
                 continue  # watched here: there is no order at the exchange before it triggers
             for start_ns, end_ns, lacking in _unguarded(evidence, group, leg):
@@ -66,10 +68,28 @@ def _check_most(found: Finding, evidence: Evidence, group: GroupOrders, leg: Leg
             found.problems.append(told)
 
 
+def _check_excess(found: Finding, evidence: Evidence, group: GroupOrders, leg: Leg, bounds: Bounds) -> None:
+    """A stop-loss that outgrew its position would open another one when it triggers."""
+    since, most = 0, 0
+    changes = [(at, max(0, -_bare(group, leg, state, at))) for at, state in _moments(group, leg)]
+    for at_ns, excess in [*changes, (evidence.record.last_ns, 0)]:
+        if since and not excess:
+            found.cases += 1
+            seconds = evidence.wire.open_ns(since, at_ns) / SECOND_NS
+            if seconds > bounds.unguarded_s:
+                found.problems.append(
+                    f"{group.group.group_id}/{leg.leg_id}: stops for {most} more than is held, for {seconds:.3f} s "
+                    f"from {since}; expected at most {bounds.unguarded_s:g} s"
+                )
+        since, most = (since or at_ns, max(most, excess)) if excess else (0, 0)
+
+
 def _unguarded(evidence: Evidence, group: GroupOrders, leg: Leg) -> list[tuple[int, int, int]]:
     """Start, end and largest shortfall of each time in which a certified position had less than its stop."""
     hedged = _hedged_times(evidence.journal.history["GroupRecord"].get((group.group.group_id,), []))
-    changes = list(_shortfalls(group, leg))
+    changes = [
+        (at, max(0, _bare(group, leg, state, at) - _exiting(group, leg, state))) for at, state in _moments(group, leg)
+    ]
     spans = []
     for start_ns, until_ns in hedged:
         end_ns = min(until_ns, evidence.record.last_ns)
@@ -84,27 +104,31 @@ def _unguarded(evidence: Evidence, group: GroupOrders, leg: Leg) -> list[tuple[i
     return spans
 
 
-def _shortfalls(group: GroupOrders, leg: Leg) -> Iterator[tuple[int, int]]:
-    """When orders, or the position without an order, changed, and how much of the leg lacked a stop from then on."""
+def _moments(group: GroupOrders, leg: Leg) -> Iterator[tuple[int, State]]:
+    """When orders, or the leg's position without an order, changed, and how the orders were from then on."""
     moves = [move.ts_ns for move in group.moves if move.leg_id == leg.leg_id]
     last: State = {}
     for _, step, state in moments(group.orders):
         while moves and moves[0] < step.ts_ns:
-            yield moves[0], _shortfall(group, leg, last, moves.pop(0))
-        yield step.ts_ns, _shortfall(group, leg, state, step.ts_ns)
+            yield moves.pop(0), last
+        yield step.ts_ns, state
         last = dict(state) if moves else state
     for at_ns in moves:
-        yield at_ns, _shortfall(group, leg, last, at_ns)
+        yield at_ns, last
 
 
-def _shortfall(group: GroupOrders, leg: Leg, state: State, at_ns: int) -> int:
-    exiting = sum(
+def _bare(group: GroupOrders, leg: Leg, state: State, at_ns: int) -> int:
+    """What is held of the leg and has no stop-loss order; negative when these are for more than is held."""
+    return max(0, group.held(state, until_ns=at_ns)[leg.leg_id]) - _guarding(group, state, leg)
+
+
+def _exiting(group: GroupOrders, leg: Leg, state: State) -> int:
+    """What other orders may take away from the leg's position."""
+    return sum(
         open_of(order, state, None)
         for order in state
         if group.leg_of(order) is leg and group.exits(order, leg) and tag_kind(order.client_order_id) != STOP
     )
-    held = group.held(state, until_ns=at_ns)[leg.leg_id]
-    return max(0, held - _guarding(group, state, leg) - exiting)
 
 
 def _hedged_times(entries: list[Entry]) -> list[tuple[int, int]]:
