@@ -27,7 +27,7 @@ from decisions.orders.snapshots import sort_out
 from decisions.positions import moves
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from domain.execution import ExecutionReport
-from domain.groups import GroupOutcome, group_part, group_tag
+from domain.groups import GroupOutcome, group_part, group_tag, parent_prefix
 from domain.instruments import Instrument
 from domain.listings import Listings
 from messages.controls import ControlAlert, TradingStateChanged
@@ -200,8 +200,15 @@ class Desk(Actor):  # type: ignore[misc]
             self.nursery.tell(group_id, about)
 
     def on_foreign(self, report: ExecutionReport) -> None:
-        """An order that no intent explains: recorded, alerted, never guessed at."""
+        """An order that no intent explains: recorded, alerted, never guessed at.
+
+        One that bears the tag of a group of this cell was placed by a part of the journal that is lost: an older copy
+        has been put back.
+        """
         side = report.side.value if report.side else "?"
+        group_id = self.nursery.find(group_part(report.client_order_id)) if self.made_here(report) else None
+        if group_id is not None:
+            self.nursery.leave(group_id, f"its order {report.client_order_id} is at the broker, and not in its journal")
         self.foreign_groups.add(group_part(report.client_order_id))
         self.alert(
             Severity.CRITICAL,
@@ -213,6 +220,10 @@ class Desk(Actor):  # type: ignore[misc]
             subject=report.client_order_id or report.venue_order_id,
         )
 
+    def made_here(self, report: ExecutionReport) -> bool:
+        """Whether only this cell makes such order ids."""
+        return report.client_order_id.startswith(parent_prefix(self.turn.moment.cell))
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Walk every order of which it says something new through the recovery table."""
         index = self.nursery.index
@@ -222,6 +233,8 @@ class Desk(Actor):  # type: ignore[misc]
         )
         self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
         self.absent = found.absent
+        for report in found.foreign:
+            self.on_foreign(report)
         told: dict[str, list[News]] = {}
         told_of: list[News] = [*found.reports, *found.absent]
         for news in told_of:
@@ -230,8 +243,6 @@ class Desk(Actor):  # type: ignore[misc]
                 told.setdefault(group_id, []).append(news)
         for group_id, about in told.items():
             self.nursery.tell(group_id, about)
-        for report in found.foreign:
-            self.on_foreign(report)
 
     def on_control_alert(self, news: ControlAlert) -> None:
         """The gateway has no journal for alerts: this cell keeps them until a person has seen them."""
@@ -332,7 +343,7 @@ class Desk(Actor):  # type: ignore[misc]
             self.reply(reply_to, CommandRefused((f"there is no group {command.group_id!r}; 'groups' lists them",)))
             return
         if command.group_id in self.nursery.given_up:
-            problem = f"group {command.group_id!r} was given up after a crash; close what it holds at the broker"
+            problem = f"group {command.group_id!r} was given up; close what it holds at the broker"
             self.reply(reply_to, CommandRefused((problem,)))
             return
         self.nursery.give(command.group_id, CloseGroup("canceled by the operator", flatten=True))

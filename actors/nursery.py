@@ -145,7 +145,16 @@ class Nursery:
         elif strikes <= RETRIES + 1:
             self._quarantine(replace(rows, record=record), crash)
         else:
-            self._give_up(replace(rows, record=record), crash)
+            self._give_up(replace(rows, record=record), f"{crash.actor} raised {crash.error}", Mode.REDUCING)
+
+    def leave(self, group_id: str, why: str) -> None:
+        """Send nothing more for a group whose journal does not know all of its orders: what it knows misleads."""
+        if group_id in self.given_up:
+            return
+        rows = self._rows(group_id)
+        self.dismiss(group_id)
+        if rows is not None:
+            self._give_up(rows, why, Mode.LEFT)
 
     def _singly(self, letters: list[msgspec.Struct]) -> list[msgspec.Struct]:
         """The letters without bulletins: which piece the group choked on will show when each comes by itself."""
@@ -158,17 +167,24 @@ class Nursery:
         return restore_message(self.journal.group(group_id), self.turn.uncommitted(group_id))
 
     def _start(self, group_id: str, message: OpenGroup | RestoreGroup) -> None:
+        if isinstance(message, RestoreGroup) and message.record.mode is Mode.LEFT:
+            self.given_up.add(group_id)
+            self._follow(message)
+            return
         address = self._addresses[group_id] = self._hire()
         self._tags[group_tag(group_id)] = group_id
         incarnation = self.turn.incarnation(group_id)
         self._send(address, Appointment(self.turn, group_id, incarnation, self.desk, self.desk))
         if isinstance(message, RestoreGroup):
-            self.index.follow(message.record)
-            for intent in message.intents:
-                self.index.follow(intent)
-            for state in message.execution_states:
-                self.index.follow(state)
+            self._follow(message)
         self._send(address, message)
+
+    def _follow(self, rows: RestoreGroup) -> None:
+        self.index.follow(rows.record)
+        for intent in rows.intents:
+            self.index.follow(intent)
+        for state in rows.execution_states:
+            self.index.follow(state)
 
     def _restart(self, rows: RestoreGroup, letters: list[msgspec.Struct]) -> None:
         group_id = rows.record.group_id
@@ -215,17 +231,18 @@ class Nursery:
             record = self.index.groups[group_id]
             self.turn.collect(group_id, Effects(records=self._parked(record, "the group was given up")))
 
-    def _give_up(self, rows: RestoreGroup, crash: GroupCrashed) -> None:
+    def _give_up(self, rows: RestoreGroup, why: str, mode: Mode) -> None:
         """Cancel what may add risk, mark the group halted, and call a person; its actors stay stopped."""
         moment, group_id = self.turn.moment, rows.record.group_id
-        effects = Effects(records=self._parked(rows.record, f"{crash.actor} raised {crash.error}"))
+        effects = Effects(records=self._parked(rows.record, why))
         halted: GroupRecord = replace(
             rows.record,
             quarantined=True,
-            mode=Mode.REDUCING,
+            mode=mode,
             status=GroupStatus.FAILED,
             outcome=GroupOutcome.HALTED,
-            reason=f"given up: {crash.actor} raised {crash.error}",
+            reason=f"given up: {why}",
+            updated_ns=moment.at_ns,
         )
         effects.records.append(halted)
         settled = {state.client_order_id for state in rows.execution_states if state.knowledge.is_settled}
@@ -243,15 +260,12 @@ class Nursery:
             moment,
             Severity.CRITICAL,
             "GROUP_GIVEN_UP",
-            f"group {group_id} cannot be handled any more ({crash.error}); its entries are being canceled, "
-            "the rest is yours",
+            f"group {group_id} cannot be handled any more ({why}); its entries are being canceled, the rest is yours",
             group_id=group_id,
         )
         self.turn.collect(group_id, effects)
         self.given_up.add(group_id)
-        self.index.follow(halted)
-        for intent in rows.intents:
-            self.index.follow(intent)
+        self._follow(replace(rows, record=halted))
 
 
 def _internal_error(crash: GroupCrashed) -> msgspec.Struct:

@@ -64,6 +64,7 @@ class Mode(Enum):
     ENTERING = "entering"
     FLATTENING = "flattening"  # close everything, shorts first
     REDUCING = "reducing"  # cover or close what is uncovered, nothing else; ends halted
+    LEFT = "left"  # to a person, for good: its journal does not know all of its orders, and nothing is sent for it
 
 
 class PlanLeg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +161,11 @@ def group_tag(group_id: str) -> str:
     return "".join(_BASE32[number >> shift & 31] for shift in range(35, -5, -5))
 
 
+def parent_prefix(cell: int) -> str:
+    """What every order id of a cell begins with."""
+    return TAG_PREFIX + _BASE36[cell]
+
+
 def parent_tag(cell: int, group_id: str, kind: str, leg_index: int, ordinal: int) -> str:
     """The tag of a parent order: ``LK``, cell, group, kind (one letter), leg and ordinal; 15 characters.
 
@@ -167,7 +173,7 @@ def parent_tag(cell: int, group_id: str, kind: str, leg_index: int, ordinal: int
     ordinals: a limit on everything.
     """
     high, low = divmod(ordinal, 36)
-    return TAG_PREFIX + _BASE36[cell] + group_tag(group_id) + kind + _BASE36[leg_index] + _BASE36[high] + _BASE36[low]
+    return parent_prefix(cell) + group_tag(group_id) + kind + _BASE36[leg_index] + _BASE36[high] + _BASE36[low]
 
 
 def client_order_id(parent: str, slice_no: int, attempt: int) -> str:

@@ -105,6 +105,15 @@ class MemoryJournal:
         self._fail_in = 0
         self._fail_durably = False
 
+    @classmethod
+    def of(cls, turns: Iterable[StoredTurn]) -> MemoryJournal:
+        """A journal that ends after these turns: a copy of another one, as it was."""
+        disk = _Disk()
+        for turn in turns:
+            disk.write(turn, turn.records())
+            disk.epoch = turn.epoch
+        return cls(disk)
+
     def reopen(self) -> MemoryJournal:
         """The next owner's journal, with a new epoch.  Raises ``JournalLocked`` while this one is open."""
         return MemoryJournal(self._disk)
