@@ -53,9 +53,11 @@ class Bulletin(msgspec.Struct, frozen=True, tag=True):
     """What is new of a group's orders, in the order in which it came (Desk to OrderGroup, and on down).
 
     All of it is joined before anybody looks: levels are worked out once, however much there is to tell.
+    ``hold``: others hear of theirs meanwhile; what is missing is placed after the look, not at the level of before.
     """
 
     news: tuple[News, ...]
+    hold: bool = False
 
 
 class Settle(msgspec.Struct, frozen=True, tag=True):
@@ -107,6 +109,7 @@ class LegProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     unresolved: int
     cash: int = 0  # an amount: received for what was sold less paid for what was bought
     refusal: str = ""  # what the last entry order was refused for, while nothing works
+    waits: bool = False  # it would place something, and holds it until the group has looked
 
 
 class StartHedge(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -143,6 +146,7 @@ class HedgeProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     level: int  # the deepest level reached
     cash: int = 0  # as of a leg
     eased: int | None = None  # its level, where that is less than ``needed_qty``, which what works keeps up
+    waits: bool = False  # it has done nothing about its news yet: the group looks first
 
 
 class StartStop(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -137,7 +137,7 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
             moved = moves.record(message, moment, effects)
             state = replace(state, moves=(*state.moves, *moved))
         case Review():
-            _pass_on(state, message, effects)
+            return _review(state, moment, effects), effects
         case Bulletin():
             return _announce(state, message, effects), effects
         case Settle(rounds) if rounds > 0:
@@ -146,18 +146,24 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
             state = replace(state, settling=False)
         case _:
             raise UnknownMessage(f"group {state.record.group_id} has no rule for {message!r}")
-    if not state.awaited and not state.settling:
-        state = _look(state, moment, effects)
-    return state, effects
+    return _looked(state, moment, effects), effects
+
+
+def _looked(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
+    return state if state.awaited or state.settling else _look(state, moment, effects)
 
 
 def _announce(state: GroupState, bulletin: Bulletin, effects: Effects) -> GroupState:
-    """Give each child what is about its orders, and look once all have answered; for one, its answer is enough."""
+    """Give each child what is about its orders, and look once all have answered; for one, its answer is enough.
+
+    Of several none places anything before that look: what another has heard may change its level.
+    """
     found: dict[str, list[News]] = {}
     for news in bulletin.news:
         found.setdefault(child_of(state.group, news.client_order_id), []).append(news)
+    several = len(found) > 1
     for name, about in found.items():
-        effects.tell(name, Bulletin(tuple(about)) if len(about) > 1 else about[0])
+        effects.tell(name, Bulletin(tuple(about), hold=several) if several or len(about) > 1 else about[0])
     if len(found) == 1 or state.settling:
         return state
     effects.tell(SELF, Settle(1))
@@ -168,13 +174,17 @@ def _heard(state: GroupState, name: str) -> GroupState:
     return replace(state, awaited=state.awaited - {name}) if name in state.awaited else state
 
 
-def _pass_on(state: GroupState, review: Review, effects: Effects) -> None:
+def _review(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
+    """Look, and have everybody look behind that: nobody works at a level that has changed."""
+    hedges, stops = state.hedges, state.stops
+    state = _looked(state, moment, effects)
     for leg in state.group.legs:
-        effects.tell(leg_name(leg.leg_id), review)
-    for hedge_id in state.hedges:
-        effects.tell(hedge_name(hedge_id), review)
-    for leg_id in state.stops:
-        effects.tell(stop_name(leg_id), review)
+        effects.tell(leg_name(leg.leg_id), Review())
+    for hedge_id in hedges:
+        effects.tell(hedge_name(hedge_id), Review())
+    for leg_id in stops:
+        effects.tell(stop_name(leg_id), Review())
+    return state
 
 
 def _close(state: GroupState, message: CloseGroup, moment: Moment, effects: Effects) -> GroupState:
@@ -199,6 +209,7 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = _tell_legs(state, wanted, effects)
     state = _tell_stops(state, wanted, held, moment, effects)
     state = hedge_shortfalls(state, wanted, held, moment, effects)
+    _go_on(state, effects)
     before = state.record.outcome
     status = advance(state.record.status, state.group, held)
     outcome = outcome_of(state.record, state.group, held, wanted, hedging=is_hedging(state))
@@ -210,6 +221,16 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     stop = group_stop.conclude(state.stop, outcome, moment, effects)
     watched = exposure.watch(state.exposure, held.uncovered, state.group, moment, effects)
     return _settle(replace(state, stop=stop, exposure=watched), held, effects)
+
+
+def _go_on(state: GroupState, effects: Effects) -> None:
+    """Let those work who have held back for this look."""
+    for leg_id, leg in state.legs.items():
+        if leg.waits:
+            effects.tell(leg_name(leg_id), Review())
+    for hedge_id, progress in state.hedges.items():
+        if progress.waits:
+            effects.tell(hedge_name(hedge_id), Review())
 
 
 def _final_status(state: GroupState, outcome: GroupOutcome) -> GroupStatus:

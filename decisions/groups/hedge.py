@@ -5,8 +5,6 @@ The last level is a market order.  What even that cannot obtain goes to a person
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec.structs import replace
 
@@ -32,6 +30,7 @@ class HedgeState(msgspec.Struct, frozen=True):
     parent: Parent
     child: HedgeProgressed | None = None
     reported: HedgeProgressed | None = None
+    held: bool = False  # there is news, of its own or of its child's, and nothing is done before the group has looked
 
 
 def open_record(
@@ -95,39 +94,51 @@ def decide(
 ) -> tuple[HedgeState, Effects]:
     """Work this level; past its time hand the rest to a child; past the last level call a person."""
     effects = Effects()
-    parent = state.parent
+    parent, held = state.parent, state.held
     match message:
         case Cover():
+            held = False
             parent = replace(parent, authorized=message.needed_qty, eased=message.needed_qty if message.eased else None)
         case HedgeProgressed():
-            state = replace(state, child=message)
+            state, held = replace(state, child=message), held or message.waits
         case Review():
-            if state.child is not None:
-                effects.tell(CHILD, message)
+            held = False
         case Bulletin():
-            parent = _hear(state, parent, message.news, moment, effects)
+            parent, held = _hear(state, parent, message, moment, effects), held or message.hold
         case _:
-            parent = _hear(state, parent, (message,), moment, effects)
-    return _advance(replace(state, parent=parent), moment, effects), effects
+            parent = _hear(state, parent, Bulletin((message,)), moment, effects)
+    state = replace(state, parent=_eased(parent), held=held)
+    if held:
+        return _report(state, effects), effects
+    state = _advance(state, moment, effects)
+    if state.child is not None and (isinstance(message, Review) or state.child.waits):
+        effects.tell(CHILD, Review())
+    return state, effects
 
 
-def _hear(state: HedgeState, parent: Parent, bulletin: Sequence[News], moment: Moment, effects: Effects) -> Parent:
-    """Join what is about this level's orders; the rest is for the levels below."""
-    told = by_parent(bulletin)
-    parent = hear(parent, told.pop(parent.parent_id, ()), moment, effects)
+def _eased(parent: Parent) -> Parent:
+    """The level: what is needed by now, and what works beyond it."""
+    if parent.eased is None:
+        return parent
+    return replace(parent, authorized=max(parent.eased, parent.filled + parent.live))
+
+
+def _hear(state: HedgeState, parent: Parent, bulletin: Bulletin, moment: Moment, effects: Effects) -> Parent:
+    """Join what is about this level's orders; the rest is for the levels below, after what this one leaves to them."""
+    told = by_parent(bulletin.news)
+    own = told.pop(parent.parent_id, [])
+    parent = hear(parent, own, moment, effects)
     if told and state.child is None:
         raise UnknownMessage(f"hedge {parent.parent_id} has no rule for {told!r}")
     below = tuple(news for about in told.values() for news in about)
     if below:
-        effects.tell(CHILD, Bulletin(below) if len(below) > 1 else below[0])
+        effects.tell(CHILD, Bulletin(below, hold=bulletin.hold or bool(own)))
     return parent
 
 
 def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
     """Work towards the level; past the deadline give the rest up."""
     parent = state.parent
-    if parent.eased is not None:
-        parent = replace(parent, authorized=max(parent.eased, parent.filled + parent.live))
     working = state.record.status is HedgeStatus.WORKING
     late = moment.at_ns >= state.record.deadline_ns and not moment.waits  # it cannot be worked in a closed session
     if working and late and not parent.yielded:
@@ -228,11 +239,10 @@ def _escalate(record: HedgeRecord, missing: int, moment: Moment, effects: Effect
 
 def _report(state: HedgeState, effects: Effects) -> HedgeState:
     parent, record, child = state.parent, state.record, state.child
-    status = record.status
+    status, missing = record.status, max(0, parent.authorized - parent.filled - parent.live)
     if child is not None:  # what it has just been told to obtain besides, it is at work on
-        missing = max(0, parent.authorized - parent.filled - parent.live)
         status = HedgeStatus.WORKING if level_of(child) < missing else child.status
-    elif parent.live:
+    elif parent.live or (state.held and missing):
         status = HedgeStatus.WORKING
     progress = HedgeProgressed(
         hedge_id=record.hedge_id,
@@ -246,6 +256,7 @@ def _report(state: HedgeState, effects: Effects) -> HedgeState:
         level=child.level if child else record.level,
         cash=parent.cash + (child.cash if child else 0),
         eased=parent.eased,
+        waits=state.held,
     )
     if progress == state.reported:
         return state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from decisions.effects import Effects, Moment, UnknownMessage
 from decisions.orders.chasing import chase_terms
 from decisions.orders.news import by_parent, hear
 from decisions.orders.prices import Pricing
-from decisions.orders.working import Parent, last_refusal, restore, work
+from decisions.orders.working import Parent, is_short, last_refusal, restore, work
 from domain.groups import Leg, Role, parent_tag
 from messages.group import Bulletin, LegProgressed, Review, StartLeg, WorkLeg
 from messages.orders import News
@@ -66,7 +65,7 @@ def start(message: StartLeg, moment: Moment) -> tuple[LegState, Effects]:
 
 def decide(state: LegState, message: WorkLeg | Review | Bulletin | News, moment: Moment) -> tuple[LegState, Effects]:
     """Take the group's levels or news of an order, then work both parents towards their levels."""
-    effects = Effects()
+    effects, hold = Effects(), False
     entry, close = state.entry, state.close
     match message:
         case WorkLeg():
@@ -75,19 +74,20 @@ def decide(state: LegState, message: WorkLeg | Review | Bulletin | News, moment:
         case Review():
             pass
         case Bulletin():
-            entry, close = _hear(entry, close, message.news, moment, effects)
+            told = by_parent(message.news)
+            hold = message.hold or len(told) > 1  # what the entry has heard is of consequence for the close
+            entry, close = _hear(entry, close, told, moment, effects)
         case _:
-            entry, close = _hear(entry, close, (message,), moment, effects)
-    entry = work(entry, moment, effects)
-    close = work(close, moment, effects)
+            entry, close = _hear(entry, close, by_parent((message,)), moment, effects)
+    entry = work(entry, moment, effects, hold=hold)
+    close = work(close, moment, effects, hold=hold)
     state = _record(replace(state, entry=entry, close=close), moment, effects)
-    return _report(state, effects), effects
+    return _report(state, effects, waits=hold and (is_short(entry) or is_short(close))), effects
 
 
 def _hear(
-    entry: Parent, close: Parent, bulletin: Sequence[News], moment: Moment, effects: Effects
+    entry: Parent, close: Parent, told: dict[str, list[News]], moment: Moment, effects: Effects
 ) -> tuple[Parent, Parent]:
-    told = by_parent(bulletin)
     entry = hear(entry, told.pop(entry.parent_id, ()), moment, effects)
     close = hear(close, told.pop(close.parent_id, ()), moment, effects)
     if told:
@@ -114,7 +114,7 @@ def _record(state: LegState, moment: Moment, effects: Effects) -> LegState:
     return replace(state, recorded=levels)
 
 
-def _report(state: LegState, effects: Effects) -> LegState:
+def _report(state: LegState, effects: Effects, *, waits: bool = False) -> LegState:
     entry, close = state.entry, state.close
     progress = LegProgressed(
         leg_id=state.leg.leg_id,
@@ -129,6 +129,7 @@ def _report(state: LegState, effects: Effects) -> LegState:
         unresolved=entry.unresolved + close.unresolved,
         cash=entry.cash + close.cash,
         refusal=last_refusal(entry),
+        waits=waits,
     )
     if progress == state.reported:
         return state

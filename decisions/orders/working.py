@@ -179,13 +179,21 @@ def with_order(parent: Parent, order: ChildOrder) -> Parent:
     )
 
 
-def work(parent: Parent, moment: Moment, effects: Effects) -> Parent:
-    """Cancel what is late or too much, place what is missing, and ask to be woken for the next deadline."""
+def work(parent: Parent, moment: Moment, effects: Effects, *, hold: bool = False) -> Parent:
+    """Cancel what is late or too much, place what is missing, and ask to be woken for the next deadline.
+
+    On ``hold`` nothing is placed: the level may be about to change.
+    """
     if not moment.may_send or not (parent.authorized or parent.orders):
         return parent  # nothing may leave, or there is nothing to do: most parents are for what may never happen
     parent = as_listed(parent, moment, effects)
     parent = _cancel(parent, moment, effects)
-    return _place(parent, moment, effects)
+    return parent if hold else _place(parent, moment, effects)
+
+
+def is_short(parent: Parent) -> bool:
+    """Whether there is something to place, if it may leave."""
+    return not parent.yielded and _needed(parent) >= parent.instrument.lot_size
 
 
 def as_listed(parent: Parent, moment: Moment, effects: Effects) -> Parent:
@@ -238,7 +246,7 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
 
 def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     """Place what is missing: first the next attempts of ended slices, then new slices."""
-    need = parent.authorized - parent.filled - parent.live - parent.abandoned
+    need = _needed(parent)
     if need < parent.instrument.lot_size or parent.yielded or not _allowed(parent.role, moment):
         return parent
     need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
@@ -265,6 +273,10 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         for number, quantity in enumerate(slices(lots, parent.instrument, most), start=first):
             parent = _submit(parent, number, 1, quantity, priced, moment, effects)
     return parent
+
+
+def _needed(parent: Parent) -> int:
+    return parent.authorized - parent.filled - parent.live - parent.abandoned
 
 
 def one_order(parent: Parent, limit: int, missing: int, first: int, moment: Moment) -> int:

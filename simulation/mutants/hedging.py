@@ -52,9 +52,9 @@ MUTANTS: Final = (
                 "decisions.groups.group_levels:_entering",
                 ("leg.target_qty - (own.hedged - own.replacing) if", "leg.target_qty if"),
             ),
+            edit("decisions.orders.working:_needed", ("- parent.live - parent.abandoned", "- parent.live")),
             edit(
                 "decisions.orders.working:_place",
-                ("- parent.live - parent.abandoned", "- parent.live"),
                 ("not parent.gives_up(slot)", "(slot.busted or not parent.gives_up(slot))"),
             ),
         ),

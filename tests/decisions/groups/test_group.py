@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from order_cases import NOW, a_group, a_leg, alerts, at
+from order_cases import GROUP, NOW, a_group, a_leg, alerts, at
 from test_group_levels import LONG, PAIR, SHORT, a_hedge, progress, record
 
 from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
@@ -13,8 +13,9 @@ from decisions.groups.group_routes import hedge_name, leg_name, stop_name
 from decisions.groups.group_state import GroupState
 from decisions.groups.hedge import open_record
 from domain.execution import Side
-from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Policy
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Policy, client_order_id, parent_tag
 from messages.group import (
+    Bulletin,
     CloseGroup,
     Cover,
     GroupSettled,
@@ -30,6 +31,7 @@ from messages.group import (
     WorkLeg,
 )
 from messages.market import Tick
+from messages.orders import OrderSent
 from messages.records import GroupRecord, HedgeStatus, StopStatus
 
 WINDOW_MS = 500
@@ -185,6 +187,31 @@ class TestClosing:
         assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
 
 
+class TestABulletin:
+    def test_of_several_children_none_goes_on_before_the_group_has_looked(self) -> None:
+        state = opened()
+        long, short = (parent_tag(0, GROUP, "E", index, 0) for index in (0, 1))
+        news = tuple(
+            OrderSent(client_order_id=client_order_id(one, 0, 1), ts_ns=NOW, checks="x") for one in (long, short)
+        )
+        state, effects = group_core.decide(state, Bulletin(news), at(1))
+        assert [letter.hold for _, letter in effects.letters if isinstance(letter, Bulletin)] == [True, True]
+        state, effects = group_core.decide(state, replace(progress(LONG, entry_filled=4), waits=True), at(1))
+        assert not effects.letters, "the other one has not answered"
+        state, _ = group_core.decide(state, Settle(1), at(1))
+        _, effects = group_core.decide(state, Settle(0), at(1))
+        assert told(effects, leg_name("buy0")) == [Review()]
+        assert [letter.entry_qty for letter in told(effects, leg_name("sell1")) if isinstance(letter, WorkLeg)] == [4]
+
+    def test_a_hedge_that_has_held_back_goes_on_behind_its_level(self) -> None:
+        state, hedge_id = TestTheLimiter().hedging()
+        waits = replace(a_hedge(LONG, 7, hedge_id=hedge_id), waits=True)
+        late = progress(LONG, entry_filled=5, entry_abandoned=0, entry_authorized=3)
+        state, _ = decide(replace(state, settling=True), late, at(1_000))
+        _, effects = decide(replace(state, settling=False), waits, at(1_000))
+        assert told(effects, hedge_name(hedge_id)) == [Cover(5, eased=True), Review()]
+
+
 class TestTheLimiter:
     SHORTFALL = progress(LONG, entry_filled=3, entry_abandoned=7)
 
@@ -210,7 +237,7 @@ class TestTheLimiter:
         assert effects.wake_ns is not None
         assert effects.wake_ns <= due
         _, effects = decide(state, Review(), at(at_ns=due + late_ns))
-        assert told(effects, hedge_name(hedge_id)) == [Review()] + [Cover(9)] * decided
+        assert told(effects, hedge_name(hedge_id)) == [Cover(9)] * decided + [Review()]
 
     def test_one_hedge_is_in_flight_and_a_new_one_only_after_it_has_ended(self) -> None:
         state, hedge_id = self.hedging()

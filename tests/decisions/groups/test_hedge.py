@@ -13,7 +13,7 @@ from decisions.effects import MS, Effects, UnknownMessage
 from decisions.groups import hedge as hedge_core
 from decisions.groups.hedge import CHILD, ROUND, HedgeState, open_record
 from domain.execution import ExecType, OrdStatus, OrdType, Side
-from messages.group import Cover, HedgeProgressed, Review, StartHedge
+from messages.group import Bulletin, Cover, HedgeProgressed, Review, StartHedge
 from messages.orders import OrderAbsent
 from messages.records import HedgeRecord, HedgeStatus, IntentRecord, IntentStatus, Severity
 
@@ -224,6 +224,38 @@ def test_a_bust_of_a_filled_hedge_is_made_good_by_a_child() -> None:
     (child,) = handed_down(effects)
     assert isinstance(child, StartHedge)
     assert child.record.needed_qty == 10
+
+
+def test_nothing_takes_the_place_of_a_bust_before_the_group_has_looked_at_what_others_have_heard() -> None:
+    """A late fill of the leg may have come with it: then less is missing."""
+    state, _ = opened()
+    (order,) = orders(state)
+    state, _ = hedge_core.decide(state, trade(order, 10, 10, exec_id="t"), at(10))
+    lost = Bulletin((bust(order, "t", 0), canceled(order, ts_ns=NOW + 30)), hold=True)
+    state, effects = hedge_core.decide(state, lost, at(30))
+    assert not handed_down(effects)
+    assert [(one.filled, one.status, one.waits) for one in told(effects)] == [(0, HedgeStatus.WORKING, True)]
+    _, effects = hedge_core.decide(state, Cover(6, eased=True), at(30))
+    (child,) = handed_down(effects)
+    assert isinstance(child, StartHedge)
+    assert child.record.needed_qty == 6
+    state, effects = hedge_core.decide(state, Review(), at(30))
+    assert [one.record.needed_qty for one in handed_down(effects) if isinstance(one, StartHedge)] == [10]
+
+
+def test_a_child_goes_on_behind_what_is_left_to_it_now() -> None:
+    state, _ = opened()
+    (order,) = orders(state)
+    state, _ = run_out(state)
+    assert state.child is not None
+    waits = replace(state.child, waits=True)
+    state, effects = hedge_core.decide(state, waits, at(TIMEOUT_MS + 10))
+    assert [one.waits for one in told(effects)] == [True]
+    late = Bulletin((trade(order, 4, 4, ts_ns=NOW + 9),), hold=True)
+    state, effects = hedge_core.decide(state, late, at(TIMEOUT_MS + 50))
+    assert not effects.letters or not handed_down(effects)
+    state, effects = hedge_core.decide(state, Review(), at(TIMEOUT_MS + 50))
+    assert [letter for name, letter in effects.letters if name == CHILD] == [Cover(6), Review()]
 
 
 def test_a_late_fill_of_a_short_level_lowers_the_level_of_its_child() -> None:

@@ -13,7 +13,7 @@ from decisions.groups import leg as leg_core
 from decisions.groups.leg import LegState
 from domain.execution import OrdType, Side
 from domain.groups import Role, tag_kind
-from messages.group import LegProgressed, Review, StartLeg, WorkLeg
+from messages.group import Bulletin, LegProgressed, Review, StartLeg, WorkLeg
 from messages.records import ExecutionStateRecord, IntentRecord, LegRecord
 
 LONG = a_leg()
@@ -107,6 +107,19 @@ def test_a_bust_is_reported_as_less_filled() -> None:
     state, _ = leg_core.decide(state, trade(entry, 10, 10, exec_id="t"), at())
     _, effects = leg_core.decide(state, bust(entry, "t", 0), at())
     assert [(told.entry_filled, told.entry_live) for told in reports(effects)] == [(0, 10)]
+
+
+def test_what_is_missing_is_placed_after_the_group_has_looked_where_others_have_heard_something_too() -> None:
+    state, effects = leg_core.decide(started(), level(10), at())
+    (order,) = intents(effects)
+    state, effects = leg_core.decide(state, Bulletin((canceled(order),), hold=True), at(10))
+    assert not submits(effects)
+    assert [one.waits for one in reports(effects)] == [True]
+    _, effects = leg_core.decide(state, level(4), at(10))
+    assert [one.quantity for one in submits(effects)] == [4]
+    state, effects = leg_core.decide(state, Review(), at(10))
+    assert [one.quantity for one in submits(effects)] == [10]
+    assert [one.waits for one in reports(effects)] == [False]
 
 
 def test_a_restored_leg_reports_what_it_had_reported() -> None:
