@@ -21,6 +21,7 @@ from messages.records import GroupRecord, HedgeStatus, PositionEventRecord, Posi
 
 LONG, SHORT = a_leg(0, Side.BUY), a_leg(1, Side.SELL)
 PAIR = a_group(LONG, SHORT)
+MODES = [mode for mode in Mode if mode is not Mode.LEFT]  # what is left to a person has no actors
 
 
 def record(group: Group, mode: Mode = Mode.ENTERING, **changes: object) -> GroupRecord:
@@ -263,7 +264,7 @@ def test_what_reducing_keeps_is_covered_and_what_flattening_keeps_is_needed(draw
 
 
 @arbitrary
-@given(tallies(), st.sampled_from(Mode))
+@given(tallies(), st.sampled_from(MODES))
 def test_every_leg_is_told_something_and_nothing_is_negative_but_the_level_of_an_overfilled_hedge(
     drawn: tuple[Group, Tally], mode: Mode
 ) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 from order_cases import a_group, a_leg
-from test_group_levels import PAIR, held_by, record
+from test_group_levels import MODES, PAIR, held_by, record
 
 from decisions.groups.group_levels import levels
 from decisions.groups.group_status import ORDER, RANK, advance, outcome_of
@@ -85,7 +85,7 @@ def test_the_ends(mode: Mode, legs: dict[str, dict[str, int]], expected: GroupOu
     assert outcome_of(row, PAIR, held, levels(PAIR, row, held), hedging=False) is expected
 
 
-@pytest.mark.parametrize(("mode", "what"), list(product(Mode, ["entry_live", "close_live", "unresolved", "hedging"])))
+@pytest.mark.parametrize(("mode", "what"), list(product(MODES, ["entry_live", "close_live", "unresolved", "hedging"])))
 def test_nothing_has_ended_while_anything_may_still_trade_or_is_unknown(mode: Mode, what: str) -> None:
     base = CLOSED if mode is Mode.FLATTENING else FULL
     legs = {**base, "buy0": {**base["buy0"], what: 1}} if what != "hedging" else base
