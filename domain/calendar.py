@@ -6,6 +6,7 @@ All instants are ns since 1970 UTC.  What the table of :mod:`domain.market_days`
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
@@ -56,7 +57,7 @@ class Standing(msgspec.Struct, frozen=True):
 OPEN_ALWAYS: Final = Standing(Phase.OPEN, FOREVER_NS)
 
 
-class Calendar(Protocol):
+class Calendar(Hashable, Protocol):
     """A market's days."""
 
     @property
@@ -198,34 +199,28 @@ def day_at(calendar: Calendar, now_ns: int) -> Day:
     return Day(day, calendar.instant(day, time()), calendar.instant(day + timedelta(days=1), time()))
 
 
-def death_ns(calendar: Calendar, expiry: date) -> int:
-    """:meth:`Calendar.expiry_ns`; where the calendar cannot tell, the end of that day on the exchange's clocks."""
+@lru_cache(maxsize=4_096)
+def death_ns(calendar: Calendar, expiry: str) -> int:
+    """:meth:`Calendar.expiry_ns` of an ISO date; where the calendar cannot tell, the end of that day at the exchange.
+
+    So on the last day of a year that the calendar does not know, a contract lives to the end of that day: reducing must
+    stay possible, and new risk is not allowed then anyway.  Kept, because every look at a group asks.
+    """
+    last = date.fromisoformat(expiry)
     try:
-        return calendar.expiry_ns(expiry)
+        return calendar.expiry_ns(last)
     except CalendarUnknown:
-        return calendar.instant(expiry + timedelta(days=1), time())
+        return calendar.instant(last + timedelta(days=1), time())
 
 
 def years_left(calendar: Calendar, expiry: str, now_ns: int) -> float:
     """Until a contract dies, as pricing counts it; ``expiry`` is its ISO date, 0 for "", which never does."""
-    return max(0, death_ns(calendar, date.fromisoformat(expiry)) - now_ns) / (YEAR_S * NS) if expiry else 0.0
+    return max(0, death_ns(calendar, expiry) - now_ns) / (YEAR_S * NS) if expiry else 0.0
 
 
 def has_expired(calendar: Calendar, expiry: str, now_ns: int) -> bool:
-    """Whether a contract is dead at ``now_ns``; ``expiry`` is its ISO date, "" never expires.
-
-    The days before its last one need no table.  On the last day of a year that the calendar does not know, the
-    contract lives to the end of that day: reducing must stay possible, and new risk is not allowed then anyway.
-    """
-    if not expiry:
-        return False
-    last, today = date.fromisoformat(expiry), calendar.day(now_ns)
-    if today > last:
-        return True
-    try:
-        return now_ns >= calendar.expiry_ns(last) if (last - today).days < LOOK_AHEAD_DAYS else False
-    except CalendarUnknown:
-        return False
+    """Whether a contract is dead at ``now_ns``; ``expiry`` is its ISO date, "" never expires."""
+    return bool(expiry) and now_ns >= death_ns(calendar, expiry)
 
 
 CALENDARS: Final[dict[str, Calendar]] = {

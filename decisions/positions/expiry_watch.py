@@ -7,7 +7,6 @@ out anew from journals, quotes and the broker's clock at every look, so that a c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 
 import msgspec
 
@@ -55,7 +54,7 @@ def watch_expiries(
 
 
 def _is_near(leg: Leg, as_of_ns: int, hours: int, calendar: Calendar) -> bool:
-    return as_of_ns >= death_ns(calendar, date.fromisoformat(leg.instrument.expiry)) - hours * HOUR_NS
+    return as_of_ns >= death_ns(calendar, leg.instrument.expiry) - hours * HOUR_NS
 
 
 def _notice(record: GroupRecord, leg: Leg, units: int, spot: int, config: ReconciliationConfig) -> ExpiryNotice:

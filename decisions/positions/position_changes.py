@@ -11,7 +11,6 @@ sum of what groups hold and what is foreign is always what the broker holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
 
 import msgspec
 
@@ -223,7 +222,7 @@ def settled(comparison: Comparison, causes: list[Cause], library: Library, calen
             expiry = leg.instrument.expiry
             evidence = f"expired {expiry}, set off against what others held of it"
             cause = _cause(one.symbol, 0, PositionKind.EXPIRY, evidence, comparison)
-            found.append(msgspec.structs.replace(cause, ts_ns=death_ns(calendar, date.fromisoformat(expiry))))
+            found.append(msgspec.structs.replace(cause, ts_ns=death_ns(calendar, expiry)))
     return found
 
 

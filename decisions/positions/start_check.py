@@ -42,7 +42,7 @@ class StartCheck:
             for one in (*_positions(look, library), *_orders(look))
             if not is_settled(one.quantity, settled.get(one.key, 0))
         }
-        self._first = frozenset(found) if self._first is None else self._first & found.keys()
+        self._first = frozenset(found) if self._first is None else frozenset(self._first & found.keys())
         held = () if view.opened else tuple(found[key] for key in sorted(self._first))
         return Verdict(view.snapshot.session, held, levels(look, library))
 
