@@ -11,6 +11,7 @@ from simulation.faults import swarm
 from simulation.hunt import Order, catches, matrix
 from simulation.mutants.catalogue import BUGS, catalogue
 from simulation.run import run_seed
+from simulation.stored import read
 from simulation.tape import Tape
 from simulation.testimony import judge
 from simulation.world import World
@@ -92,6 +93,15 @@ def test_there_are_at_least_fifty_bugs_and_each_says_what_it_breaks() -> None:
     bugs = catalogue(BUGS).values()
     assert len(bugs) >= 50
     assert all(mutant.about and mutant.breaks for mutant in bugs)
+
+
+def test_every_invariant_is_broken_by_a_bug_on_every_change() -> None:
+    """By a stored tape that must break just this one, or by a bug of the handful above that may break no other (M3)."""
+    tapes = [read(path) for path in (Path(__file__).resolve().parents[1] / "seeds").glob("*.json")]
+    broken = {tape.violation for tape in tapes if tape.planted}
+    broken |= {invariant for breaks in QUICK.values() if len(breaks) == 1 for invariant in breaks}
+    elsewhere = {"I21", "OUTCOME"}  # one run recovers in one way; a run whose groups do not end breaks L1 first
+    assert CHECKS.keys() - broken == elsewhere
 
 
 def test_the_audit_finds_something_to_look_at_in_a_simulated_run() -> None:
