@@ -146,7 +146,7 @@ def join(order: ChildOrder, report: ExecutionReport, moment: Moment, effects: Ef
             quantity=report.last_qty,
             subject=f"{report.client_order_id}/{event_id(report)}",
         )
-    if report.exec_type in FILLS:
+    if report.exec_type in FILLS and merged.state.executions is not order.state.executions:  # else it is held already
         effects.records.append(_execution(order, from_report(report, execution_id(report)), report))
     if merged.state.count.amended and merged.state.executions is not order.state.executions:
         answer = answer_in(merged.state.executions)

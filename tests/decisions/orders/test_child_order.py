@@ -114,6 +114,20 @@ class TestReports:
         order, _ = heard(order, trade(ORDER, 4, 4))
         assert (order.filled, order.live, order.fate) == (4, 0, Fate.ENDED)
 
+    def test_a_bust_in_the_words_of_an_earlier_one_leaves_that_one_s_record_as_it_is(self) -> None:
+        """Without exec ids it is one execution, since the first of them; an answer to a query tells of the second."""
+        order = ORDER
+        for kind, cum, at_ns in ((ExecType.TRADE, 4, 1), (ExecType.TRADE_CANCEL, 0, 2), (ExecType.TRADE, 10, 3)):
+            told = {"last_qty": cum, "last_px": 20_000, "avg_px": 20_000 if cum else 0} if cum else {}
+            status = OrdStatus.FILLED if cum == 10 else OrdStatus.NEW
+            said = report(ORDER, kind, status, cum_qty=cum, exec_id="", ts_ns=NOW + at_ns, **told)
+            order, effects = heard(order, said)
+            assert [type(record) for record in effects.records].count(ExecutionRecord) == 1
+        again = report(ORDER, ExecType.TRADE_CANCEL, OrdStatus.CANCELED, cum_qty=0, exec_id="", ts_ns=NOW + 9)
+        order, effects = heard(order, again)
+        assert order.filled == 10
+        assert not [record for record in effects.records if isinstance(record, ExecutionRecord)]
+
     def test_an_end_stays_one_while_a_fill_is_missing_that_the_broker_counts(self) -> None:
         """I14: a late fill of which only a refused cancel told; what is missing counts as live all the same."""
         order, _ = heard(heard(ORDER, new(ORDER))[0], canceled(ORDER))
