@@ -7,7 +7,7 @@ ten-thousandths of the currency times multipliers, like everywhere.  A *day* is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -41,6 +41,14 @@ class Fill(msgspec.Struct, frozen=True):
         return cell_of(self.client_order_id) is not None and tag_kind(self.client_order_id) == "E"
 
 
+class Traded(msgspec.Struct):
+    """What one day's fills of a symbol add up to, before the multiplier."""
+
+    units: int = 0  # bought less sold
+    paid: int = 0  # units times prices, bought less sold
+    premium: int = 0  # the same of what entries bought
+
+
 def _known_as(report: ExecutionReport) -> str:
     """The broker's id of an execution, else one of ours that names the order too: one dictionary holds all orders."""
     return report.exec_id if report.exec_id not in NO_EXEC_ID else event_id(report)
@@ -60,6 +68,8 @@ class Account:
         self.held_at_funds: Counter[str] = Counter()  # positions when the funds were told
         self._fills: dict[str, Fill] = {}  # by exec_id
         self._amended: set[str] = set()  # corrections and busts that have been taken
+        self._traded: dict[str, Traded] = {}  # by symbol, of the day that is
+        self._summed: Day | None = None  # that day
 
     def day(self, now_ns: int) -> Day:
         """The exchange's day."""
@@ -102,9 +112,13 @@ class Account:
         self.known = True
         return new
 
-    def fills(self, day: Day) -> Iterator[Fill]:
-        """A day's fills as they stand."""
-        return (fill for fill in self._fills.values() if fill.ts_ns in day)
+    def traded(self, day: Day) -> Mapping[str, Traded]:
+        """What a day's fills, as they stand, add up to, by symbol."""
+        if day != self._summed:
+            self._traded, self._summed = {}, day
+            for fill in self._fills.values():
+                self._sum(fill, 1)
+        return self._traded
 
     def multiplier(self, symbol: str) -> int:
         """Of a contract; 1 for one that the broker does not list."""
@@ -118,11 +132,7 @@ class Account:
 
     def premium_paid(self, day: Day) -> int:
         """What entries bought have cost on a day (an amount)."""
-        return sum(
-            fill.quantity * fill.price * self.multiplier(fill.symbol)
-            for fill in self.fills(day)
-            if fill.is_entry and fill.side is Side.BUY
-        )
+        return sum(one.premium * self.multiplier(symbol) for symbol, one in self.traded(day).items())
 
     def _fold(self, report: ExecutionReport) -> Fill | None:
         match report.exec_type:
@@ -130,7 +140,7 @@ class Account:
                 fill = Fill(
                     report.client_order_id, report.symbol, report.side, report.last_qty, report.last_px, report.ts_ns
                 )
-                self._fills[_known_as(report)] = fill
+                self._put(_known_as(report), fill)
                 return fill
             case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL if _known_as(report) not in self._amended:
                 known = self._fills.get(report.exec_ref_id)
@@ -139,6 +149,21 @@ class Account:
                 self._amended.add(_known_as(report))
                 kept = report.exec_type is ExecType.TRADE_CORRECT
                 fill = msgspec.structs.replace(known, quantity=report.last_qty if kept else 0, price=report.last_px)
-                self._fills[report.exec_ref_id] = fill
+                self._put(report.exec_ref_id, fill)
                 return fill
         return None
+
+    def _put(self, key: str, fill: Fill) -> None:
+        if key in self._fills:
+            self._sum(self._fills[key], -1)
+        self._fills[key] = fill
+        self._sum(fill, 1)
+
+    def _sum(self, fill: Fill, sign: int) -> None:
+        if self._summed is None or fill.ts_ns not in self._summed:
+            return
+        traded = self._traded.setdefault(fill.symbol, Traded())
+        traded.units += sign * fill.signed
+        traded.paid += sign * fill.signed * fill.price
+        if fill.side is Side.BUY and fill.is_entry:
+            traded.premium += sign * fill.signed * fill.price

@@ -7,8 +7,8 @@ of this figure are used: the broker's own figure is the base.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 from domain.instruments import Instrument, Right
 
@@ -26,14 +26,26 @@ def needed(held: Mapping[str, int], instruments: Mapping[str, Instrument]) -> in
 
 
 def _group(units: list[tuple[Instrument, int]]) -> int:
-    prices = {0, *(instrument.strike for instrument, _ in units)}
-    worst = max(0, *(-sum(units_ * _intrinsic(i, at) for i, units_ in units) for at in prices))
+    worst = max(0, -min(_worths(units)))
     calls = [(instrument, n) for instrument, n in units if instrument.right is Right.CALL]
     naked = max(0, -sum(n for _, n in calls))
     top = max((instrument.strike for instrument, n in calls if n < 0), default=0)
     return worst + naked * top * NAKED_PCT // 100
 
 
-def _intrinsic(instrument: Instrument, at: int) -> int:
-    sign = 1 if instrument.right is Right.CALL else -1
-    return max(0, sign * (at - instrument.strike))
+def _worths(units: list[tuple[Instrument, int]]) -> Iterator[int]:
+    """What they are worth at expiry with the underlying at nothing, and at each strike, from the lowest to the highest.
+
+    Between two strikes the worth is a line: calls below the price, and puts above it, each add their units to its
+    slope, so that one walk over the strikes is enough.
+    """
+    calls: Counter[int] = Counter()
+    puts: Counter[int] = Counter()
+    for instrument, n in units:
+        (calls if instrument.right is Right.CALL else puts)[instrument.strike] += n
+    slope, constant = -puts.total(), sum(strike * n for strike, n in puts.items())
+    yield constant
+    for strike in sorted(calls.keys() | puts.keys()):
+        yield slope * strike + constant
+        slope += calls[strike] + puts[strike]
+        constant -= strike * (calls[strike] + puts[strike])

@@ -28,15 +28,12 @@ def result(
     account: Account, quotes: Mapping[str, Quote], marks: Mapping[str, int], day: Day, now_ns: int, max_age_ns: int
 ) -> DayResult:
     """How the day stands.  ``marks``: price at the day's beginning of what was held then, by symbol."""
-    traded: Counter[str] = Counter()
-    amount = 0
-    for fill in account.fills(day):
-        traded[fill.symbol] += fill.signed
-        amount -= fill.signed * fill.price * account.multiplier(fill.symbol)
+    traded = account.traded(day)
+    amount = -sum(one.paid * account.multiplier(symbol) for symbol, one in traded.items())
     blind = []
     for symbol in account.positions.keys() | traded.keys():
         held = account.positions[symbol]
-        carried = held - traded[symbol]
+        carried = held - traded[symbol].units if symbol in traded else held
         quote = quotes.get(symbol)
         fresh = quote is not None and quote.usable and now_ns - quote.ts_ns <= max_age_ns
         if held and not fresh:
@@ -57,6 +54,6 @@ def worst_price(held: int, quote: Quote | None, average: int) -> int:
 def carried(account: Account, day: Day) -> dict[str, int]:
     """What was held when the day began, by symbol."""
     start = Counter(account.positions)
-    for fill in account.fills(day):
-        start[fill.symbol] -= fill.signed
+    for symbol, one in account.traded(day).items():
+        start[symbol] -= one.units
     return {symbol: quantity for symbol, quantity in start.items() if quantity}

@@ -8,7 +8,7 @@ article 15, counts how often a strategy has been applied).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -110,20 +110,18 @@ class Repeats:
     def __init__(self, config: ControlsConfig) -> None:
         self._limit = config.repeat_limit
         self._window_ns = config.repeat_window_ms * MS
-        self._recent: dict[tuple[str, Side, bool], deque[tuple[int, str]]] = {}
+        self._recent: dict[tuple[str, Side, bool], OrderedDict[str, int]] = {}  # parents, with their first times
 
     def follow(self, fill: Fill, standing: Standing) -> Repeated | None:
         """A fill that is new, in the order of their times; says when it is one too many."""
         subject = subject_of(fill.symbol, fill.side)
         if fill.ts_ns <= standing.enabled_ns(subject):
             return None
-        recent = self._recent.setdefault((fill.symbol, fill.side, fill.is_entry), deque())
+        recent = self._recent.setdefault((fill.symbol, fill.side, fill.is_entry), OrderedDict())
         since = max(fill.ts_ns - self._window_ns, standing.enabled_ns(subject))
-        while recent and recent[0][0] <= since:
-            recent.popleft()
-        parent = parent_of(fill.client_order_id)
-        if all(parent != known for _, known in recent):
-            recent.append((fill.ts_ns, parent))
+        while recent and next(iter(recent.values())) <= since:
+            recent.popitem(last=False)
+        recent.setdefault(parent_of(fill.client_order_id), fill.ts_ns)
         if len(recent) <= self._limit:
             return None
         orders = len(recent)
