@@ -18,7 +18,7 @@ from benchmarks import cells
 from benchmarks.cell import Cell, reports_per_second, work
 from benchmarks.measuring import in_a_process_of_its_own
 from benchmarks.turns import memory_per_group, recovered
-from benchmarks.whole import shares
+from benchmarks.whole import plan_after, shares
 from benchmarks.workload import QUANTITY, Broker, spread
 
 ABOUT = 100  # groups that are reported on
@@ -71,6 +71,12 @@ def curves(quick: bool) -> list[Curve]:
         Curve("A report in batches of so many: the knee", "reports a batch", (1, 3, 10, 30, 100, 300, 1_000), _batch),
         Curve(
             "A report in real processes, many groups at once", "groups", (100,) if quick else (100, 300, 1_000), shares
+        ),
+        Curve(
+            "A plan in real processes, once so many groups have traded that day",
+            "groups",
+            (0, 400) if quick else (0, 1_000, 3_000),
+            plan_after,
         ),
         Curve("Cells on this machine", "cells", (1, 2, 4), _cells),
     ]

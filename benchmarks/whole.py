@@ -17,6 +17,7 @@ SETTLE_S = 3.0
 LAST_S = 0.3  # for what the last orders lead to
 POLL_S = 12.0  # the reconciliation poll, so that each has its share of an idle system
 LONG_PUT, SHORT_PUT = 0, 1  # legs of the condor
+TRADED_TOGETHER = 200  # groups
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -129,6 +130,29 @@ def shares(path: Path, groups: int, idle: int = 0) -> dict[str, float]:
         after = _cpu(on)
         reports = sum(event.kind in ("accepted", "fill") for event in on.truth.events[seen:])
         return {name: (after[name] - before[name]) / reports * 1e6 for name in after}
+
+
+def plan_after(path: Path, groups: int) -> dict[str, float]:
+    """What a plan costs each process, in microseconds of processor time, once so many groups have traded that day."""
+    legs, done = condor("any", PROBE, 1).legs, 0
+    with stage(path) as on:
+        while done < groups:
+            some = [f"old-{number}" for number in range(done, min(groups, done + TRADED_TOGETHER))]
+            for name in some:
+                on.submit(condor(name, PROBE, 1, on.quotes))
+            on.orders_of(*some, each=2)
+            for leg in (legs[0], legs[-1]):
+                on.let_fill(leg.symbol, len(some))
+            on.orders_of(*some, each=4)
+            done += len(some)
+        time.sleep(SETTLE_S)
+        before, names = _cpu(on), [f"probe-{number}" for number in range(TRADED_TOGETHER)]
+        for name in names:
+            on.submit(condor(name, PROBE, 10, on.quotes))
+        on.orders_of(*names, each=2)
+        time.sleep(LAST_S)
+        after = _cpu(on)
+        return {name: (after[name] - before[name]) / len(names) * 1e6 for name in after}
 
 
 def _cpu(on: Stage) -> dict[str, float]:
