@@ -49,7 +49,7 @@ def test_outside_of_the_calendars_session_new_risk_is_refused_with_the_next_open
             wait_for(lambda: "it opens 2026-01-06 09:30 EST" in str(system.status()), "the status to say why")
             with pytest.raises(CommandFailed, match="the us_options session is closed; it opens 2026-01-06 09:30 EST"):
                 system.submit(plan(id_in_cell(0, "late")))
-            assert [event.kind for event in site.truth()] == []
+            assert "order_received" not in {event.kind for event in site.truth()}
             system.stop()
         finally:
             site.close()
