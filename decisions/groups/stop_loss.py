@@ -25,16 +25,15 @@ from decisions.orders.news import by_parent, hear
 from decisions.orders.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.orders.prices import Pricing, concede, price
 from decisions.orders.read_back import STORED_OTHERWISE
+from decisions.orders.slots import Slot, slots
 from decisions.orders.working import (
     BLIND,
     RETRY_MS,
     Parent,
-    Slot,
     as_listed,
     one_order,
     place,
     restore,
-    slots,
     with_order,
     work,
 )
@@ -221,7 +220,7 @@ def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -
     before = record.status is StopStatus.ARMED and at_broker(record, moment)
     if missing < lot or not (before or record.status is StopStatus.TRIGGERED):
         return parent
-    known = slots(parent)
+    known = slots(parent.orders.values())
     due = _rearm_at(known)
     if moment.at_ns < due:
         effects.wake(due)

@@ -3,7 +3,7 @@
 Level-triggered: ``need = authorized - filled - live - abandoned``, where *live* holds every order whose end the broker
 has not confirmed, sent or not.  A double order cannot be expressed, and a lost message heals at the next look.
 
-A *slice* is a slot of a fixed quantity; attempt *n + 1* of a slice exists only when attempt *n* has ended (I3).
+What is known of its slices (decisions/orders/slots.py) is worked out for the one that changes: there may be hundreds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, subm
 from decisions.orders.order_changes import must_cancel, request_cancel
 from decisions.orders.prices import Price, Pricing, price
 from decisions.orders.sizing import fresh_mid, largest_repair
+from decisions.orders.slots import Slot, slot_of
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
 from domain.instruments import Instrument
@@ -48,6 +49,9 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     yielded: bool = False  # place nothing more, cancel what works, give up the rest
     reason: str = ""
     orders: Mapping[str, ChildOrder] = {}
+    open_slots: Mapping[int, Slot] = {}  # slices of which something may still be placed, or trade, by their numbers
+    next_slice: int = 0  # above all slices that there are
+    newest: str = ""  # the child order that was decided last
     relisted: bool = False  # the exchange has changed lot or freeze quantity since the group was opened
     filled: int = 0  # units that traded: a sum over the orders, kept by ``with_order`` because every look reads it
     live: int = 0  # units that may still trade, likewise
@@ -70,7 +74,8 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         missing = max(0, self.authorized - self.filled - self.live)
         if self.yielded or not missing:
             return missing
-        return min(missing, self.odd + sum(slot.remainder for slot in slots(self) if self.gives_up(slot)))
+        given_up = sum(slot.remainder for slot in self.open_slots.values() if self.gives_up(slot))
+        return min(missing, self.odd + given_up)
 
     @property
     def odd(self) -> int:
@@ -90,58 +95,10 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         return slot.tried >= self.pricing.attempts + self.pricing.reprices or slot.attempts >= MAX_ATTEMPTS
 
 
-class Slot(msgspec.Struct, frozen=True, kw_only=True):
-    """One slice and its attempts so far."""
-
-    number: int
-    quantity: int  # of its first attempt, or what a smaller one has left of it
-    attempts: int  # how many there were
-    tried: int  # prices that were in the market, changes in place included: these count against the pricing's attempts
-    filled: int
-    busted: bool  # a correction or a bust changed what had filled
-    last: ChildOrder
-
-    @property
-    def remainder(self) -> int:
-        """Units that another attempt may place: none while the last attempt may still trade."""
-        return 0 if self.last.fate is Fate.LIVE else max(0, self.quantity - self.filled)
-
-
-def slots(parent: Parent) -> list[Slot]:
-    """The slices of a parent order, in order."""
-    found: dict[int, Slot] = {}
-    for order in sorted(parent.orders.values(), key=lambda o: (o.intent.slice, o.intent.attempt)):
-        intent, before = order.intent, found.get(order.intent.slice)
-        left = intent.status is not IntentStatus.REFUSED or intent.sent_ns > 0
-        found[intent.slice] = Slot(
-            number=intent.slice,
-            quantity=_claim(before, intent),
-            attempts=intent.attempt,
-            tried=(before.tried if before else 0) + left + intent.replace_requests,
-            filled=(before.filled if before else 0) + order.filled,
-            busted=order.state.count.amended or (before is not None and before.busted),
-            last=order,
-        )
-    return list(found.values())
-
-
-def _claim(before: Slot | None, intent: IntentRecord) -> int:
-    """What a slice is for after another attempt: what that one leaves out is placed, and counted, elsewhere.
-
-    A bust makes an attempt look smaller than what was missing when it was made; so a slice that lost fills to one keeps
-    its quantity.
-    """
-    if before is None:
-        return intent.quantity
-    return before.quantity if before.busted else min(before.quantity, before.filled + intent.quantity)
-
-
 def last_refusal(parent: Parent) -> str:
     """What the gateway or the broker said against the newest order, when it did not take it; else ""."""
-    if parent.live or not any(order.intent.status is IntentStatus.REFUSED for order in parent.orders.values()):
-        return ""
-    newest = max(parent.orders.values(), key=lambda o: (o.intent.decided_ns, o.intent.client_order_id))
-    if newest.intent.status is not IntentStatus.REFUSED:
+    newest = parent.orders.get(parent.newest)
+    if parent.live or newest is None or newest.intent.status is not IntentStatus.REFUSED:
         return ""
     _, _, refusal = newest.intent.reason.partition(SAYS)
     return refusal
@@ -158,8 +115,11 @@ def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str
 
 
 def with_order(parent: Parent, order: ChildOrder) -> Parent:
-    """The parent with this child order in place of the one of the same id."""
-    key = order.intent.client_order_id
+    """The parent with this child order in place of the one of the same id.
+
+    What every look reads is worked out here, for the slice that has changed: a parent may have hundreds of children.
+    """
+    key, number = order.intent.client_order_id, order.intent.slice
     known = parent.orders.get(key)
     if known is order:
         return parent
@@ -169,14 +129,39 @@ def with_order(parent: Parent, order: ChildOrder) -> Parent:
         live -= known.live
         notional -= known.state.notional
         unresolved -= known.intent.status is IntentStatus.UNRESOLVED
+    newest = parent.orders.get(parent.newest)
     return replace(
         parent,
         orders={**parent.orders, key: order},
+        open_slots=_with_slot(parent, order),
+        next_slice=max(parent.next_slice, number + 1),
+        newest=key if newest is None or _age(newest) <= _age(order) else parent.newest,
         filled=filled + order.filled,
         live=live + order.live,
         notional=notional + order.state.notional,
         unresolved=unresolved + (order.intent.status is IntentStatus.UNRESOLVED),
     )
+
+
+def _with_slot(parent: Parent, order: ChildOrder) -> Mapping[int, Slot]:
+    number, known = order.intent.slice, parent.open_slots.get(order.intent.slice)
+    if known is not None:
+        others: Iterable[ChildOrder] = known.orders
+    elif number < parent.next_slice:  # it was done: news that comes so late is rare
+        others = (one for one in parent.orders.values() if one.intent.slice == number)
+    else:
+        others = ()
+    key = order.intent.client_order_id
+    changed = slot_of([*(one for one in others if one.intent.client_order_id != key), order])
+    if not changed.is_done:
+        return {**parent.open_slots, number: changed}
+    if known is None:
+        return parent.open_slots
+    return {other: one for other, one in parent.open_slots.items() if other != number}
+
+
+def _age(order: ChildOrder) -> tuple[int, str]:
+    return order.intent.decided_ns, order.intent.client_order_id
 
 
 def work(parent: Parent, moment: Moment, effects: Effects, *, hold: bool = False) -> Parent:
@@ -224,9 +209,10 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     if not parent.live:
         return parent
     excess = parent.filled + parent.live - parent.authorized
-    working = [order for order in parent.orders.values() if order.fate is Fate.LIVE and not order.state.is_terminal]
-    chased = any(is_chased(order, parent.pricing) for order in working)
-    tried = {slot.number: slot.tried for slot in slots(parent)} if chased else {}
+    open_slots = parent.open_slots.values()
+    attempts = (order for slot in open_slots for order in slot.orders)
+    working = [order for order in attempts if order.fate is Fate.LIVE and not order.state.is_terminal]
+    tried = {slot.number: slot.tried for slot in open_slots}
     for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
         deadline = max(order.intent.decided_ns, order.resent_ns) + parent.timeout_ms * MS
         surplus = excess > 0
@@ -250,9 +236,8 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     if need < parent.instrument.lot_size or parent.yielded or not _allowed(parent.role, moment):
         return parent
     need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
-    known = slots(parent)
-    first = known[-1].number + 1 if known else 0
-    for slot in known:
+    first = parent.next_slice
+    for slot in sorted(parent.open_slots.values(), key=lambda slot: slot.number):
         if need and slot.remainder and not parent.gives_up(slot):
             priced = _priced(parent, slot.tried + 1, moment)
             most = one_order(parent, priced.price if priced else 0, need, first, moment)

@@ -169,7 +169,7 @@ MUTANTS: Final = (
                 ("if self.fate is _ENDED", "if self.intent.cancel_requests"),
             ),
             edit(
-                "decisions.orders.working:Slot.remainder",
+                "decisions.orders.slots:Slot.remainder",
                 ("self.last.fate is Fate.LIVE", "self.last.fate is Fate.LIVE and not self.last.intent.cancel_requests"),
             ),
         ),

@@ -10,6 +10,7 @@ from config.schema import Config
 from decisions.effects import MS, Effects, Moment
 from decisions.orders.child_order import ChildOrder
 from decisions.orders.prices import Pricing
+from decisions.orders.slots import slots
 from decisions.orders.working import Parent
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Group, Leg, Policy, Role, parent_tag
@@ -151,3 +152,12 @@ def intents(effects: Effects) -> list[IntentRecord]:
 
 def alerts(effects: Effects) -> list[EscalationRecord]:
     return [record for record in effects.records if isinstance(record, EscalationRecord)]
+
+
+def check_slots(parent: Parent) -> None:
+    """What a parent keeps of its slices is what all of its orders say."""
+    found = slots(parent.orders.values())
+    assert dict(parent.open_slots) == {slot.number: slot for slot in found if not slot.is_done}
+    assert parent.next_slice == max((slot.number + 1 for slot in found), default=0)
+    ages = [(order.intent.decided_ns, order.intent.client_order_id) for order in parent.orders.values()]
+    assert parent.newest == max(ages, default=(0, ""))[1]

@@ -19,7 +19,8 @@ from decisions.groups.stop_loss import open_record
 from decisions.orders.child_order import submit_request
 from decisions.orders.news import hear
 from decisions.orders.sizing import largest_repair
-from decisions.orders.working import Parent, slots, work
+from decisions.orders.slots import slots
+from decisions.orders.working import Parent, work
 from domain.execution import OrdType, Side
 from domain.groups import ENTRY_ROLES, Role
 from domain.slices import MAX_SLICES
@@ -114,7 +115,10 @@ def test_e1_a_later_attempt_is_cut_by_its_own_price_and_the_rest_goes_into_anoth
     parent = hear(parent, [canceled(newest(parent, 0))], at(), Effects())
     parent, placed = worked(parent, by(max_order_notional=2_050))  # the second attempt costs 2.10
     assert placed == [9, 1]
-    assert [(slot.number, slot.attempts, slot.quantity) for slot in slots(parent)] == [(0, 2, 9), (1, 1, 1)]
+    assert [(slot.number, slot.attempts, slot.quantity) for slot in slots(parent.orders.values())] == [
+        (0, 2, 9),
+        (1, 1, 1),
+    ]
 
 
 def test_e1_what_was_cut_off_is_given_up_by_its_own_slice_only() -> None:
@@ -125,7 +129,7 @@ def test_e1_what_was_cut_off_is_given_up_by_its_own_slice_only() -> None:
         parent = hear(parent, [canceled(newest(parent, 0))], at(), Effects())
         parent, _ = worked(parent, tight)
     parent = hear(parent, [canceled(newest(parent, 0))], at(), Effects())
-    assert [slot.quantity for slot in slots(parent)] == [3, 3, 3, 1]
+    assert [slot.quantity for slot in slots(parent.orders.values())] == [3, 3, 3, 1]
     assert (parent.live, parent.abandoned) == (7, 3)
     parent = hear(parent, [canceled(newest(parent, 1))], at(), Effects())
     assert (parent.live, parent.abandoned) == (4, 3), "slice 1 has attempts left"

@@ -17,6 +17,7 @@ from order_cases import (
     bust,
     canceled,
     cancels,
+    check_slots,
     intents,
     new,
     option,
@@ -30,7 +31,8 @@ from decisions.effects import MS, Effects, Moment
 from decisions.orders.child_order import Fate
 from decisions.orders.news import hear
 from decisions.orders.prices import Pricing
-from decisions.orders.working import Parent, restore, slots, with_order, work
+from decisions.orders.slots import slots
+from decisions.orders.working import Parent, restore, with_order, work
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType
 from domain.groups import Role
 from messages.orders import Outcome, SubmitResult
@@ -361,7 +363,8 @@ def test_it_never_places_more_than_it_may(authorized: int, story: list[tuple[str
         parent = broker.parent
         assert parent.filled == sum(order.cum for order in broker.orders.values())
         assert parent.live == sum(order.open for order in broker.orders.values())
-        for slot in slots(parent):
+        check_slots(parent)
+        for slot in slots(parent.orders.values()):
             assert slot.filled <= slot.quantity
         ended = [o for o in parent.orders.values() if o.fate is Fate.ENDED]
         assert {o.intent.client_order_id for o in ended} == {
