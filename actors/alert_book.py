@@ -18,6 +18,8 @@ class AlertBook:
 
     def __init__(self, waiting: Iterable[EscalationRecord]) -> None:
         self._waiting = {alert.escalation_id: alert for alert in waiting}
+        self.frozen = False  # one has waited for a person for so long that new risk is frozen
+        self._quiet_until_ns = 0  # nothing is due before
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._waiting)
@@ -25,6 +27,7 @@ class AlertBook:
     def follow(self, record: Record) -> None:
         """Keep up with what was decided."""
         if type(record) is EscalationRecord:
+            self._quiet_until_ns = 0
             if record.acknowledged_ns or (record.delivered_ns and record.severity is not Severity.CRITICAL):
                 self._waiting.pop(record.escalation_id, None)
             else:
@@ -43,10 +46,13 @@ class AlertBook:
         return replace(alert, delivered_ns=now_ns)
 
     def repeats(self, now_ns: int, config: AlertsConfig) -> list[EscalationRecord]:
-        """Those that are due to be told again."""
+        """Those that are due to be told again; also looks whether one freezes new risk.
+
+        Most ticks find nothing due, and look at none of them: thousands may wait for a person.
+        """
+        if now_ns < self._quiet_until_ns:
+            return []
+        self.frozen = alerts.frozen(self._waiting.values(), now_ns, config)
+        self._quiet_until_ns = alerts.quiet_until_ns(self._waiting.values(), now_ns, config)
         again = (alerts.repeat(alert, now_ns, config) for alert in self._waiting.values())
         return [alert for alert in again if alert is not None]
-
-    def frozen(self, now_ns: int, config: AlertsConfig) -> bool:
-        """Whether one has waited for a person for so long that new risk is frozen."""
-        return alerts.frozen(self._waiting.values(), now_ns, config)

@@ -158,7 +158,7 @@ class Desk(Actor):  # type: ignore[misc]
         self.strategies.look(self.admission.waiting, self.instruments)
         for again in self.alerts.repeats(now, self.turn.moment.config.alerts):
             self.record(again)
-        self.turn.frozen = self.alerts.frozen(now, self.turn.moment.config.alerts)
+        self.turn.frozen = self.alerts.frozen
 
     def record(self, *records: Record) -> None:
         """Write records that belong to no group's actors."""

@@ -10,6 +10,8 @@ from config.schema import AlertsConfig
 from decisions.effects import MS
 from messages.records import EscalationRecord, Severity
 
+NEVER_NS = 2**63 - 1
+
 
 def repeat(alert: EscalationRecord, now_ns: int, config: AlertsConfig) -> EscalationRecord | None:
     """The alert as it is to be sent again, or ``None`` while it is not due, is acknowledged, or is not CRITICAL.
@@ -35,3 +37,15 @@ def frozen(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig
         and now_ns >= alert.raised_ns + config.freeze_after_ms * MS
         for alert in alerts
     )
+
+
+def quiet_until_ns(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig) -> int:
+    """The earliest time after ``now_ns`` at which one of them is to be sent again, or freezes new risk."""
+    found = NEVER_NS
+    for alert in alerts:
+        if alert.severity is not Severity.CRITICAL or alert.acknowledged_ns:
+            continue
+        again_ns = alert.raised_ns + (alert.repeats + 1) * config.repeat_ms * MS if alert.raised_ns else now_ns
+        freezes_ns = alert.raised_ns + config.freeze_after_ms * MS
+        found = min(found, again_ns, freezes_ns if freezes_ns > now_ns else found)
+    return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from order_cases import NOW
 
 from config.schema import AlertsConfig
-from decisions.alerts import frozen, repeat
+from decisions.alerts import NEVER_NS, frozen, quiet_until_ns, repeat
 from decisions.effects import MS
 from messages.records import EscalationRecord, Severity
 
@@ -71,3 +73,36 @@ def test_it_freezes_new_risk_exactly_at_its_deadline(late_ns: int, cold: bool) -
     young = replace(ALERT, raised_ns=NOW + 10_000 * MS)
     assert frozen([young, ALERT], NOW + 5_000 * MS + late_ns, CONFIG) == cold
     assert not frozen([], NOW, CONFIG)
+
+
+@st.composite
+def waiting(draw: st.DrawFn) -> list[EscalationRecord]:
+    found = []
+    for number in range(draw(st.integers(0, 4))):
+        severity, raised_ms = draw(st.sampled_from(Severity)), draw(st.none() | st.integers(-9_000, 0))
+        found.append(
+            replace(
+                ALERT,
+                escalation_id=f"KIND:{number}",
+                severity=severity,
+                raised_ns=0 if raised_ms is None else NOW + raised_ms * MS,
+                repeats=draw(st.integers(0, 9)),
+                acknowledged_ns=draw(st.sampled_from([0, 0, NOW])),
+            )
+        )
+    return found
+
+
+@given(waiting(), st.integers(0, 9_000))
+def test_until_the_next_look_nothing_is_due_and_then_something_is(
+    alerts: list[EscalationRecord], later_ms: int
+) -> None:
+    told = [repeat(alert, NOW, CONFIG) or alert for alert in alerts]
+    quiet_ns, cold = quiet_until_ns(told, NOW, CONFIG), frozen(told, NOW, CONFIG)
+    assert quiet_ns > NOW
+    for now_ns in {min(NOW + later_ms * MS, quiet_ns - 1), quiet_ns - 1}:
+        assert not [alert for alert in told if repeat(alert, now_ns, CONFIG)]
+        assert frozen(told, now_ns, CONFIG) == cold
+    if quiet_ns < NEVER_NS:
+        due = any(repeat(alert, quiet_ns, CONFIG) for alert in told)
+        assert due or frozen([alert for alert in told if not frozen([alert], NOW, CONFIG)], quiet_ns, CONFIG)
