@@ -49,7 +49,13 @@ class Operator:
         count = self.trading.set_kill_switch(on=command.on)
         if command.on:
             foreign = self.trading.foreign()
-            return CommandDone(f"kill switch on; {count} working entries are being canceled{foreign}")
+            text = f"kill switch on; {count} working entries are being canceled{foreign}"
+            if self.trading.is_unsaved:
+                text += (
+                    "; it is in force, but will not survive a restart, since the disk took neither its file nor a "
+                    f"record: make room, or turn it on again after a restart ({self.memory.problem})"
+                )
+            return CommandDone(text)
         return CommandDone(f"kill switch off{self._remains()}")
 
     def _trading_state(self, command: SetTradingState) -> CommandDone | CommandRefused:

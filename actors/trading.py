@@ -43,6 +43,7 @@ class Trading:
         self.cells, self.log, self.wire_record = cells, log, wire_record
         self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: none seen yet
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
+        self._unsaved = False  # what the wire record was told last
         self.start = StartCheck(memory, session, cells, log)
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
         door.killed = kill_file.exists() or self.is_unwritten
@@ -86,8 +87,9 @@ class Trading:
     def look(self) -> None:
         """Somebody may have made or removed the file; an override may have ended; the disk may work again."""
         if self.is_unwritten and self.killed:
-            if self._write_kill_file(on=True):
-                self.wire_record.note("kill", on=True)
+            unsaved, self._unsaved = self._unsaved, self.is_unsaved
+            if self._write_kill_file(on=True) or unsaved != self._unsaved:
+                self.wire_record.note("kill", on=True, unwritten=self.is_unwritten, unsaved=self.is_unsaved)
         elif self.is_unwritten:  # the journal could not be read before, and nothing has left so long (E15)
             self.set_kill_switch(on=True)
         elif self.killed != self.kill_file.exists():
@@ -137,7 +139,8 @@ class Trading:
         self.log.warning("kill switch", on=on)
         if on:  # whoever reads that it is on finds it on after a crash, and off never before it says so
             self._write_kill_file(on=True)
-        self.wire_record.note("kill", on=on, unwritten=self.is_unwritten)
+        self._unsaved = on and self.is_unsaved
+        self.wire_record.note("kill", on=on, unwritten=self.is_unwritten, unsaved=self._unsaved)
         if not on:
             self._write_kill_file(on=False)
         self.cells.tell_all(KillSwitch(on))
@@ -179,6 +182,11 @@ class Trading:
         """Whether the kill switch is on without its file (I26: a crash changes nothing)."""
         last = self.memory.standing.last(UNWRITTEN)
         return last is not None and last.action is ControlAction.REDUCING
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether neither its file nor the journal could take that it is on: it lasts as long as this process."""
+        return self.is_unwritten and not self.memory.is_durable(UNWRITTEN)
 
     def set_state(self, command: SetTradingState) -> int:
         """An operator asks for a state; returns how many entries are being canceled."""

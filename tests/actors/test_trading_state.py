@@ -94,6 +94,29 @@ def test_E9_a_kill_switch_that_was_never_written_can_be_turned_off(tmp_path: Pat
         assert gateway.sent == [ENTRY]
 
 
+def test_E9_a_kill_switch_that_the_disk_takes_no_word_of_is_said_to_last_no_longer_than_its_gateway(
+    tmp_path: Path,
+) -> None:
+    journal = tmp_path / "gateway.db"
+    journal.write_bytes(b"this is not a journal" * 100)
+    with door(tmp_path) as gateway:
+        file, gateway.trading.kill_file = gateway.trading.kill_file, FullDisk()
+        told = gateway.told(KillSwitch(on=True)).text
+        assert "will not survive a restart" in told and "turn it on again" in told
+        journal.unlink()
+        Path(f"{journal}.lock").unlink()
+        gateway.memory._again_ms = 0
+        gateway.memory.look()
+        gateway.trading.look()
+        assert "will not survive" not in gateway.told(KillSwitch(on=True)).text, "its journal knows of it by now"
+    assert not file.exists()
+    lines = [json.loads(line) for line in (tmp_path / "wire.jsonl").read_text().splitlines()]
+    kills = [(line.get("unwritten"), line.get("unsaved")) for line in lines if line["kind"] == "kill"]
+    assert kills == [(True, True), (True, False), (True, False)]
+    with door(tmp_path) as gateway:
+        assert gateway.refusals(ENTRY) == ["E9: the kill switch is on"]
+
+
 def test_an_operator_cannot_talk_the_kill_switch_away(tmp_path: Path) -> None:
     with door(tmp_path) as gateway:
         gateway.told(KillSwitch(on=True))

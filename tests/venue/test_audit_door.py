@@ -147,6 +147,27 @@ def test_I26_a_switch_whose_file_was_written_after_all_is_to_be_found(story: Sto
     assert story.failed() == {"I26"}
 
 
+@pytest.mark.parametrize("blind", [False, True])
+def test_I26_a_switch_that_the_disk_took_no_word_of_ends_with_its_gateway(story: Story, blind: bool) -> None:
+    story.cancel(working(story))
+    story.outcome(GroupOutcome.FLAT)
+    next(line for line in story.wire if line["kind"] == "kill").update(unwritten=True, unsaved=True)
+    story.line("start", killed=False, blind=blind, controls=story.wire[0]["controls"])
+    assert story.failed() == set()
+    story.plan("g2")
+    story.send(story.decide("E", "long", 10, group_id="g2"))
+    assert "I26" in story.failed()
+
+
+def test_I26_a_switch_that_the_journal_took_later_is_to_be_found(story: Story) -> None:
+    story.cancel(working(story))
+    story.outcome(GroupOutcome.FLAT)
+    next(line for line in story.wire if line["kind"] == "kill").update(unwritten=True, unsaved=True)
+    story.line("kill", on=True, unwritten=True)
+    story.line("start", killed=False)
+    assert story.failed() == {"I26"}
+
+
 def test_I26_a_gateway_that_could_not_know_lets_nothing_new_out_all_the_same(story: Story) -> None:
     assert restarted(story, unwritten=True, blind=True) == set()
     story.plan("g2")

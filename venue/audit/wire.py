@@ -35,6 +35,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     blind: bool = False  # a gateway that could not read its journal yet: no new risk leaves before it has
     on: bool = False
     unwritten: bool = False  # the kill switch is on, and only the journal knows: its file could not be written
+    unsaved: bool = False  # it is on, and neither its file nor the journal could be written: only that process knows
     controls: dict[str, Any] = {}
     stop_fallback_ms: int = 0
     calendar: str = "always"  # whose sessions the gateway keeps: in between deadlines stand still
