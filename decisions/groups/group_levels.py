@@ -32,6 +32,7 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
     stop_live: int
     stop_committed: int
     gone: int  # units that went without an order of ours: assigned, exercised, expired, liquidated, traded by others
+    came: int  # units that came so, to a leg of which more was closed than acquired; one of the two is 0
     guarded: bool  # a stop-loss exists
     unresolved: int
     cash: int  # an amount: received less paid
@@ -48,14 +49,14 @@ class LegTally(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _exits(self) -> int:
-        return self.reversed_filled + self.progress.close_filled + self.stop_filled + self.gone
+        return self.reversed_filled + self.progress.close_filled + self.stop_filled + self.gone - self.came
 
     @property
     def leaving(self) -> int:
         """What has left the position and what is to leave it by orders that are out, or by hedges at work."""
         closing = self.progress.close_filled + self.progress.close_live
         stopping = self.stop_filled + max(self.stop_live, self.stop_committed)
-        return closing + self.reversed + stopping + self.gone
+        return closing + self.reversed + stopping + self.gone - self.came
 
     @property
     def resold(self) -> int:
@@ -156,7 +157,7 @@ def tally(
     complete, live, unresolved = True, 0, 0
     for leg in group.legs:
         key = leg.leg_id
-        own = _tally_leg(leg, legs[key], hedges, stops.get(key), max(0, gone.get(key, 0)))
+        own = _tally_leg(leg, legs[key], hedges, stops.get(key), gone.get(key, 0))
         found[key] = own
         (longs if leg.side is Side.BUY else shorts)[key] = max(0, own.held)
         complete = complete and own.held <= leg.target_qty <= own.held + own.gone
@@ -187,7 +188,7 @@ def _lost(
 
 
 def _tally_leg(
-    leg: Leg, progress: LegProgressed, hedges: Mapping[str, HedgeProgressed], stop: StopProgressed | None, gone: int
+    leg: Leg, progress: LegProgressed, hedges: Mapping[str, HedgeProgressed], stop: StopProgressed | None, went: int
 ) -> LegTally:
     hedged_filled = hedged = reversed_filled = reversing = hedge_live = 0
     unresolved, cash = progress.unresolved, progress.cash
@@ -211,7 +212,7 @@ def _tally_leg(
     return LegTally(
         progress=progress,
         acquired=acquired,
-        held=acquired - reversed_filled - progress.close_filled - stop_filled - gone,
+        held=acquired - reversed_filled - progress.close_filled - stop_filled - went,
         live=progress.entry_live + progress.close_live + hedge_live,
         hedged_filled=hedged_filled,
         hedged=hedged,
@@ -220,7 +221,8 @@ def _tally_leg(
         stop_filled=stop_filled,
         stop_live=stop.live if stop is not None else 0,
         stop_committed=stop.committed if stop is not None else 0,
-        gone=gone,
+        gone=max(0, went),
+        came=max(0, -went),
         guarded=stop is not None,
         unresolved=unresolved,
         cash=cash,
@@ -252,12 +254,12 @@ def _entering(group: Group, record: GroupRecord, held: Tally) -> Levels:
         is_long = leg.side is Side.BUY
         entry[key] = own.resold + (leg.target_qty - (own.hedged - own.replacing) if is_long else allowed[key])
         entering[key] = not (is_long and exposed) and not record.quarantined
-        close[key] = max(0, own.acquired - leg.target_qty - own.gone - own.reversed - own.stop_filled)
+        close[key] = max(0, own.acquired + own.came - leg.target_qty - own.gone - own.reversed - own.stop_filled)
         if is_long and group.policy is Policy.COMPLETE:
             hedges[key, False] = held.missing(leg) + lost.get(key, 0)
         stop[key] = 0
         if leg.stop_trigger > 0 and (complete or own.guarded):
-            exits = own.progress.close_filled + own.reversed_filled + own.gone
+            exits = own.progress.close_filled + own.reversed_filled + own.gone - own.came
             stop[key] = max(0, min(own.acquired - exits, leg.target_qty))
         if is_long and hedges.get((key, False), 0) > 0:
             reason[key] = "uncovered short exposure" if exposed else f"{key} fell short"
@@ -326,7 +328,7 @@ def _closing(group: Group, record: GroupRecord, held: Tally, keep: Mapping[str, 
     for leg in group.legs:
         key, own = leg.leg_id, held.legs[leg.leg_id]
         entry[key] = 0
-        exits = own.reversed + own.stop_filled + own.stop_committed + own.gone
+        exits = own.reversed + own.stop_filled + own.stop_committed + own.gone - own.came
         close[key] = max(own.progress.close_filled, own.acquired - exits - keep.get(key, 0))
         hedges[key, False] = own.overclosed
         if record.mode is Mode.FLATTENING:

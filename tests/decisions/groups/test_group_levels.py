@@ -304,3 +304,25 @@ def test_a_late_fill_in_place_of_what_went_without_an_order_makes_the_group_whol
     held = tally(group, legs, {}, {}, [by_hand])
     assert (held.held(LONG.leg_id), held.complete) == (10, True)
     assert levels(group, record(group), held).close[LONG.leg_id] == 0
+
+
+@pytest.mark.parametrize("leg", [LONG, SHORT])
+def test_what_came_without_an_order_to_a_leg_that_was_closed_too_far_need_not_be_obtained_again(leg: Leg) -> None:
+    """60 were closed, of which 10 had been busted; of those ten that are held the wrong way one was assigned: 9 do."""
+    group = PAIR
+    legs = {one.leg_id: progress(one) for one in group.legs}
+    legs[leg.leg_id] = progress(leg, entry_filled=50, close_filled=60, close_authorized=60)
+    assigned = PositionEventRecord(
+        event_id="assigned/1", group_id=group.group_id, leg_id=leg.leg_id, symbol=leg.instrument.symbol,
+        quantity=leg.side.sign, kind=PositionKind.ASSIGNMENT, evidence="", activity_id="1", price=0, ts_ns=NOW,
+    )  # fmt: skip
+    row = record(group, Mode.FLATTENING)
+    held = tally(group, legs, {}, {}, [assigned])
+    assert held.held(leg.leg_id) == -9
+    assert levels(group, row, held).hedge[leg.leg_id, False] == 9
+    hedge = a_hedge(leg, 9, 9, status=HedgeStatus.FILLED)
+    held = tally(group, legs, {hedge.hedge_id: hedge}, {}, [assigned])
+    assert held.held(leg.leg_id) == 0
+    wanted = levels(group, row, held)
+    assert (wanted.hedge[leg.leg_id, False], wanted.close[leg.leg_id]) == (0, 60)
+    assert held.overdrawn() == ""
