@@ -343,3 +343,32 @@ def test_I9_an_entry_taken_back_after_its_close_was_made_good_is_the_exchanges_d
 
 def test_I9_a_close_that_was_decided_when_the_entry_had_been_taken_back_is_ours(story: Story) -> None:
     assert not closed_twice_after_a_bust(story, heard=True).findings()["I9"].passed
+
+
+def repair_taken_back(story: Story, repaired: int, *, by_us: bool = False) -> Story:
+    """2 units too many are closed, by us or as the exchange takes them back; it does so with what a hedge repairs."""
+    story.plan()
+    entry = story.send(story.decide("E", "long", 4))
+    bought = story.fill(entry, 4)
+    story.trade("C", "long", 6 if by_us else 4)
+    if not by_us:
+        story.correct(entry, bought, 2, -2)
+    story.hedge("long", repaired)
+    hedge = story.send(story.decide("H", "long", repaired, ordinal=1))
+    story.bust(hedge, story.fill(hedge, repaired), repaired)
+    story.trade("E", "long", 2, slice_no=1)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    return story
+
+
+@pytest.mark.parametrize("repaired", [1, 2])
+def test_I9_a_repair_that_the_exchange_takes_back_leaves_what_it_had_made_before(story: Story, repaired: int) -> None:
+    found = repair_taken_back(story, repaired).findings()
+    assert found["I9"].passed, found["I9"].problems
+    assert len(found["I9"].notes) == 1, "what the exchange made first is told"
+
+
+def test_I9_a_repair_that_is_taken_back_excuses_nothing_of_what_we_had_made(story: Story) -> None:
+    problems = repair_taken_back(story, 1, by_us=True).findings()["I9"].problems
+    assert [problem.partition("g1/long: ")[2][:12] for problem in problems] == ["2 after fill", "2 after bust"]

@@ -8,7 +8,7 @@ past its limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import NamedTuple
 
 from domain.groups import Leg, parent_of, tag_kind
@@ -55,22 +55,26 @@ def excesses(
     measure: Measure,
     leaving: Iterable[Order] = (),
     whole: Measure | None = None,
+    repairing: Container[Order] = (),
 ) -> Iterator[Excess]:
     """Where ``measure`` of these orders grows past ``limit``, in the order of the record.
 
     What was excused once, and sold again by ``leaving``, may be held once more when it is busted after that.  So may
     what a late fill made too much by the ``whole`` measure, with what was lost without an order: who sold it again need
-    not have heard of the loss.
+    not have heard of the loss.  And what was excused once may be lacking once more when the exchange takes back a fill
+    of an order that was ``repairing`` it, which it had received after that: no decision makes that excess grow.
     """
-    before, peak, exits = 0, limit, list(leaving)
+    before, peak, peak_seq, exits = 0, limit, 0, list(leaving)
     for order, step, state in moments(orders):
         total = measure(state, None)
         if whole is not None and step.surprise and step.d_filled > 0:
             peak = max(peak, whole(state, None))
         sold = sum(_filled_by(one, step.seq) for one in exits) if peak > limit else 0
-        if total > max(limit + min(peak - limit, sold), before):
+        undone = order in repairing and step.surprise and step.d_filled < 0 and order.steps[0].seq > peak_seq
+        if total > max(limit + min(peak - limit, sold), before, peak if undone else limit):
             excess = Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, limit))
-            peak = max(peak, total) if excess.excused else peak
+            if excess.excused and total > peak:
+                peak, peak_seq = total, step.seq
             yield excess
         before = total
 
@@ -248,7 +252,8 @@ def _check_need(found: Finding, evidence: Evidence, order: Order, step: Step, st
 def exits_never_exceed_what_was_opened(evidence: Evidence, _: Bounds) -> Finding:
     """I9.  A case is one fill of a close, of a stop-loss, or of a hedge against its leg.
 
-    Their fills in a leg never exceed what had filled of its entries and of the hedges in its direction by then.
+    Their fills in a leg never exceed what had filled of its entries and of the hedges in its direction by then.  An
+    excess that the exchange made is bought back; when it busts that too, there is no more of it than there was.
     """
     found = Finding(name="I9", title="stops, closes and reversing hedges never exit more than was opened")
     for group, leg in _legs(evidence):
@@ -259,6 +264,7 @@ def exits_never_exceed_what_was_opened(evidence: Evidence, _: Bounds) -> Finding
             return sum(filled_of(order, state, seen) * (1 if order in leaving else -1) for order in state)
 
         if leaving:
-            for excess in excesses(evidence, group.entering(leg) + list(leaving), 0, overdrawn):
+            entering = group.entering(leg)
+            for excess in excesses(evidence, entering + list(leaving), 0, overdrawn, repairing=set(entering)):
                 _charge(found, excess, f"exited beyond what opened in {group.group.group_id}/{leg.leg_id}:", 0)
     return found
