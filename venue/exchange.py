@@ -138,6 +138,10 @@ class Exchange:
         self._enter(order, book, now_ns)
         return self._reply(order)
 
+    def turned_away(self, client_order_id: str, now_ns: int, reason: str) -> int:
+        """An order was refused before it came here, and its sender is told so by a report: as of this instant."""
+        return self._reporter.stranger("turned_away", client_order_id, now_ns, "", reason)
+
     def cancel(self, *, client_order_id: str, request_id: str, now_ns: int) -> Reply:
         """Receive a cancel: it takes effect at once, or after the house's latency if fills leave anything to cancel.
 

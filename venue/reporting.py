@@ -98,13 +98,14 @@ class Reporter:
         self._last_ns = max(now_ns, self._last_ns)
         self._record(msgspec.structs.replace(event, ts_ns=self._last_ns))
 
-    def stranger(self, kind: Kind, client_order_id: str, now_ns: int, request_id: str, reason: str = "") -> None:
-        """Record what was asked of an order that does not exist."""
+    def stranger(self, kind: Kind, client_order_id: str, now_ns: int, request_id: str, reason: str = "") -> int:
+        """Record what was asked of an order that does not exist; the instant that it took."""
         ts_ns = self._stamp(now_ns)
         event = TruthEvent(
             kind=kind, ts_ns=ts_ns, client_order_id=client_order_id, request_id=request_id, reason=reason
         )
         self._record(event)
+        return ts_ns
 
     def moved(self, movement: Movement, exec_id: str, now_ns: int, reason: str) -> None:
         """Record a change of position that no order caused; it has no report, but an activity."""

@@ -262,9 +262,10 @@ class Server:
     def _refuse_late(self, connection: Connection, order: wire.Submit, reason: str) -> None:
         """Say that the order was taken, and then by a report that it was not: the exchange has never seen it."""
         connection.send(wire.Answer(request=order.request, ts_ns=self._now, accepted=True))
+        refused_ns = self._exchange.turned_away(order.client_order_id, self._now, reason)
         refusal = ExecutionReport(
             client_order_id=order.client_order_id, exec_type=ExecType.REJECTED, ord_status=OrdStatus.REJECTED,
-            exec_id=f"front-end/{order.client_order_id}", ts_ns=self._now, order_qty=order.quantity, cum_qty=0,
+            exec_id=f"front-end/{order.client_order_id}", ts_ns=refused_ns, order_qty=order.quantity, cum_qty=0,
             leaves_qty=0, text=reason, symbol=order.symbol, side=order.side, order_type=order.order_type,
             price=order.price, trigger_price=order.trigger_price,
         )  # fmt: skip

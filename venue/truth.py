@@ -36,6 +36,7 @@ Kind = Literal[
     "liquidated",  # the broker closed a position
     "manual",  # somebody traded by other means
     "corporate",  # a split, a merger, a dividend in kind
+    "turned_away",  # the front end refused an order, by a report behind an answer that took it: no order came of it
     "listing",  # how a contract is listed from now on: before its first order, and whenever that changes
     "list_told",  # the list was told to the connection ``session``
 ]

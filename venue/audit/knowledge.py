@@ -120,7 +120,7 @@ def doubt_ends_with_evidence(evidence: Evidence, bounds: Bounds) -> Finding:
     """I15.  A case is one order whose fate was UNRESOLVED in the log, or that was declared VOID.
 
     It was declared void only after the horizon, and the exchange never took it; any other end of the doubt is the
-    exchange's own: filled, canceled, rejected or expired there as well.
+    exchange's own: filled, canceled, rejected or expired there as well, or turned away by its front end.
     """
     found = Finding(name="I15", title="an unknown fate ends with evidence from the exchange")
     for (order_id,), entries in evidence.journal.history["IntentRecord"].items():
@@ -131,13 +131,14 @@ def doubt_ends_with_evidence(evidence: Evidence, bounds: Bounds) -> Finding:
         found.cases += 1
         end = next((entry for entry in entries[doubted:] if entry.facts["status"] in SETTLED), None)
         if end is not None:
-            wrong = _without_evidence(end, evidence.latest.under(order_id), bounds)
+            turned_away_ns = evidence.latest.turned_away.get(order_id, 0)
+            wrong = _without_evidence(end, evidence.latest.under(order_id), turned_away_ns, bounds)
             if wrong:
                 found.problems.append(f"{order_id}: {end.facts['status']} in turn {end.at.turn}, {wrong}")
     return found
 
 
-def _without_evidence(end: Entry, orders: list[Order], bounds: Bounds) -> str:
+def _without_evidence(end: Entry, orders: list[Order], turned_away_ns: int, bounds: Bounds) -> str:
     status = end.facts["status"]
     taken = [order for order in orders if order.answer != "rejected"]
     if status in ("VOID", "REFUSED"):
@@ -146,6 +147,8 @@ def _without_evidence(end: Entry, orders: list[Order], bounds: Bounds) -> str:
             return f"but the exchange took it at {taken[0].received_ns}; expected it to stay in doubt"
         if status == "VOID" and waited < bounds.absence_s * SECOND_NS:
             return f"{waited / SECOND_NS:.3f} s after its decision; expected {bounds.absence_s:g} s of absence"
+        return ""
+    if status == "REJECTED" and not taken and 0 < turned_away_ns <= end.committed_ns:
         return ""
     reached = any(step.ended and step.ts_ns <= end.committed_ns for order in orders for step in order.steps)
     return "" if reached else "but it had not ended at the exchange by then; expected it to stay in doubt"

@@ -163,6 +163,7 @@ class ExchangeRecord:
         self.strays: list[TruthEvent] = []
         self.movements: list[TruthEvent] = []  # changes of position that no order caused
         self.listings = Listings()
+        self.turned_away: dict[str, int] = {}  # order -> when its front end first refused it by a report
         self.last_ns = 0
         self._by_client: dict[str, list[Order]] = {}
         retransmissions: set[Order] = set()
@@ -182,6 +183,9 @@ class ExchangeRecord:
             return
         if not event.client_order_id:
             self.movements.append(event)
+            return
+        if event.kind == "turned_away":
+            self.turned_away.setdefault(event.client_order_id, event.ts_ns)
             return
         known = self._by_client.setdefault(event.client_order_id, [])
         if event.kind == "order_received":
