@@ -59,6 +59,7 @@ class Server:
         self._feed = feed
         self._clock = clock
         self._mischief = mischief
+        self._refused_late: dict[str, str] = {}  # by client order id: why
         self._connections: dict[Connection, None] = {}  # in order of login, so that the mischief is repeatable
         self._pins: dict[str, Quote] = {}
         self._sessions = exchange.last_session
@@ -236,8 +237,8 @@ class Server:
 
     def _order(self, connection: Connection, asked: wire.Order, kind: Kind, act: Callable[[], Reply]) -> None:
         fate, request = self._mischief.fate(kind), asked.request
-        if fate.late_refusal and isinstance(asked, wire.Submit):
-            self._refuse_late(connection, asked, fate.refusal)
+        if isinstance(asked, wire.Submit) and (fate.late_refusal or asked.client_order_id in self._refused_late):
+            self._refuse_late(connection, asked, self._refused_late.setdefault(asked.client_order_id, fate.refusal))
             return
         if fate.refusal:
             connection.send(wire.Answer(request=request, ts_ns=self._now, accepted=False, reason=fate.refusal))
@@ -260,7 +261,10 @@ class Server:
             self.publish(reply.reports)
 
     def _refuse_late(self, connection: Connection, order: wire.Submit, reason: str) -> None:
-        """Say that the order was taken, and then by a report that it was not: the exchange has never seen it."""
+        """Say that the order was taken, and then by a report that it was not: the exchange has never seen it.
+
+        A second copy is refused like the first: a house that calls an id rejected does not work it afterwards.
+        """
         connection.send(wire.Answer(request=order.request, ts_ns=self._now, accepted=True))
         refused_ns = self._exchange.turned_away(order.client_order_id, self._now, reason)
         refusal = ExecutionReport(

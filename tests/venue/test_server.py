@@ -293,6 +293,18 @@ def test_the_truth_is_written_whatever_the_mischief_does(tmp_path: Path) -> None
         assert [r.client_order_id for r in client.snapshot().orders] == ["lost"]
 
 
+def test_a_second_copy_of_an_order_that_was_called_rejected_is_not_worked(client: Steering, symbol: str) -> None:
+    client.misbehave(Nasty(accept_refused=1))
+    asked = order(client, symbol, name="late")
+    client.send(asked)
+    client.misbehave(Nasty())
+    client.send(asked)
+    heard = [client.next(ExecutionReport), client.next(ExecutionReport)]
+    assert [report.ord_status for report in heard] == [OrdStatus.REJECTED, OrdStatus.REJECTED]
+    assert heard[0].exec_id == heard[1].exec_id, "the same word twice"
+    assert "late" not in {report.client_order_id for report in client.snapshot().orders}
+
+
 def test_an_order_without_exec_ids_is_told_again_under_a_later_time(client: Steering, symbol: str) -> None:
     client.misbehave(Nasty(nameless=1, repeat_report=1, late_ms=(20, 20)))
     client.send(order(client, symbol, name="nameless"))
