@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
@@ -30,6 +31,7 @@ class Courier:
         self._lock = threading.Lock()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._let_go = weakref.finalize(self, os.close, self._bell)  # also when nobody closes it: a simulated process
 
     def fileno(self) -> int:
         """The descriptor to watch."""
@@ -39,7 +41,7 @@ class Courier:
         """Let go of the descriptor, once nothing runs any more; what still hangs keeps it until the process ends."""
         with self._lock:
             if not any(self._running):
-                os.close(self._bell)
+                self._let_go()
 
     def free(self, sink: int) -> bool:
         """Whether another attempt may be made: not while too many earlier ones hang."""
