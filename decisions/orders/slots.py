@@ -6,7 +6,7 @@ Attempt *n + 1* of a slice exists only when attempt *n* has ended (I3).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 import msgspec
@@ -24,22 +24,12 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     tried: int  # prices that were in the market, changes in place included: these count against the pricing's attempts
     filled: int
     busted: bool  # a correction or a bust changed what had filled
-    orders: tuple[ChildOrder, ...]  # one an attempt
-
-    @property
-    def last(self) -> ChildOrder:
-        """The newest attempt."""
-        return self.orders[-1]
+    last: ChildOrder
 
     @property
     def remainder(self) -> int:
         """Units that another attempt may place: none while the last attempt may still trade."""
         return 0 if self.last.fate is Fate.LIVE else max(0, self.quantity - self.filled)
-
-    @property
-    def is_done(self) -> bool:
-        """Nothing of it may be placed or trade, unless news brings it back."""
-        return not self.remainder and all(order.fate is not Fate.LIVE for order in self.orders)
 
 
 def slots(orders: Iterable[ChildOrder]) -> list[Slot]:
@@ -56,6 +46,15 @@ def slot_of(orders: Iterable[ChildOrder]) -> Slot:
     return reduce(_tried_again, later, _tried_again(None, first))
 
 
+def is_done(attempts: Sequence[ChildOrder]) -> bool:
+    """Whether nothing of the slice of these attempts may be placed or trade, unless news brings it back."""
+    if any(order.fate is Fate.LIVE for order in attempts):
+        return False
+    if len(attempts) == 1:  # as most have: the same, without a slot
+        return attempts[0].filled >= attempts[0].intent.quantity
+    return not slot_of(attempts).remainder
+
+
 def _tried_again(before: Slot | None, order: ChildOrder) -> Slot:
     intent = order.intent
     left = intent.status is not IntentStatus.REFUSED or intent.sent_ns > 0
@@ -66,7 +65,7 @@ def _tried_again(before: Slot | None, order: ChildOrder) -> Slot:
         tried=(before.tried if before else 0) + left + intent.replace_requests,
         filled=(before.filled if before else 0) + order.filled,
         busted=order.state.count.amended or (before is not None and before.busted),
-        orders=(*before.orders, order) if before else (order,),
+        last=order,
     )
 
 

@@ -19,7 +19,7 @@ from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, subm
 from decisions.orders.order_changes import must_cancel, request_cancel
 from decisions.orders.prices import Price, Pricing, price
 from decisions.orders.sizing import fresh_mid, largest_repair
-from decisions.orders.slots import Slot, slot_of
+from decisions.orders.slots import Slot, is_done, slot_of
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
 from domain.instruments import Instrument
@@ -49,7 +49,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     yielded: bool = False  # place nothing more, cancel what works, give up the rest
     reason: str = ""
     orders: Mapping[str, ChildOrder] = {}
-    open_slots: Mapping[int, Slot] = {}  # slices of which something may still be placed, or trade, by their numbers
+    open_slices: Mapping[int, tuple[ChildOrder, ...]] = {}  # the attempts of slices that are not done, by their numbers
     next_slice: int = 0  # above all slices that there are
     newest: str = ""  # the child order that was decided last
     relisted: bool = False  # the exchange has changed lot or freeze quantity since the group was opened
@@ -74,8 +74,8 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
         missing = max(0, self.authorized - self.filled - self.live)
         if self.yielded or not missing:
             return missing
-        given_up = sum(slot.remainder for slot in self.open_slots.values() if self.gives_up(slot))
-        return min(missing, self.odd + given_up)
+        open_slots = map(slot_of, self.open_slices.values())
+        return min(missing, self.odd + sum(slot.remainder for slot in open_slots if self.gives_up(slot)))
 
     @property
     def odd(self) -> int:
@@ -117,25 +117,28 @@ def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str
 def with_order(parent: Parent, order: ChildOrder) -> Parent:
     """The parent with this child order in place of the one of the same id.
 
-    What every look reads is worked out here, for the slice that has changed: a parent may have hundreds of children.
+    What every look reads is worked out here, for what has changed: a parent may have hundreds of children.
     """
     key, number = order.intent.client_order_id, order.intent.slice
     known = parent.orders.get(key)
     if known is order:
         return parent
     filled, live, notional, unresolved = parent.filled, parent.live, parent.notional, parent.unresolved
+    newest, next_slice = parent.newest, parent.next_slice
     if known is not None:
         filled -= known.filled
         live -= known.live
         notional -= known.state.notional
         unresolved -= known.intent.status is IntentStatus.UNRESOLVED
-    newest = parent.orders.get(parent.newest)
+    else:
+        newest = max(newest, key, key=lambda one: _age(one, parent, order))
+        next_slice = max(next_slice, number + 1)
     return replace(
         parent,
         orders={**parent.orders, key: order},
-        open_slots=_with_slot(parent, order),
-        next_slice=max(parent.next_slice, number + 1),
-        newest=key if newest is None or _age(newest) <= _age(order) else parent.newest,
+        open_slices=_with_slice(parent, order),
+        next_slice=next_slice,
+        newest=newest,
         filled=filled + order.filled,
         live=live + order.live,
         notional=notional + order.state.notional,
@@ -143,25 +146,23 @@ def with_order(parent: Parent, order: ChildOrder) -> Parent:
     )
 
 
-def _with_slot(parent: Parent, order: ChildOrder) -> Mapping[int, Slot]:
-    number, known = order.intent.slice, parent.open_slots.get(order.intent.slice)
-    if known is not None:
-        others: Iterable[ChildOrder] = known.orders
-    elif number < parent.next_slice:  # it was done: news that comes so late is rare
-        others = (one for one in parent.orders.values() if one.intent.slice == number)
-    else:
-        others = ()
-    key = order.intent.client_order_id
-    changed = slot_of([*(one for one in others if one.intent.client_order_id != key), order])
-    if not changed.is_done:
-        return {**parent.open_slots, number: changed}
-    if known is None:
-        return parent.open_slots
-    return {other: one for other, one in parent.open_slots.items() if other != number}
+def _with_slice(parent: Parent, order: ChildOrder) -> Mapping[int, tuple[ChildOrder, ...]]:
+    """The open slices with this order in its place: a slice is done when nothing of it may be placed or trade."""
+    key, number = order.intent.client_order_id, order.intent.slice
+    known = parent.open_slices.get(number, ())
+    if not known and number < parent.next_slice:  # it was done: news that comes so late is rare
+        known = tuple(one for one in parent.orders.values() if one.intent.slice == number)
+    attempts = (*(one for one in known if one.intent.client_order_id != key), order) if known else (order,)
+    if not is_done(attempts):
+        return {**parent.open_slices, number: attempts}
+    if number not in parent.open_slices:
+        return parent.open_slices
+    return {other: one for other, one in parent.open_slices.items() if other != number}
 
 
-def _age(order: ChildOrder) -> tuple[int, str]:
-    return order.intent.decided_ns, order.intent.client_order_id
+def _age(key: str, parent: Parent, order: ChildOrder) -> tuple[int, str]:
+    one = order if key == order.intent.client_order_id else parent.orders.get(key)
+    return (one.intent.decided_ns, key) if one is not None else (-1, "")
 
 
 def work(parent: Parent, moment: Moment, effects: Effects, *, hold: bool = False) -> Parent:
@@ -209,10 +210,8 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     if not parent.live:
         return parent
     excess = parent.filled + parent.live - parent.authorized
-    open_slots = parent.open_slots.values()
-    attempts = (order for slot in open_slots for order in slot.orders)
+    attempts = (order for slice_ in parent.open_slices.values() for order in slice_)
     working = [order for order in attempts if order.fate is Fate.LIVE and not order.state.is_terminal]
-    tried = {slot.number: slot.tried for slot in open_slots}
     for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
         deadline = max(order.intent.decided_ns, order.resent_ns) + parent.timeout_ms * MS
         surplus = excess > 0
@@ -224,7 +223,9 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
                 effects.acted("S12")
             parent = with_order(parent, request_cancel(order, moment, effects))
         elif chases:
-            parent = with_order(parent, chase(parent, order, tried[order.intent.slice], moment, effects))
+            parent = with_order(
+                parent, chase(parent, order, slot_of(parent.open_slices[order.intent.slice]).tried, moment, effects)
+            )
         else:
             effects.wake(deadline)
     return parent
@@ -237,7 +238,7 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
         return parent
     need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
     first = parent.next_slice
-    for slot in sorted(parent.open_slots.values(), key=lambda slot: slot.number):
+    for slot in [slot_of(attempts) for _, attempts in sorted(parent.open_slices.items())]:
         if need and slot.remainder and not parent.gives_up(slot):
             priced = _priced(parent, slot.tried + 1, moment)
             most = one_order(parent, priced.price if priced else 0, need, first, moment)

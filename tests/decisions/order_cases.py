@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from config.schema import Config
 from decisions.effects import MS, Effects, Moment
-from decisions.orders.child_order import ChildOrder
+from decisions.orders.child_order import ChildOrder, Fate
 from decisions.orders.prices import Pricing
-from decisions.orders.slots import slots
+from decisions.orders.slots import slot_of, slots
 from decisions.orders.working import Parent
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Group, Leg, Policy, Role, parent_tag
@@ -157,7 +157,9 @@ def alerts(effects: Effects) -> list[EscalationRecord]:
 def check_slots(parent: Parent) -> None:
     """What a parent keeps of its slices is what all of its orders say."""
     found = slots(parent.orders.values())
-    assert dict(parent.open_slots) == {slot.number: slot for slot in found if not slot.is_done}
+    live = {order.intent.slice for order in parent.orders.values() if order.fate is Fate.LIVE}
+    wanted = {slot.number: slot for slot in found if slot.remainder or slot.number in live}
+    assert {number: slot_of(attempts) for number, attempts in parent.open_slices.items()} == wanted
     assert parent.next_slice == max((slot.number + 1 for slot in found), default=0)
     ages = [(order.intent.decided_ns, order.intent.client_order_id) for order in parent.orders.values()]
     assert parent.newest == max(ages, default=(0, ""))[1]
