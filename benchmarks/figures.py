@@ -85,7 +85,7 @@ def whole_system(quick: bool) -> list[Figure]:
             Contender("legkeeper", lambda path: whole.submit_to_order(path, idle, samples // 3)),
         ), {"p50": Reach(4, at_most=True)}, rounds),
         Figure("B11", f"processor time of an idle system with {idle} open groups", "% of one core", False, (
-            Contender("legkeeper", lambda path: whole.idle_cpu(path, idle, 1 if quick else 2)),
+            Contender("legkeeper", lambda path: whole.idle_cpu(path, idle, 0 if quick else 2, 1 if quick else 2)),
         ), {"": Reach(5, at_most=True)}, 1),
     ]  # fmt: skip
 

@@ -99,14 +99,15 @@ def killed_cell(path: Path, groups: int) -> dict[str, float]:
         return {"p50": quantile(took, 0.5), "p99": quantile(took, 0.99)}
 
 
-def idle_cpu(path: Path, groups: int, polls: int) -> float:
+def idle_cpu(path: Path, groups: int, polls_before: int, polls: int) -> float:
     """B11: what all processes of a system use that has open groups and nothing to do, in per cent of one core.
 
-    The first two polls after the groups were opened still list news of their orders (``domain/listings.py``).
+    The first two polls after the groups were opened still list news of their orders (``domain/listings.py``); so many
+    as ``polls_before`` says pass before it begins.
     """
     with stage(path) as on:
         on.fill_with(groups)
-        time.sleep(SETTLE_S + 2 * POLL_S)
+        time.sleep(SETTLE_S + polls_before * POLL_S)
         began, before = time.monotonic(), on.cpu_seconds()
         time.sleep(polls * POLL_S)
         return (on.cpu_seconds() - before) / (time.monotonic() - began) * 100
