@@ -128,12 +128,16 @@ class Machine:
         sys.stderr.write(text + "\n")
 
     def append(self, path: Path, lines: bytes) -> None:
-        """Write at the end of the file, durably.  Raises ``OSError``."""
+        """Write at the end of the file, durably, all of it or nothing.  Raises ``OSError``."""
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        before = os.fstat(descriptor).st_size
         try:
             while lines:  # a disk that is nearly full takes a part
                 lines = lines[os.write(descriptor, lines) :]
             os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, before)  # half a line would spoil the next one
+            raise
         finally:
             os.close(descriptor)
 

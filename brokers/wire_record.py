@@ -9,6 +9,7 @@ machine's monotonic clock.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -58,7 +59,8 @@ class WireRecord:
         self._log, self._failed = log, False
         self._encoder = msgspec.json.Encoder()
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._cut_half_a_line()
         except OSError as error:
             self._file = -1
             self._fail(error)
@@ -69,11 +71,28 @@ class WireRecord:
         self.write(line)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append it."""
+        """Append it, whole or not at all: half a line, for which a full disk has room, would spoil the next one."""
+        text = self._encoder.encode(line) + b"\n"
         try:
-            os.write(self._file, self._encoder.encode(line) + b"\n")
+            written = os.write(self._file, text)
+            if written < len(text):
+                self._take_back(written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             self._fail(error)
+
+    def _cut_half_a_line(self) -> None:
+        """Which a predecessor left that was killed before it could take it back."""
+        size = os.fstat(self._file).st_size
+        tail = os.pread(self._file, TAIL_BYTES, max(0, size - TAIL_BYTES))
+        if half := len(tail) - (tail.rfind(b"\n") + 1):
+            os.ftruncate(self._file, size - half)
+
+    def _take_back(self, written: int) -> None:
+        """Unless somebody else, such as a gateway that hung and is back, has appended since."""
+        end = os.lseek(self._file, 0, os.SEEK_CUR)
+        if os.fstat(self._file).st_size == end:
+            os.ftruncate(self._file, end - written)
 
     def left_ms(self, within_ms: int) -> list[int]:
         """When something last left, by whatever process, oldest first: milliseconds of the machine's monotonic clock.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,31 @@ def test_a_record_that_cannot_be_written_is_told_once_and_stops_no_order(tmp_pat
         adapter.submit(ORDER)
     assert [entry["log_level"] for entry in told] == ["error"]
     assert any(isinstance(event, SubmitResult) for event in adapter.pump())
+
+
+def test_a_line_that_the_disk_takes_in_part_is_taken_back_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "wire.jsonl"
+    adapter, record = opened(path)
+    adapter.submit(ORDER)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 7, hard))  # a disk with room for seven bytes
+    try:
+        adapter.submit(ORDER)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    adapter.cancel(CancelOrder(client_order_id="o", venue_order_id="", request_id="r", epoch=1))
+    record.close()
+    assert [line["kind"] for line in lines(path)] == ["submit", "cancel"]
+
+
+def test_half_a_line_of_a_killed_process_is_cut_off_by_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "wire.jsonl"
+    adapter, record = opened(path)
+    adapter.submit(ORDER)
+    record.close()
+    with path.open("ab") as file:
+        file.write(b'{"kind"')
+    adapter, record = opened(path)
+    adapter.submit(ORDER)
+    record.close()
+    assert [line["kind"] for line in lines(path)] == ["submit", "submit"]
