@@ -28,7 +28,8 @@ def test_a_cost_that_grows_with_all_groups_does_not_pass(monkeypatch: pytest.Mon
     follow = OrderIndex.follow
 
     def walk(index: OrderIndex, record: Record) -> None:
-        sum(is_open for orders in index.orders.values() for is_open in orders.values())
+        for _ in range(5):  # so much that no machine's day hides it
+            sum(is_open for orders in index.orders.values() for is_open in orders.values())
         follow(index, record)
 
     monkeypatch.setattr(OrderIndex, "follow", walk)
