@@ -177,7 +177,10 @@ class Desk(Actor):  # type: ignore[misc]
     def on_news(self, news: News) -> None:
         """Pass news on to the group that placed the order; what nobody placed is foreign."""
         order_id = news.client_order_id
+        if isinstance(news, OrderAbsent) and self.turn.may_wait(order_id):
+            return  # it was asked for again since
         self.listings.heard(order_id)
+        self.turn.awaited.heard(news)
         group_id = self.nursery.owner(order_id)
         if group_id is not None:
             self.nursery.give(group_id, news)
@@ -189,6 +192,7 @@ class Desk(Actor):  # type: ignore[misc]
         found: dict[str, list[News]] = {}
         for event_id, news in mail.items:
             self.listings.heard(news.client_order_id)
+            self.turn.awaited.heard(news)
             group_id = self.nursery.owner(news.client_order_id)
             self.turn.remember(event_id, type(news).__name__, group_id or SYSTEM)
             if group_id is not None:
@@ -227,7 +231,8 @@ class Desk(Actor):  # type: ignore[misc]
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Walk every order of which it says something new through the recovery table."""
         index = self.nursery.index
-        open_orders = [order_id for group_id in self.nursery for order_id in index.open_orders(group_id)]
+        ours = (order_id for group_id in self.nursery for order_id in index.open_orders(group_id))
+        open_orders = [order_id for order_id in ours if not self.turn.may_wait(order_id)]
         found = sort_out(
             snapshot, self.listings, open_orders, lambda order_id: self.nursery.owner(order_id) is not None
         )
@@ -238,6 +243,7 @@ class Desk(Actor):  # type: ignore[misc]
         told: dict[str, list[News]] = {}
         told_of: list[News] = [*found.reports, *found.absent]
         for news in told_of:
+            self.turn.awaited.heard(news)
             group_id = self.nursery.owner(news.client_order_id)
             if group_id is not None:
                 told.setdefault(group_id, []).append(news)

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import msgspec
 
 from decisions.effects import Effects, Moment, Outgoing
+from decisions.orders.awaited import Awaited
 from domain.execution import OrdStatus
 from domain.groups import GroupOutcome
-from messages.orders import News
+from messages.orders import News, SubmitOrder
 from messages.records import (
     EscalationRecord,
     ExecutionStateRecord,
@@ -41,6 +42,7 @@ class Turn:
         self.safeguards: Counter[str] = Counter()  # how often each acted, of this turn's closed steps
         self.uncovered_qty = 0  # short units of all groups that nothing protects
         self.divergences = 0  # orders that a snapshot of this turn showed otherwise than the journal had them
+        self.awaited = Awaited()  # what the gateway was asked to send; outlives the groups that asked
         self.frozen = False  # a CRITICAL alert has waited too long for a person
         self.wake: Callable[[str, int], None] = lambda _group_id, _at_ns: None
         self.moments: dict[str, Moment] = {}  # of groups to which more than one input speaks in this step
@@ -101,11 +103,18 @@ class Turn:
         records = self._step_records
         self.records.extend(records)
         self.requests.extend(self._step_requests)
+        for _, request in self._step_requests:
+            if type(request) is SubmitOrder:
+                self.awaited.asked(request.client_order_id, self.moment.gateway)
         for _, safeguard in self._step_safeguards:
             self.safeguards[safeguard] += 1
         self._step_records, self._step_requests, self._step_safeguards = [], [], []
         self.moments.clear()
         return records
+
+    def may_wait(self, client_order_id: str) -> bool:
+        """Whether the gateway may still have to send this order: then a snapshot without it proves nothing."""
+        return self.awaited.waits(client_order_id, self.moment.gateway)
 
     def uncommitted(self, group_id: str) -> list[Record]:
         """The group's records of this turn's closed steps, which the journal does not hold yet."""

@@ -62,7 +62,6 @@ class ChildOrder(msgspec.Struct, frozen=True):
     absences: int = 0
     absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
     resent_ns: int = 0  # when it was last sent again: its time to work begins anew
-    awaits: int = 0  # the gateway's incarnation that is to send it, and has not said yet what became of that
     barred: bool = False  # the gateway would not send it again: only its absence can settle it
 
     @property
@@ -99,9 +98,9 @@ class ChildOrder(msgspec.Struct, frozen=True):
         return _LIVE
 
 
-def new_child(intent: IntentRecord, awaits: int = 0) -> ChildOrder:
-    """The child order of an intent; ``awaits``: of one that has just been decided, the gateway."""
-    return ChildOrder(intent, OrderState.new(intent.client_order_id, intent.quantity), awaits=awaits)
+def new_child(intent: IntentRecord) -> ChildOrder:
+    """The child order of an intent."""
+    return ChildOrder(intent, OrderState.new(intent.client_order_id, intent.quantity))
 
 
 def submit_request(intent: IntentRecord, moment: Moment, *, resend: bool) -> SubmitOrder:
@@ -268,14 +267,13 @@ def on_sent(order: ChildOrder, news: OrderSent) -> ChildOrder:
         intent = replace(intent, checks=news.checks, sent_ns=intent.sent_ns or news.ts_ns)
     if intent.status is IntentStatus.INTENT_PERSISTED:
         intent = replace(intent, status=IntentStatus.SENT)
-    return replace(order, intent=intent, awaits=0)
+    return replace(order, intent=intent)
 
 
 def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, effects: Effects) -> ChildOrder:
     """What the gateway says of a submission.  Only a definitive refusal ends an order, and never a resent one."""
     if order.fate is Fate.ENDED:
         return order
-    order = replace(order, awaits=0) if order.awaits else order
     intent = order.intent
     if result.outcome is Outcome.ACCEPTED:
         intent = replace(
@@ -314,17 +312,14 @@ def on_absence(
     ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  What is not
     ``wanted`` any more is never sent again: an entry would be new risk of a group that is closing (I10), a repair more
     than is needed by now (I4, I5), and under the same id it can be no other order.  The horizon begins anew with each
-    copy: a snapshot proves nothing about one that may still be under way.  Nor does it about one of which the gateway
-    has not said yet that it left: a cell that hung decides by an old clock, and the snapshots that waited for it were
-    all taken before.
+    copy: a snapshot proves nothing about one that may still be under way.  Of one that may not have left yet nobody is
+    told that it is absent (:mod:`decisions.orders.awaited`).
     """
     intent = order.intent
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
     may_resend = (
         moment.deduplicates and not order.barred and wanted and (intent.role not in ENTRY_ROLES or moment.may_open)
     )
-    if order.awaits and order.awaits == moment.gateway:
-        return order
     if as_of_ns < max(intent.decided_ns, intent.sent_ns, order.resent_ns) + horizon_ns:
         return order
     if as_of_ns > order.absent_ns:
@@ -337,7 +332,7 @@ def on_absence(
         may_resend=may_resend,
     )
     if action is Action.RESEND:
-        order = replace(order, resent_ns=moment.at_ns, awaits=moment.gateway)
+        order = replace(order, resent_ns=moment.at_ns)
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
         effects.requests.append(submit_request(current, moment, resend=True))
     elif action is Action.VOID:

@@ -363,4 +363,4 @@ def place(
     effects.records.append(intent)
     effects.requests.append(submit_request(intent, moment, resend=False))
     effects.wake(moment.at_ns + parent.timeout_ms * MS)
-    return with_order(parent, new_child(intent, moment.gateway))
+    return with_order(parent, new_child(intent))

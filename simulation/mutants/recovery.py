@@ -197,10 +197,7 @@ MUTANTS: Final = (
         "absent-before-it-left",
         "snapshots that were taken before an order left prove its absence",
         ("I15", "I7", "R7"),
-        edit(
-            "decisions.orders.child_order:on_absence",
-            ("if order.awaits and order.awaits == moment.gateway:", "if False:"),
-        ),
+        edit("decisions.orders.awaited:Awaited.waits", ("return bool(gateway) and", "return False and")),
         only("F.process.hang", "F.process.kill") | DOUBLES | {"groups": 2, "quantity": 60},
     ),
     Mutant(  # held twice: two absences beyond the horizon prove that the first copy is not there

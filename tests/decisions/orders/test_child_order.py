@@ -228,16 +228,6 @@ class TestAbsence:
             order = on_absence(order, as_of_ns, 10, at(2_000, deduplicates=False), Effects(), wanted=True)
         assert (order.fate, order.absences) == (Fate.LIVE, 1)
 
-    def test_before_the_gateway_has_said_that_it_left_a_snapshot_is_no_evidence(self) -> None:
-        asked = replace(ORDER, awaits=5)
-        order, effects = self.absent(asked, 3, deduplicates=False, gateway=5)
-        assert (order.fate, order.absences, effects.requests) == (Fate.LIVE, 0, [])
-        sent = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW, checks="E1")
-        order, _ = self.absent(on_sent(order, sent), 2, deduplicates=False, gateway=5)
-        assert order.intent.status is IntentStatus.VOID
-        order, _ = self.absent(asked, 2, deduplicates=False, gateway=6)  # that gateway will never say it
-        assert order.intent.status is IntentStatus.VOID
-
     @pytest.mark.parametrize("role", Role)
     @pytest.mark.parametrize(("may_open", "wanted"), [(False, True), (True, False), (False, False)])
     def test_what_is_not_wanted_and_an_entry_that_may_not_be_is_never_sent_again(
