@@ -73,7 +73,7 @@ def encode(message: Supply) -> bytes:
 
 def supplies() -> Frames[Supply]:
     """A reader of the standard input."""
-    return Frames(Supply, MAX_ANSWER_BYTES)
+    return Frames(msgspec.msgpack.Decoder(Supply), MAX_ANSWER_BYTES)
 
 
 def first_listing(frames: Frames[Supply]) -> tuple[tuple[Instrument, ...], list[Supply]]:

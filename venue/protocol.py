@@ -9,7 +9,7 @@ pushed.  Anything malformed, misplaced or too large ends the connection with a l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgpack
 import msgspec
@@ -322,32 +322,45 @@ def encode(message: ClientMessage | ServerMessage) -> bytes:
 class Frames(Generic[T]):
     """Takes bytes as they come and gives the messages that they complete.
 
-    ``max_bytes`` bounds one message and with it the memory that the other side can make us use.
+    ``max_bytes`` bounds one message and with it the memory that the other side can make us use.  One reader finds where
+    a message ends, another decodes it: only the second knows the types, and it keeps what it knows of them (to ask
+    :func:`msgspec.convert` for one of a union takes fifteen times as long as the message).
     """
 
-    def __init__(self, of: Any, max_bytes: int) -> None:
-        self._type = of
-        self._unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=max_bytes)
+    def __init__(self, decoder: msgspec.msgpack.Decoder[T], max_bytes: int) -> None:
+        self._decoder = decoder
+        self._finder = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=max_bytes)
+        self._bytes = bytearray()  # what is not decoded yet
+        self._decoded = 0  # how many bytes were before them
 
     def feed(self, data: bytes) -> Iterator[T]:
         """The messages that are complete now; then, at a fault, raises :class:`ProtocolError`."""
         try:
-            self._unpacker.feed(data)
-            for raw in self._unpacker:
-                yield msgspec.convert(raw, type=self._type)
+            self._finder.feed(data)
+            self._bytes += data
+            for _ in self._finder:
+                size = self._finder.tell() - self._decoded
+                frame = bytes(self._bytes[:size])
+                del self._bytes[:size]
+                self._decoded += size
+                yield self._decoder.decode(frame)
         except msgpack.exceptions.BufferFull:
             raise ProtocolError("a message is longer than this side accepts") from None
         except msgspec.ValidationError as error:
             raise ProtocolError(f"not a message of this protocol: {error}") from None
-        except (ValueError, msgpack.exceptions.UnpackException, RecursionError) as error:
+        except (ValueError, msgpack.exceptions.UnpackException, msgspec.DecodeError, RecursionError) as error:
             raise ProtocolError(f"not MessagePack: {str(error) or type(error).__name__}") from None
+
+
+_of_clients = msgspec.msgpack.Decoder(ClientMessage)
+_of_the_server = msgspec.msgpack.Decoder(ServerMessage)
 
 
 def client_frames() -> Frames[ClientMessage]:
     """A reader of what clients say."""
-    return Frames(ClientMessage, MAX_REQUEST_BYTES)
+    return Frames(_of_clients, MAX_REQUEST_BYTES)
 
 
 def server_frames() -> Frames[ServerMessage]:
     """A reader of what the server says."""
-    return Frames(ServerMessage, MAX_ANSWER_BYTES)
+    return Frames(_of_the_server, MAX_ANSWER_BYTES)
