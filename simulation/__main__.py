@@ -21,11 +21,13 @@ from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.nightly import nightly
-from simulation.run import Result, run_seed, run_tape
-from simulation.stored import read, shortened
+from simulation.options import SCENARIO, faults_of, scenarios_of, seeds_of
+from simulation.run import Job, Result, run_seed, run_tape
+from simulation.stored import Stored, read, shortened
 from simulation.story import Story
 from simulation.tape import Tape
 from simulation.totals import PER, Totals
+from simulation.world import World
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 out, err = Console(), Console(stderr=True)
@@ -49,19 +51,20 @@ class Document(msgspec.Struct, kw_only=True):
 def run(
     seeds: Annotated[str, typer.Option(help="FIRST:LAST, the last one not included.")] = "0:1000",
     faults: Annotated[str, typer.Option(help="Only these, comma separated; 'none' for none.")] = "",
+    scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
     every_corner: Annotated[bool, typer.Option(help="Fail also when a choice or a fault was never tried.")] = False,
     keep_going: Annotated[bool, typer.Option(help="Also after a violation.")] = True,
 ) -> None:
     """Run seeds; exit status 1 when an invariant was violated in any."""
-    first, last = _range(seeds)
-    only = _only(faults)
+    first, last = seeds_of(seeds)
+    job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
     totals = Totals()
     bar = Progress(TextColumn("seeds"), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
     with bar:
         task = bar.add_task("seeds", total=last - first)
-        for result in _results(range(first, last), only, workers):
+        for result in _results(range(first, last), job, workers):
             bar.advance(task)
             totals.take(result)
             if result.violation:
@@ -69,7 +72,7 @@ def run(
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
                 if not keep_going:
                     break
-    untried = totals.untried(faults=only is None)
+    untried = totals.untried(faults=job.only is None)
     if as_json:
         out.print_json(msgspec.json.encode(Document(seeds=(first, last), totals=totals, untried=untried)).decode())
     else:
@@ -84,12 +87,22 @@ def replay(
     tape: Annotated[str, typer.Argument(help="A stored tape (tests/seeds/…json) or a seed's number.")],
     explain: Annotated[bool, typer.Option("--explain", help="Tell the whole story.")] = False,
     last: Annotated[int, typer.Option(help="Only so many lines of it, from the end.")] = 200,
+    faults: Annotated[str, typer.Option(help="Those that the seed was run with, comma separated.")] = "",
+    scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
 ) -> None:
     """Run one tape again; exit status 1 when it still fails."""
     _quiet()
-    found = Tape(int(tape)) if tape.isdigit() else _stored(Path(tape))
     stories: list[Story] = []
-    result = run_tape(found, look=lambda world: stories.append(Story(world)) if explain else None)
+
+    def look(world: World) -> None:
+        if explain:
+            stories.append(Story(world))
+
+    if tape.isdigit():
+        job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
+        result = run_tape(Tape(int(tape)), int(tape), job.only, look, job.scenario(int(tape)))
+    else:
+        result = _stored(Path(tape)).again(look)
     for story in stories:
         for line in story.lines[-last:]:
             out.print(line, markup=False, highlight=False)
@@ -102,13 +115,14 @@ def shrink(
     seed: Annotated[int, typer.Argument(help="A seed that fails.")],
     to: Annotated[Path | None, typer.Option(help="Store the tape here.")] = None,
     faults: Annotated[str, typer.Option(help="Those that it was run with, comma separated.")] = "",
+    scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
     budget: Annotated[int, typer.Option(help="How many runs it may take.")] = 400,
     mended: Annotated[str, typer.Option(help="What was wrong, to be stored with it.")] = "",
 ) -> None:
     """Make a failing seed's tape short, and store it."""
     _quiet()
-    only = _only(faults)
-    result = run_seed(seed, aim=None if only is None else aims.only(*only))
+    job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
+    result = run_seed(seed, aim=None if job.only is None else aims.only(*job.only), scenario=job.scenario(seed))
     if not result.violation:
         raise typer.BadParameter(f"seed {seed} does not fail")
     short = shortened(result, budget, mended=mended)
@@ -118,49 +132,22 @@ def shrink(
         short.write(to)
 
 
-def _results(seeds: range, only: frozenset[str] | None, workers: int) -> Iterator[Result]:
+def _results(seeds: range, job: Job, workers: int) -> Iterator[Result]:
     _quiet()
     if workers <= 1:
-        yield from (run_seed(seed, only) for seed in seeds)
+        yield from map(job, seeds)
         return
     with get_context("fork").Pool(workers) as pool:
-        yield from pool.imap_unordered(_Job(only), seeds, chunksize=4)
-
-
-class _Job:
-    """What a worker does with a seed."""
-
-    def __init__(self, only: frozenset[str] | None) -> None:
-        self.only = only
-
-    def __call__(self, seed: int) -> Result:
-        return run_seed(seed, self.only)
+        yield from pool.imap_unordered(job, seeds, chunksize=4)
 
 
 def _quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
-def _range(text: str) -> tuple[int, int]:
-    first, _, last = text.partition(":")
-    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
-        raise typer.BadParameter(f"--seeds {text!r}: give FIRST:LAST, such as 0:1000")
-    return int(first), int(last)
-
-
-def _only(text: str) -> frozenset[str] | None:
-    if not text:
-        return None
-    names = frozenset() if text == "none" else frozenset(text.split(","))
-    unknown = names - CATALOGUE.keys()
-    if unknown:
-        raise typer.BadParameter(f"--faults: {', '.join(sorted(unknown))} unknown; there are {', '.join(CATALOGUE)}")
-    return names
-
-
-def _stored(path: Path) -> Tape:
+def _stored(path: Path) -> Stored:
     try:
-        return read(path).tape()
+        return read(path)
     except (OSError, msgspec.DecodeError) as error:
         raise typer.BadParameter(f"{path} is no stored tape: {error}") from None
 

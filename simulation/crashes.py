@@ -17,6 +17,7 @@ from rich.table import Table
 
 from simulation.crash_sweep import Crashed, each, run_job, run_pairs, run_story, share, singles, triples
 from simulation.crashing import Crash, parse
+from simulation.options import scenarios_of
 from simulation.scenarios import STORIES
 from simulation.story import Story
 
@@ -35,7 +36,7 @@ class Sweep(msgspec.Struct, kw_only=True):
 
 
 def crashes(
-    scenario: Annotated[str, typer.Option(help="Only these stories, comma separated.")] = "",
+    scenario: Annotated[str, typer.Option(help="Only these built-in scenarios, comma separated.")] = "",
     pairs: Annotated[bool, typer.Option("--pairs", help="Also a second crash in each recovery.")] = False,
     pairs_most: Annotated[int, typer.Option(help="Of each recovery at most so many second crashes; 0: all.")] = 0,
     firsts_most: Annotated[int, typer.Option(help="At most so many first crashes of a story; 0: all.")] = 0,
@@ -48,7 +49,7 @@ def crashes(
 ) -> None:
     """Cut the power at every point of the built-in stories; exit status 1 when an invariant was violated."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    names = _names(scenario)
+    names = scenarios_of(scenario) or list(STORIES)
     if at:
         raise typer.Exit(_once(names, at, explain))
     sweep = Sweep(points={}, runs={name: {} for name in names}, possible={}, failures=[])
@@ -74,14 +75,6 @@ def crashes(
     else:
         out.print(_table(sweep))
     raise typer.Exit(1 if sweep.failures else 0)
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",") if text else list(STORIES)
-    unknown = [name for name in names if name not in STORIES]
-    if unknown:
-        raise typer.BadParameter(f"--scenario: {', '.join(unknown)} unknown; there are {', '.join(STORIES)}")
-    return names
 
 
 def _once(names: Sequence[str], at: str, explain: bool) -> int:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from simulation.faults import swarm
 from simulation.oracles import Violation
+from simulation.scenarios import STORIES
 from simulation.tape import Tape
 from simulation.testimony import broken
 from simulation.world import World
@@ -22,6 +23,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one seed.  ``violation`` is "" or the invariant, ``text`` how it was broken."""
 
     seed: int
+    scenario: str  # of the built-in ones; "": drawn
     violation: str
     text: str
     also: tuple[str, ...]  # all invariants of the audit that do not hold, where the run came to its rest
@@ -42,10 +44,13 @@ def run_tape(
     seed: int = -1,
     only: frozenset[str] | None = None,
     look: Callable[[World], object] = lambda _world: None,
+    scenario: str = "",
 ) -> Result:
-    """One world on this tape; ``look`` may listen to it."""
+    """One world on this tape, with a scenario that it draws or a built-in one; ``look`` may listen to it."""
     began_s = time.process_time()
-    world = World(tape, swarm(tape, only))
+    rates = swarm(tape, only)
+    told = STORIES[scenario] if scenario else None
+    world = World(tape, rates, told.scenario, told.market) if told else World(tape, rates)
     look(world)
     violation = text = ""
     try:
@@ -54,6 +59,7 @@ def run_tape(
         violation, text = found.invariant, found.text
     return Result(
         seed=seed,
+        scenario=scenario,
         violation=violation,
         text=text,
         also=tuple(broken(world)) if violation and world.at_rest else (),
@@ -70,11 +76,28 @@ def run_tape(
     )
 
 
-def run_seed(seed: int, only: frozenset[str] | None = None, aim: Mapping[str, Any] | None = None) -> Result:
+def run_seed(
+    seed: int, only: frozenset[str] | None = None, aim: Mapping[str, Any] | None = None, scenario: str = ""
+) -> Result:
     """The world of a seed, aimed at something or not; every so many are run twice and must tell the same story (M2)."""
-    result = run_tape(Tape(seed, aim=aim), seed, only)
+    result = run_tape(Tape(seed, aim=aim), seed, only, scenario=scenario)
     if seed % TWICE_EVERY == 0 and not result.violation:
-        again = run_tape(Tape(seed, aim=aim), seed, only)
+        again = run_tape(Tape(seed, aim=aim), seed, only, scenario=scenario)
         if again.digest != result.digest:
             return replace(result, violation="M2", text=f"two runs differ: {result.digest} and {again.digest}")
     return result
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What to do with a seed: ``only`` these faults (``None``: its own), and one of these built-in ``scenarios``, turn
+    about (none: its own)."""
+
+    only: frozenset[str] | None = None
+    scenarios: tuple[str, ...] = ()
+
+    def scenario(self, seed: int) -> str:
+        """Which a seed gets; "": one that it draws."""
+        return self.scenarios[seed % len(self.scenarios)] if self.scenarios else ""
+
+    def __call__(self, seed: int) -> Result:
+        return run_seed(seed, self.only, scenario=self.scenario(seed))

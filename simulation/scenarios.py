@@ -103,7 +103,9 @@ def _config(cells: int, rests: bool, hedge_ms: int) -> Config:
         hedge=HedgeConfig(depth=2, timeout_ms=hedge_ms, window_ms=100),
         stop_loss=StopLossConfig(fallback_ms=400),
         reconciliation=ReconciliationConfig(poll_ms=1_000, positions_ms=1_000),
-        supervision=SupervisionConfig(heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, intensity=50),
+        supervision=SupervisionConfig(
+            heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, start_timeout_ms=8_000, intensity=50
+        ),
         alerts=AlertsConfig(repeat_ms=2_000),
         metrics=MetricsConfig(port=0),
     )

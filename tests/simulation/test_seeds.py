@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from simulation.__main__ import app
 from simulation.mutants.catalogue import named
-from simulation.run import run_seed, run_tape
+from simulation.run import Job, run_seed, run_tape
 from simulation.shrink import shrink
-from simulation.stored import read
+from simulation.stored import read, shortened
 from simulation.tape import Tape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +38,7 @@ def test_no_invariant_is_broken_by_these_seeds(chunk: int) -> None:
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_what_was_mended_stays_mended(path: Path) -> None:
     stored = read(path)
-    result = run_tape(stored.tape())
+    result = stored.again()
     assert not result.violation, f"{result.violation}: {result.text} (before: {stored.mended or stored.planted})"
 
 
@@ -47,7 +50,7 @@ def test_a_stored_tape_still_shows_the_bug_that_it_was_stored_for(path: Path) ->
         status = 1
         try:
             named(stored.planted).plant()
-            status = int(run_tape(stored.tape()).violation != stored.violation)
+            status = int(stored.again().violation != stored.violation)
         finally:
             os._exit(status)
     mend = f"python -m simulation mutants {stored.planted} --to tests/seeds"
@@ -83,3 +86,15 @@ def test_the_story_does_not_depend_on_the_order_of_a_set() -> None:
 def test_shrinking_keeps_what_matters_only() -> None:
     draws = [7, 0, 3, 9, 1, 0, 4, 2, 8, 5]
     assert shrink(draws, lambda some: len(some) > 3 and some[3] == 9) == [0, 0, 0, 9]
+
+
+def test_a_built_in_scenario_meets_the_faults_of_a_seed_and_its_short_tape_remembers_which_it_was() -> None:
+    job = Job(scenarios=("two_cells", "stop_fires"))
+    stops = job(3)
+    assert (stops.scenario, stops.violation) == ("stop_fires", "")
+    assert stops.digest != run_tape(Tape(3)).digest
+    short = shortened(msgspec.structs.replace(stops, draws=()), budget=2)
+    assert short.again().digest == run_tape(Tape(), scenario="stop_fires").digest
+    told = CliRunner().invoke(app, ["run", "--seeds", "0:1", "--scenario", "stop_fire"])
+    assert told.exit_code == 2
+    assert "stop_fire unknown; there are" in " ".join(told.output.split())

@@ -1,0 +1,43 @@
+"""What the command lines take, from text; what is no such thing is refused by its option's name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+import typer
+
+from simulation.faults import CATALOGUE
+from simulation.scenarios import STORIES
+
+SCENARIO: Final = "Only these built-in scenarios, comma separated; else the seed draws its own."
+
+
+def seeds_of(text: str) -> tuple[int, int]:
+    """``FIRST:LAST``, the last one not included."""
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise typer.BadParameter(f"--seeds {text!r}: give FIRST:LAST, such as 0:1000")
+    return int(first), int(last)
+
+
+def faults_of(text: str) -> frozenset[str] | None:
+    """Names of faults; ``None``: nothing was said."""
+    if not text:
+        return None
+    names = frozenset() if text == "none" else frozenset(text.split(","))
+    _known("--faults", names, CATALOGUE)
+    return names
+
+
+def scenarios_of(text: str) -> tuple[str, ...]:
+    """Names of built-in scenarios."""
+    names = tuple(text.split(",")) if text else ()
+    _known("--scenario", names, STORIES)
+    return names
+
+
+def _known(option: str, names: Collection[str], there_are: Collection[str]) -> None:
+    unknown = sorted({*names} - {*there_are})
+    if unknown:
+        raise typer.BadParameter(f"{option}: {', '.join(unknown)} unknown; there are {', '.join(there_are)}")
