@@ -29,7 +29,7 @@ from storage.follower import JournalReplaced
 from storage.port import JournalError
 
 ASK_MS = 500  # while something is suspected, the broker is asked again so often
-ATTEND_AGAIN_MS = 15_000  # a gateway that shows nothing for so long may never have heard of us
+ATTEND_AGAIN_MS = 15_000  # a gateway that shows nothing for so long may have forgotten us
 
 
 class PositionReconciler(ProcessActor):
@@ -46,7 +46,9 @@ class PositionReconciler(ProcessActor):
         self.problem = "no snapshot yet"
         self.asking = False
         self.opened = False  # a gateway has passed the start check while we looked
-        self.shown_ms = 0  # when the gateway last showed a snapshot, by the machine's clock
+        self.gateway: ActorAddress | None = None
+        self.heard = False  # whether this gateway has shown anything: then it knows of us
+        self.shown_ms = 0  # when it last showed a snapshot, by the machine's clock
 
     def on_start(self) -> str:
         self.reconciler, self.start = Reconciler(self.config), StartCheck()
@@ -72,13 +74,16 @@ class PositionReconciler(ProcessActor):
 
     def on_peers(self) -> None:
         """Present ourselves to a gateway that may be new."""
+        if self.peers.get("gateway") != self.gateway:
+            self.gateway, self.heard = self.peers.get("gateway"), False
         if "gateway" in self.peers:
             self.send(self.peers["gateway"], Attend(self.symbols, self.opened))
 
     def on_wakeup(self, payload: Any) -> None:
+        """Ask again.  A gateway that has shown nothing yet may not know of us, and new risk waits there (E14)."""
         del payload
         self.wakeup(ASK_MS, "ask")
-        if now_ms() - self.shown_ms > ATTEND_AGAIN_MS:
+        if not self.heard or now_ms() - self.shown_ms > ATTEND_AGAIN_MS:
             self.shown_ms = now_ms()
             self.on_peers()
         elif self.asking and "gateway" in self.peers:
@@ -87,7 +92,7 @@ class PositionReconciler(ProcessActor):
     def on_seen(self, message: BrokerSeen, sender: ActorAddress) -> None:
         """A snapshot: read the journals after it, so that what it shows of ours has been written by then (I1)."""
         del sender
-        self.shown_ms = now_ms()
+        self.heard, self.shown_ms = True, now_ms()
         view = wire.view(message.view)
         self.opened |= view.opened
         try:

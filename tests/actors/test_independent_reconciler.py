@@ -16,8 +16,9 @@ from config.schema import Config, ReconciliationConfig, SystemConfig
 from domain.quotes import Quote
 from messages import wire
 from messages.orders import ActivityKind
-from messages.positions import BrokerSeen, BrokerView, Finding, Findings, PositionIssue, PositionsMoved
+from messages.positions import Attend, BrokerSeen, BrokerView, Finding, Findings, PositionIssue, PositionsMoved
 from messages.records import PositionKind, Severity
+from messages.supervision import PeersChanged
 from storage.port import Turn
 from storage.sqlite import open_journal
 
@@ -114,6 +115,23 @@ def test_e14_a_journal_that_cannot_be_read_is_told_and_nothing_is_concluded(tmp_
 def day_end(found: list[Finding]) -> list[PositionIssue]:
     """What was told of the day's end."""
     return [one for one in found if isinstance(one, PositionIssue) and one.kind == "END_OF_DAY"]
+
+
+def test_e14_a_gateway_that_has_shown_nothing_is_told_of_us_again_at_once(tmp_path: Path, world: World) -> None:
+    """The letter may get lost, and until it comes a gateway that has just started lets no new risk through."""
+    eyes = Reconciler(tmp_path)
+    assert eyes.sees(world) == []
+
+    def greeted(gateway: str) -> int:
+        eyes.posted.clear()
+        eyes.on_wakeup("ask")
+        return sum(target == gateway and isinstance(message, Attend) for target, message in eyes.posted)
+
+    assert greeted("the gateway") == 0, "it shows its snapshots: it knows of us"
+    eyes.receiveMessage(PeersChanged({"gateway": "the next gateway"}), "the supervisor")
+    assert [greeted("the next gateway") for _ in range(3)] == [1, 1, 1]
+    eyes.sees(world, times=1)
+    assert greeted("the next gateway") == 0
 
 
 def test_e19_a_day_ends_critical_when_the_two_sides_differ_then_and_not_before_that_is_sure(
