@@ -314,6 +314,10 @@ class Exchange:
 
     # --- queries ---
 
+    def has(self, client_order_id: str) -> bool:
+        """Whether there is an order under this id, in whatever state."""
+        return self._register.find(client_order_id) is not None
+
     def orders(self, now_ns: int) -> list[ExecutionReport]:
         """Every order of the session as an ORDER_STATUS report, in the order of arrival, as of the last event."""
         return self._reporter.statuses(self._register.orders, now_ns)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from domain.execution import ExecType, ExecutionReport, OrdStatus
+from domain.execution import ExecutionReport
 from domain.quotes import Quote
 from messages.market import MarketStatus
 from venue import protocol as wire
@@ -25,6 +25,7 @@ from venue.connection import Connection, Timer
 from venue.dead_man import DeadMan
 from venue.exchange import Exchange
 from venue.feed import Clock, Market
+from venue.front_end import FrontEnd, late_refusal
 from venue.nasty import Fate, HangUp, Kind, Mischief
 from venue.reporting import Reply
 from venue.retelling import Told, as_told, told_again
@@ -59,7 +60,7 @@ class Server:
         self._feed = feed
         self._clock = clock
         self._mischief = mischief
-        self._refused_late: dict[str, str] = {}  # by client order id: why
+        self._front_end = FrontEnd(exchange.has)
         self._connections: dict[Connection, None] = {}  # in order of login, so that the mischief is repeatable
         self._pins: dict[str, Quote] = {}
         self._sessions = exchange.last_session
@@ -237,9 +238,11 @@ class Server:
 
     def _order(self, connection: Connection, asked: wire.Order, kind: Kind, act: Callable[[], Reply]) -> None:
         fate, request = self._mischief.fate(kind), asked.request
-        if isinstance(asked, wire.Submit) and (fate.late_refusal or asked.client_order_id in self._refused_late):
-            self._refuse_late(connection, asked, self._refused_late.setdefault(asked.client_order_id, fate.refusal))
-            return
+        if isinstance(asked, wire.Submit):
+            fate = self._front_end.fate(asked, fate)
+            if fate.late_refusal:
+                self._refuse_late(connection, asked, fate.refusal)
+                return
         if fate.refusal:
             connection.send(wire.Answer(request=request, ts_ns=self._now, accepted=False, reason=fate.refusal))
         if fate.error:
@@ -261,19 +264,10 @@ class Server:
             self.publish(reply.reports)
 
     def _refuse_late(self, connection: Connection, order: wire.Submit, reason: str) -> None:
-        """Say that the order was taken, and then by a report that it was not: the exchange has never seen it.
-
-        A second copy is refused like the first: a house that calls an id rejected does not work it afterwards.
-        """
+        """Say that the order was taken, and then by a report that it was not: the exchange has never seen it."""
         connection.send(wire.Answer(request=order.request, ts_ns=self._now, accepted=True))
         refused_ns = self._exchange.turned_away(order.client_order_id, self._now, reason)
-        refusal = ExecutionReport(
-            client_order_id=order.client_order_id, exec_type=ExecType.REJECTED, ord_status=OrdStatus.REJECTED,
-            exec_id=f"front-end/{order.client_order_id}", ts_ns=refused_ns, order_qty=order.quantity, cum_qty=0,
-            leaves_qty=0, text=reason, symbol=order.symbol, side=order.side, order_type=order.order_type,
-            price=order.price, trigger_price=order.trigger_price,
-        )  # fmt: skip
-        self.publish([refusal])
+        self.publish([late_refusal(order, reason, refused_ns)])
 
     def _snapshot(self, connection: Connection, query: wire.QuerySnapshot) -> None:
         fate = self._mischief.fate(Kind.QUERY)

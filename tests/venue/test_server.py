@@ -305,6 +305,34 @@ def test_a_second_copy_of_an_order_that_was_called_rejected_is_not_worked(client
     assert "late" not in {report.client_order_id for report in client.snapshot().orders}
 
 
+def test_a_second_copy_of_an_order_that_was_refused_is_refused_again(client: Steering, symbol: str) -> None:
+    client.misbehave(Nasty(refuse=1))
+    asked = order(client, symbol, name="refused-twice")
+    client.send(asked)
+    first = client.next(wire.Answer)
+    client.misbehave(Nasty())
+    client.send(asked)
+    second = client.next(wire.Answer)
+    assert not first.accepted
+    assert second == replace(first, ts_ns=second.ts_ns), "the same word twice"
+    assert "refused-twice" not in {report.client_order_id for report in client.snapshot().orders}
+
+
+@pytest.mark.parametrize("nasty", [Nasty(refuse=1), Nasty(accept_refused=1)], ids=["at once", "late"])
+def test_a_second_copy_of_an_order_at_work_is_a_duplicate_whatever_the_front_end_would_do(
+    client: Steering, symbol: str, nasty: Nasty
+) -> None:
+    asked = order(client, symbol, price=FAR, name=f"works-{nasty.refuse}")
+    client.send(asked)
+    assert client.next(wire.Answer).accepted
+    assert client.next(ExecutionReport).ord_status is OrdStatus.NEW
+    client.misbehave(nasty)
+    client.send(asked)
+    answer, report = client.next(wire.Answer), client.next(ExecutionReport)
+    assert (answer.accepted, answer.reason) == (False, "duplicate client order id: the first order is new")
+    assert (report.exec_type, report.ord_status) == (ExecType.REJECTED, OrdStatus.NEW), "how the first order is"
+
+
 def test_an_order_without_exec_ids_is_told_again_under_a_later_time(client: Steering, symbol: str) -> None:
     client.misbehave(Nasty(nameless=1, repeat_report=1, late_ms=(20, 20)))
     client.send(order(client, symbol, name="nameless"))
