@@ -92,6 +92,7 @@ class WorkLeg(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     close_qty: int
     entering: bool  # False: cancel what works, place nothing more, and give up the rest
     reason: str  # why, for the audit trail
+    rising: bool = False  # there may be more to close soon: less than a lot waits for it
 
 
 class LegProgressed(msgspec.Struct, frozen=True, tag=True, kw_only=True):

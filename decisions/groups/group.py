@@ -306,6 +306,7 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
             close_qty=wanted.close[leg.leg_id],
             entering=wanted.entering[leg.leg_id],
             reason=wanted.reason[leg.leg_id],
+            rising=leg.leg_id in wanted.rising,
         )
         if state.told.get(leg.leg_id) != letter:
             told[leg.leg_id] = letter

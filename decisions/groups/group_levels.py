@@ -129,6 +129,7 @@ class Levels(msgspec.Struct, frozen=True):
     stop: Mapping[str, int]
     hedge: Mapping[tuple[str, bool], int]
     reason: Mapping[str, str]
+    rising: frozenset[str] = frozenset()  # legs whose level to close may yet rise
 
 
 def naked_allowance(group: Group) -> int:
@@ -337,7 +338,13 @@ def _closing(group: Group, record: GroupRecord, held: Tally, keep: Mapping[str, 
     return Levels(
         entry, close, dict.fromkeys(names, False), dict.fromkeys(names, 0), hedges,
         dict.fromkeys(names, f"{record.mode.value}: {record.reason}"),
+        frozenset(name for name in names if _rises(record, held.legs[name], keep.get(name, 0))),
     )  # fmt: skip
+
+
+def _rises(record: GroupRecord, own: LegTally, kept: int) -> bool:
+    """Whether there may soon be more to close: of what is kept for shorts that are being closed, or by a late fill."""
+    return (record.mode is Mode.FLATTENING and kept > 0) or own.live > own.progress.close_live
 
 
 _TABLE = {Mode.ENTERING: _entering, Mode.FLATTENING: _flattening, Mode.REDUCING: _reducing}

@@ -70,7 +70,7 @@ def decide(state: LegState, message: WorkLeg | Review | Bulletin | News, moment:
     match message:
         case WorkLeg():
             entry = replace(entry, authorized=message.entry_qty, yielded=not message.entering, reason=message.reason)
-            close = replace(close, authorized=message.close_qty, reason=message.reason)
+            close = replace(close, authorized=message.close_qty, rising=message.rising, reason=message.reason)
         case Review():
             pass
         case Bulletin():

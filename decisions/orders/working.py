@@ -53,6 +53,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     next_slice: int = 0  # above all slices that there are
     newest: str = ""  # the child order that was decided last
     relisted: bool = False  # the exchange has changed lot or freeze quantity since the group was opened
+    rising: bool = False  # the level may yet rise: less than a lot waits for more
     filled: int = 0  # units that traded: a sum over the orders, kept by ``with_order`` because every look reads it
     live: int = 0  # units that may still trade, likewise
     notional: int = 0  # price times units of all fills, likewise
@@ -79,9 +80,13 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def odd(self) -> int:
-        """Missing units that no order can carry since the contract changed: less than a lot, or without a limit."""
+        """Missing units that no order can carry: less than a lot, or without a limit.
+
+        An entry waits for its level or its time, unless the contract has changed; a repair has no other end.  What is
+        traded need not be whole lots by our list: the exchange may know a newer one.
+        """
         missing = max(0, self.authorized - self.filled - self.live)
-        if not self.relisted or self.live:
+        if not missing or self.live or self.rising or (self.role in ENTRY_ROLES and not self.relisted):
             return 0
         return missing % self.instrument.lot_size if self.instrument.max_order_qty else missing
 
@@ -187,10 +192,9 @@ def as_listed(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     current = moment.current(parent.instrument)
     if current is not parent.instrument:
         parent = replace(parent, instrument=current, relisted=True)
-    if parent.relisted and parent.odd and parent.role not in ENTRY_ROLES:
-        why = (
-            f"lots are {current.lot_size} now" if current.max_order_qty else "its freeze quantity is not known any more"
-        )
+    if parent.role not in ENTRY_ROLES and parent.odd and not parent.yielded:
+        lots = f"lots are {current.lot_size}{' now' if parent.relisted else ''}"
+        why = lots if current.max_order_qty else "its freeze quantity is not known any more"
         effects.alert(
             moment,
             Severity.WARNING,

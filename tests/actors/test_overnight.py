@@ -13,6 +13,7 @@ from config.schema import BrokerConfig, Config
 from decisions.effects import MS
 from decisions.groups.contracts import complete
 from domain.calendar import CALENDARS
+from domain.execution import Side
 from domain.groups import GroupOutcome, Role
 from domain.instruments import Instrument
 from messages.operator import CancelGroup
@@ -69,6 +70,35 @@ def test_a_new_lot_leaves_an_odd_rest_that_is_told_to_a_person_after_all_else_wa
     assert world.escalations("IMMEDIATE_MANUAL_HEDGE")
     assert world.group().group.outcome is GroupOutcome.HALTED
     assert all(event.kind != "rejected" for event in world.truth)
+
+
+def test_a_rest_that_came_by_lots_of_which_we_were_not_told_is_given_to_a_person_too() -> None:
+    world = World(chain=relot(2, 1_800), size=2_000)
+    world.exchange.relist(relot(1, 1_800), world.now_ns)  # in the middle of the session: no login, no new list
+    world.quote(LONG, 20_000, 20_500, size=5)
+    world.submit(bull_put(quantity=10))
+    assert (world.position(SHORT), world.position(LONG)) == (-4, 5)
+    world.take([CancelGroup("bp")])
+    world.sizes[LONG] = 2_000
+    world.advance(60_000, fresh=True)
+    assert (world.position(SHORT), world.position(LONG)) == (0, 1)
+    (odd,) = {alert.text for alert in world.escalations("ODD_LOT")}
+    assert odd.startswith(f"sell 1 {LONG} cannot be ordered: lots are 2; close them by hand")
+    assert world.escalations("IMMEDIATE_MANUAL_HEDGE")
+    assert world.group().group.outcome is GroupOutcome.HALTED
+    assert all(event.kind != "rejected" for event in world.truth)
+
+
+def test_a_long_in_larger_lots_waits_for_its_short_to_make_one() -> None:
+    chain = [replace(one, lot_size=50 if one.symbol == LONG else 25, freeze_qty=1_800) for one in CHAIN]
+    world = World(chain=chain, size=2_000)
+    world.submit(bull_put(quantity=100))
+    world.quote(SHORT, 20_000, 20_500, size=25)
+    world.take([CancelGroup("bp")])
+    world.advance(5_000, fresh=True)
+    assert world.group().group.outcome is GroupOutcome.FLAT
+    assert {o.quantity for o in world.orders(Role.CLOSE, Side.SELL)} == {50}
+    assert world.alerts == []
 
 
 def test_a_group_whose_lots_still_fit_closes_as_if_nothing_had_changed() -> None:

@@ -116,6 +116,21 @@ class TestEnding:
         wanted = levels(PAIR, record(PAIR, Mode.FLATTENING), held_by(PAIR, some))
         assert (wanted.close["sell1"], wanted.close["buy0"]) == (10, 4)
 
+    def test_a_long_that_waits_for_its_short_may_have_more_to_close_soon(self) -> None:
+        flattening, reducing = record(PAIR, Mode.FLATTENING), record(PAIR, Mode.REDUCING)
+        some = held_by(PAIR, {**BOTH, "sell1": {"entry_filled": 10, "close_filled": 4}})
+        assert levels(PAIR, flattening, some).rising == {"buy0"}
+        assert levels(PAIR, reducing, some).rising == frozenset(), "what it keeps it keeps"
+        free = held_by(PAIR, {**BOTH, "sell1": {"entry_filled": 10, "close_filled": 10}})
+        assert levels(PAIR, flattening, free).rising == frozenset()
+
+    @pytest.mark.parametrize("mode", [Mode.FLATTENING, Mode.REDUCING])
+    def test_what_may_yet_fill_may_have_to_be_closed_too(self, mode: Mode) -> None:
+        held = held_by(PAIR, {"sell1": {"entry_filled": 3, "entry_live": 7}})
+        assert levels(PAIR, record(PAIR, mode), held).rising == {"sell1"}
+        held = held_by(PAIR, {"sell1": {"entry_filled": 3, "close_live": 3}})
+        assert levels(PAIR, record(PAIR, mode), held).rising == frozenset()
+
     def test_a_short_that_may_still_fill_keeps_its_protection(self) -> None:
         held = held_by(PAIR, {"buy0": {"entry_filled": 10}, "sell1": {"entry_live": 7}})
         assert levels(PAIR, record(PAIR, Mode.FLATTENING), held).close["buy0"] == 3

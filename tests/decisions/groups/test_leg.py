@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from order_cases import GROUP, NOW, a_leg, at, bust, canceled, cancels, intents, new, submits, trade
+from order_cases import GROUP, NOW, a_leg, at, bust, canceled, cancels, intents, new, option, submits, trade
 
 from decisions.effects import Effects, UnknownMessage
 from decisions.groups import leg as leg_core
@@ -14,7 +14,7 @@ from decisions.groups.leg import LegState
 from domain.execution import OrdType, Side
 from domain.groups import Role, tag_kind
 from messages.group import Bulletin, LegProgressed, Review, StartLeg, WorkLeg
-from messages.records import ExecutionStateRecord, IntentRecord, LegRecord
+from messages.records import EscalationRecord, ExecutionStateRecord, IntentRecord, LegRecord
 
 LONG = a_leg()
 
@@ -66,6 +66,23 @@ def test_a_close_goes_the_other_way_under_its_own_name() -> None:
     _, effects = leg_core.decide(state, level(0, 10, entering=False), at())
     (order,) = submits(effects)
     assert (order.role, order.side, tag_kind(order.client_order_id)) == (Role.CLOSE, Side.SELL, "C")
+
+
+@pytest.mark.parametrize(("rising", "given_up"), [(False, 1), (True, 0)])
+def test_what_is_left_of_a_close_below_a_lot_is_given_up_unless_it_may_become_a_lot(
+    rising: bool, given_up: int
+) -> None:
+    state, effects = leg_core.decide(started(instrument=option(lot_size=2)), level(10), at())
+    (entry,) = intents(effects)
+    state, _ = leg_core.decide(state, trade(entry, 5, 5), at())
+    state, effects = leg_core.decide(state, replace(level(0, 5, entering=False), rising=rising), at())
+    (close,) = [intent for intent in intents(effects) if intent.role is Role.CLOSE]
+    assert close.quantity == 4
+    _, effects = leg_core.decide(state, trade(close, 4, 4), at())
+    assert [(told.close_filled, told.close_abandoned) for told in reports(effects)] == [(4, given_up)]
+    told = [record.text for record in effects.records if isinstance(record, EscalationRecord)]
+    assert len(told) == given_up
+    assert all(text.startswith(f"sell 1 {LONG.instrument.symbol} cannot be ordered: lots are 2; ") for text in told)
 
 
 def test_not_entering_cancels_and_gives_up_what_has_not_filled() -> None:
