@@ -68,7 +68,7 @@ class Books:
     def __init__(self) -> None:
         self.orders: dict[str, KnownOrder] = {}
         self.events: dict[str, PositionEventRecord] = {}
-        self.cells: dict[str, int] = {}  # by group
+        self.groups: dict[str, GroupRecord] = {}
         self.legs: dict[str, Leg] = {}  # by symbol: the first leg that any group had in it
         self.active: dict[str, GroupRecord] = {}  # groups that are open, or hold a unit
         self.units: dict[str, dict[str, int]] = {}  # group -> leg -> signed units; what is nothing is not here
@@ -81,7 +81,6 @@ class Books:
         self.counts: defaultdict[str, int] = defaultdict(int)  # group -> how many events
         self.told: set[str] = set()  # alerts of the kinds that the reconciler raises
         self.texts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # their texts by kind and group
-        self._groups: dict[str, GroupRecord] = {}
         self._news = News(set(), set())
 
     def follow(self, record: Record) -> None:
@@ -109,8 +108,7 @@ class Books:
         return found
 
     def _take_group(self, record: GroupRecord) -> None:
-        self._groups[record.group_id] = record
-        self.cells[record.group_id] = record.cell
+        self.groups[record.group_id] = record
         for leg in record.group.legs:
             self.legs.setdefault(leg.instrument.symbol, leg)
         self._sort_in(record.group_id)
@@ -149,7 +147,7 @@ class Books:
             self._sort_in(group_id)
 
     def _sort_in(self, group_id: str) -> None:
-        record = self._groups.get(group_id)
+        record = self.groups.get(group_id)
         if record is None:
             return
         if record.outcome is GroupOutcome.OPEN or group_id in self.units:

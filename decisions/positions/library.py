@@ -73,7 +73,7 @@ class Library:
 
     def cell_of(self, group_id: str) -> int:
         """The cell of a group, also of one that is over; 0 for nobody."""
-        return next((book.cells[group_id] for book in self.books if group_id in book.cells), 0)
+        return next((book.groups[group_id].cell for book in self.books if group_id in book.groups), 0)
 
     def leg(self, symbol: str) -> Leg | None:
         """A leg that any group ever had in this symbol; for what its instrument is."""

@@ -125,7 +125,7 @@ def test_who_follows_the_log_is_told_to_begin_anew_and_sees_what_is_kept(path: P
     books = Books()
     for record in follower.read():
         books.follow(record)
-    assert books.cells.keys() == {"holding", "seen-to", "open", "late"}
+    assert books.groups.keys() == {"holding", "seen-to", "open", "late"}
     with closing(open_journal(path)) as journal:
         commit(journal, event_record("e-more"), at_ns=LATER)
     assert len(follower.read()) == 1
