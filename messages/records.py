@@ -145,7 +145,7 @@ class IntentRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_on
     reason: str  # why, in words
     checks: str  # controls that the gateway applied
     decided_ns: int
-    sent_ns: int
+    sent_ns: int  # when its last copy left
     acknowledged_ns: int
     cancel_requested_ns: int
     cancel_requests: int

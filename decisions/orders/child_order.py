@@ -261,10 +261,16 @@ def _rejected(order: ChildOrder, report: ExecutionReport, reason: str, moment: M
 
 
 def on_sent(order: ChildOrder, news: OrderSent) -> ChildOrder:
-    """The gateway wrote the order to the broker's connection: it may be there from now on (S10)."""
+    """The gateway wrote the order to the broker's connection: it may be there from now on (S10).
+
+    Of an order that is sent again each copy counts until the broker has acknowledged one: a copy may have waited in its
+    lane for seconds, and the patience of the negative evidence begins when the last one left.
+    """
     intent = order.intent
-    if intent.checks in ("", UNTOLD_CHECKS):
-        intent = replace(intent, checks=news.checks, sent_ns=intent.sent_ns or news.ts_ns)
+    checks = news.checks if intent.checks in ("", UNTOLD_CHECKS) else intent.checks
+    sent_ns = intent.sent_ns if intent.sent_ns and intent.acknowledged_ns else max(intent.sent_ns, news.ts_ns)
+    if (checks, sent_ns) != (intent.checks, intent.sent_ns):
+        intent = replace(intent, checks=checks, sent_ns=sent_ns)
     if intent.status is IntentStatus.INTENT_PERSISTED:
         intent = replace(intent, status=IntentStatus.SENT)
     return replace(order, intent=intent)

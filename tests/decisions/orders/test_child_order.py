@@ -209,6 +209,29 @@ class TestAbsence:
             order = on_absence(order, as_of_ns, 10, at(2_500, may_open=False), Effects(), wanted=True)
         assert (order.fate, order.absences) == (Fate.LIVE, 1)
 
+    @pytest.mark.parametrize("rebuilt", [False, True])
+    def test_a_copy_that_left_late_is_not_void_before_it_may_have_arrived(self, rebuilt: bool) -> None:
+        """It waited in its lane for its turn; what is durable tells when it left, also after a crash."""
+        order = on_sent(ORDER, OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW, checks="E1"))
+        order, _ = self.absent(order, 1)
+        left_ns = NOW + 3 * self.HORIZON_NS
+        order = on_sent(order, OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=left_ns, checks="E1"))
+        if rebuilt:
+            order = new_child(order.intent)
+        for late_ns in (0, self.HORIZON_NS - 1):
+            order = on_absence(order, left_ns + late_ns, 10, at(may_open=False), Effects(), wanted=True)
+        assert order.fate is Fate.LIVE
+        for late_ns in (0, 1):
+            as_of_ns = left_ns + self.HORIZON_NS + late_ns
+            order = on_absence(order, as_of_ns, 10, at(may_open=False), Effects(), wanted=True)
+        assert order.intent.status is IntentStatus.VOID
+
+    def test_a_copy_that_leaves_after_another_was_acknowledged_moves_no_time(self) -> None:
+        order = on_sent(ORDER, OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW, checks="E1"))
+        order, _ = heard(order, new(ORDER))
+        again = OrderSent(client_order_id=ORDER.intent.client_order_id, ts_ns=NOW + 5, checks="E1")
+        assert on_sent(order, again) == order
+
     def test_the_refusal_of_one_copy_says_nothing_about_the_other(self) -> None:
         refusal = SubmitResult(client_order_id=ORDER.intent.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW)
         once = on_submit_result(ORDER, refusal, at(), Effects())
