@@ -156,7 +156,16 @@ def test_I26_a_switch_that_the_disk_took_no_word_of_ends_with_its_gateway(story:
     assert story.failed() == set()
     story.plan("g2")
     story.send(story.decide("E", "long", 10, group_id="g2"))
-    assert "I26" in story.failed()
+    assert not {"I25", "I26"} & story.failed(), "nobody that has started since could know of it"
+
+
+def test_I26_until_its_gateway_dies_a_switch_that_no_disk_took_holds_like_any_other(story: Story) -> None:
+    story.cancel(working(story))
+    story.outcome(GroupOutcome.FLAT)
+    next(line for line in story.wire if line["kind"] == "kill").update(unwritten=True, unsaved=True)
+    story.plan("g2")
+    story.send(story.decide("E", "long", 10, group_id="g2"))
+    assert {"I25", "I26"} <= story.failed()
 
 
 def test_I26_a_switch_that_the_journal_took_later_is_to_be_found(story: Story) -> None:

@@ -45,22 +45,20 @@ def after_kill_no_new_risk(evidence: Evidence, bounds: Bounds) -> Finding:
 
     No entry leaves while it is on, none arrives later than ``in_flight_s`` after it, every entry that worked then has
     ended ``killed_s`` later (or the switch was off by then), and a gateway that starts meanwhile finds it on, unless
-    only its journal knew (there was no room for the switch's file), and that cannot be read yet, or the disk had taken
-    neither (the one who turned it on was told), so that no process that starts could know.
+    only its journal knew (there was no room for the switch's file), and that cannot be read yet.
     """
     found = Finding(name="I26", title="after kill: no new risk, every entry ends, a crash changes nothing")
     for killed in evidence.wire.kills():
         found.cases += 1 + len(killed.within)
-        unwritten, unsaved = killed.first.unwritten, killed.first.unsaved
+        unwritten = killed.first.unwritten
         for line in killed.within:
             if line.new_risk:
                 found.problems.append(
                     f"{line.client_order_id}: an entry left at {line.ts_ns} while killed; expected none"
                 )
             if line.on or line.killed:
-                unwritten, unsaved = line.unwritten, line.unsaved
-            excused = unsaved or (line.blind and unwritten)
-            if line.kind == "start" and not line.killed and not excused:
+                unwritten = line.unwritten
+            if line.kind == "start" and not line.killed and not (line.blind and unwritten):
                 found.problems.append(f"a gateway started at {line.host_ns} without the kill switch; expected it on")
         for order in (order for order in evidence.ours if is_entry(order.client_order_id)):
             _check_entry(found, evidence, order, killed, bounds)

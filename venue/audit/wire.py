@@ -105,21 +105,28 @@ class Wire:
         return total
 
     def kills(self) -> list[Killed]:
-        """Each time in which the kill switch was on."""
+        """Each time in which the kill switch was on.
+
+        One of which no disk took a word ends with its gateway: whoever turned it on was told, and no process that
+        starts can know of it.
+        """
         spans: list[Killed] = []
         current: Killed | None = None
-        clock_ns = 0
+        clock_ns, unsaved = 0, False
         for each in self.lines:
             clock_ns = max(clock_ns, each.ts_ns)  # a gateway that has just started knows no broker time yet
             line = replace(each, ts_ns=clock_ns)
             turned = line.kind == "kill" or (line.kind == "start" and line.killed)
             if current is None and turned and (line.on or line.killed):
                 current = Killed(line, None, [])
-            elif current is not None and line.kind == "kill" and not line.on:
+            elif current is not None and (
+                (line.kind == "kill" and not line.on) or (line.kind == "start" and unsaved and not line.killed)
+            ):
                 spans.append(current._replace(last=line))
                 current = None
             elif current is not None:
                 current.within.append(line)
+            unsaved = line.unsaved if turned else unsaved
         return spans + ([current] if current else [])
 
 
