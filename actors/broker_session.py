@@ -17,6 +17,7 @@ from messages.orders import InstrumentList, Snapshot
 from monitoring.measures import Measures
 
 DAY_NS = 86_400 * 10**9
+SETTLE_MS = (1_000, 2_000, 4_000, 8_000)  # from one question about fills in doubt to the next
 ASK_AGAIN_MS = 500  # without an instrument list for so long, it is asked for again
 RECONNECT_MS = (50, 100, 200, 500, 1_000)
 
@@ -47,7 +48,8 @@ class BrokerSession:
         self.asked_ms = 0
         self.unanswered_ms = 0  # since when a snapshot is owed to us; 0: none is
         self.polled_ns = 0
-        self.probed = False  # a snapshot was asked for besides, and by nobody but the reconciler
+        self.probed = False  # a snapshot was asked for besides, by the reconciler or about fills in doubt
+        self.questions, self.settle_ms = 0, 0  # about fills in doubt: how many were asked, and when the next is due
         self.subscribed: frozenset[str] = frozenset()
         self.attempts = 0
         self.refusal = ""  # why the last link ended, as long as there is none
@@ -98,13 +100,20 @@ class BrokerSession:
             self.ask_state()
         self.cells.tick(self.clock_ns)
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """What was asked for has come.  The answer to a probe is not for the cells: see :meth:`probe`."""
+    def on_snapshot(self, snapshot: Snapshot, doubted: frozenset[str]) -> None:
+        """What was asked for has come.  The answer to a probe is not for the cells: see :meth:`probe`.
+
+        What it says of orders with fills in doubt (``doubted``) they are told all the same: reports prove no absence.
+        """
         probed, self.probed = self.probed and not self.unanswered_ms, False
         self.unanswered_ms = 0
         self.lanes.opening = False
         if not probed:
             self.cells.snapshot(snapshot, self.number)
+            return
+        for report in (*snapshot.executions, *snapshot.orders):
+            if report.client_order_id in doubted:
+                self.cells.pass_on(report.client_order_id, report)
 
     def on_link_up(self, link: LinkUp) -> None:
         """Logged in.  Nothing may leave before the instruments are known: without them every order would be refused."""
@@ -160,6 +169,16 @@ class BrokerSession:
         if self.is_up and not self.unanswered_ms:
             self.probed = True
             self.ask(Query.SNAPSHOT)
+
+    def settle(self, doubted: bool) -> None:
+        """While fills are in doubt ask at once, and again, less and less often, until an answer has settled it."""
+        if not doubted:
+            if self.questions:
+                self.questions, self.settle_ms = 0, 0
+        elif now_ms() >= self.settle_ms:
+            self.settle_ms = now_ms() + SETTLE_MS[min(self.questions, len(SETTLE_MS) - 1)]
+            self.questions += 1
+            self.probe()
 
     def ask_instruments(self) -> None:
         self.asked_ms = now_ms()

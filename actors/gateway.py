@@ -177,6 +177,7 @@ class BrokerGateway(ProcessActor):
         """Take what the broker said, let out what may leave, and pass everything on."""
         for event in self.session.adapter.pump():
             self.on_broker_event(in_fix_words(event, self.session.adapter.capabilities.corrections))
+        self.session.settle(bool(self.door.ledger.doubted))
         self.door.stop_repeated()
         self.trading.review()
         self.door.let_out()
@@ -211,12 +212,13 @@ class BrokerGateway(ProcessActor):
                 self.door.ledger.changed(event)
                 self.cells.pass_on(event.client_order_id, event)
             case Snapshot():
+                doubted = frozenset(self.door.ledger.doubted)
                 self.door.ledger.load(event)
                 self.door.account.watch.load(event, self.session.clock_ns)
                 self.session.hold(self.door.account.watch.held)
                 self.trading.on_snapshot()
                 self.door.stop_repeated(again=True)
-                self.session.on_snapshot(event)
+                self.session.on_snapshot(event, doubted)
                 lag_ms = self.session.adapter.capabilities.snapshot_lag_ms
                 self.reconciler.show(event, self.session.number, lag_ms, self.trading.start)
             case InstrumentList():

@@ -9,6 +9,12 @@ Such a broker's trade after a bust may say what an earlier one said, to the last
 copy.  So from the first level on the last answer to a query counts as one too: what cannot be told apart is asked.
 Its trades each fill the order from one quantity to another (CumQty), and two that fill the same units, of which one
 must have been taken back, count for these units once.
+
+A broker that does give exec ids says with each execution what the order had filled by then (CumQty).  Where the trades
+add up to more than any of them says, one was taken back or corrected and the report of it never came, or one trade was
+told under two ids: then the last of them is believed, and what goes *beyond* it is in doubt until an answer to a query
+settles it.  The largest CumQty is the measure, and not the last: a trade that is told late, behind a later one, is
+no contradiction.
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ _exec_id = attrgetter("exec_id")
 
 
 LEVEL: Final = "#"  # in the place of a reference: quantity and price are those of the order as a whole, from then on
+UNTOLD: Final = -1
 ANSWER: Final = "#order_status"  # the id of the last answer to a query, among the executions of an order with levels
 
 
@@ -41,6 +48,7 @@ class Execution(msgspec.Struct, frozen=True, array_like=True):
     px: int
     ref: str  # the execution that this one changes; "" for a trade, LEVEL where the broker cannot name it
     ts_ns: int  # the earliest time stamp under which it was reported
+    cum_qty: int = UNTOLD  # what the order had filled with it, by the broker's own count
 
 
 class Count(NamedTuple):
@@ -50,21 +58,31 @@ class Count(NamedTuple):
     notional: int = 0  # the exact sum of quantity x price, in ten-thousandths
     amended: bool = False  # there are corrections or busts
     disputed: bool = False  # the executions contradict each other; the quantity is the cautious choice
+    most_told: int = UNTOLD  # the largest CumQty since the last correction or bust; UNTOLD where one is not known
+    beyond: int = 0  # units that the executions tell besides, and that the broker's own count denies
+    doubtful: bool = False  # no answer to a query has settled yet whether these count
+
+    @property
+    def is_contradicted(self) -> bool:
+        """The executions add up to more than the broker had counted with any of them."""
+        return 0 <= self.most_told < self.qty + self.beyond
 
 
-NOTHING: Final = Count()
+NOTHING: Final = Count(most_told=0)
 
 
 def from_report(report: ExecutionReport, exec_id: str) -> Execution:
     """What a trade, correction or bust says, under ``exec_id``."""
-    kind = report.exec_type
+    kind, told = report.exec_type, report.cum_qty if report.order_qty > 0 else UNTOLD
+    if kind is not _TRADE_CANCEL and told < report.last_qty:
+        told = UNTOLD  # with it no less can have filled
     if kind is _TRADE:
-        return Execution(exec_id, kind, report.last_qty, report.last_px, "", report.ts_ns)
+        return Execution(exec_id, kind, report.last_qty, report.last_px, "", report.ts_ns, told)
     if report.exec_ref_id == "" and exec_id[:1] == LEVEL:
         return Execution(exec_id, kind, report.cum_qty, report.avg_px, LEVEL, report.ts_ns)
     if kind is _TRADE_CANCEL:  # what a bust prints as quantity and price varies (J.1.a), and means nothing
-        return Execution(exec_id, kind, 0, 0, report.exec_ref_id, report.ts_ns)
-    return Execution(exec_id, kind, report.last_qty, report.last_px, report.exec_ref_id, report.ts_ns)
+        return Execution(exec_id, kind, 0, 0, report.exec_ref_id, report.ts_ns, told)
+    return Execution(exec_id, kind, report.last_qty, report.last_px, report.exec_ref_id, report.ts_ns, told)
 
 
 def add(held: tuple[Execution, ...], new: Execution) -> tuple[tuple[Execution, ...], bool]:
@@ -81,11 +99,11 @@ def add(held: tuple[Execution, ...], new: Execution) -> tuple[tuple[Execution, .
     if old == new:
         return held, False
     kept = max(old, new, key=_content)
-    ts_ns = min(old.ts_ns, new.ts_ns)
+    ts_ns, cum_qty = min(old.ts_ns, new.ts_ns), max(old.cum_qty, new.cum_qty)  # a late copy may print today's count
     conflict = _content(old) != _content(new)
-    if kept is old and ts_ns == old.ts_ns:
+    if kept is old and (ts_ns, cum_qty) == (old.ts_ns, old.cum_qty):
         return held, conflict
-    return (*held[:at], msgspec.structs.replace(kept, ts_ns=ts_ns), *held[at + 1 :]), conflict
+    return (*held[:at], msgspec.structs.replace(kept, ts_ns=ts_ns, cum_qty=cum_qty), *held[at + 1 :]), conflict
 
 
 def answered(held: tuple[Execution, ...], answer: tuple[int, int, int]) -> tuple[Execution, ...]:
@@ -115,7 +133,10 @@ def recount(before: Count, held: tuple[Execution, ...], executions: tuple[Execut
     """What ``executions`` amount to: ``held``, which amount to ``before``, with ``new`` added."""
     named = new.exec_id[:1] != LEVEL
     if named and new.kind is _TRADE and new.qty > 0 and not before.amended and len(executions) > len(held):
-        return Count(before.qty + new.qty, before.notional + new.qty * new.px, False, before.disputed)
+        qty, most = before.qty + new.qty, before.most_told
+        most = UNTOLD if most < 0 or new.cum_qty < 0 else new.cum_qty if new.cum_qty > most else most
+        if not before.beyond and not 0 <= most < qty:
+            return Count(qty, before.notional + new.qty * new.px, False, before.disputed, most)
     return count(executions)
 
 
@@ -126,8 +147,14 @@ def count(executions: tuple[Execution, ...]) -> Count:
     counts once: by the execution that no other refers to.  A bust at the end makes it count for nothing.  Where a chain
     forks (two executions refer to one), a bust wins, else the latest correction.  What cannot be placed counts for
     nothing: a trade of no quantity, an amendment that names nothing, a ring of references.  To count too little is the
-    safe error, because ``missing_qty`` shows it against the broker's own count.
+    safe error, because ``missing_qty`` shows it against the broker's own count.  What goes beyond that count is in
+    doubt, and does not count (:func:`settled`).
     """
+    return _doubted(_sum(executions), executions)
+
+
+def _sum(executions: tuple[Execution, ...]) -> Count:
+    """What all of them add up to, whatever the broker counts itself."""
     levels = [execution for execution in executions if execution.ref == LEVEL]
     if levels:
         return _from_level(max(levels, key=_level_precedence), executions)
@@ -151,7 +178,43 @@ def count(executions: tuple[Execution, ...]) -> Count:
         sum(execution.qty * execution.px for execution in counted),
         amended,
         disputed,
+        _most_told(told),
     )
+
+
+def settled(total: Count, executions: tuple[Execution, ...], answer: tuple[int, int, int]) -> Count:
+    """What executions that the broker's own count contradicts amount to, by the last answer to a query.
+
+    The answer settles it when it is newer than all of them, and says what they add up to or what the last of them told.
+    Anything else is an older state, or more has been taken back: it stays in doubt, and the broker is asked again.
+    """
+    ts_ns, qty, _ = answer
+    if not total.doubtful or ts_ns <= max(execution.ts_ns for execution in executions):
+        return total
+    if qty == total.qty:
+        return total._replace(doubtful=False)
+    return _sum(executions) if qty == total.qty + total.beyond else total
+
+
+def _most_told(executions: tuple[Execution, ...]) -> int:
+    """The largest CumQty told since the last amendment, by what is known; where one is not told, nothing is known."""
+    if any(one.cum_qty == UNTOLD or one.exec_id[:1] == LEVEL for one in executions):
+        return UNTOLD
+    since = max((one.ts_ns for one in executions if one.kind is not _TRADE), default=0)
+    return max((one.cum_qty for one in executions if one.ts_ns >= since), default=0)
+
+
+def _doubted(total: Count, executions: tuple[Execution, ...]) -> Count:
+    """The count, less what the last execution's CumQty denies; the price of what is left is the average."""
+    if not total.is_contradicted:
+        return total
+    told = max(executions, key=_told_at).cum_qty
+    notional = total.notional * told // total.qty
+    return total._replace(qty=told, notional=notional, beyond=total.qty - told, doubtful=True)
+
+
+def _told_at(execution: Execution) -> tuple[int, int, int]:
+    return execution.ts_ns, FACTS[execution.kind].rank, execution.cum_qty
 
 
 def _from_level(level: Execution, executions: tuple[Execution, ...]) -> Count:

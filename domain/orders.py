@@ -28,7 +28,7 @@ from typing import Final
 import msgspec
 
 from domain.execution import ExecType, ExecutionReport, OrdStatus
-from domain.fills import NOTHING, Count, Execution, add, answered, count, from_report, recount
+from domain.fills import NOTHING, Count, Execution, add, answered, count, from_report, recount, settled
 from domain.order_table import FACTS, TRANSITIONS, Facts, RequestState, Verdict
 from domain.report_ids import execution_id, is_nameless
 from domain.retold import Registers, Told, Words, last_words, told_by, told_with
@@ -107,7 +107,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def cum_qty(self) -> int:
-        """What is filled, by the executions that we hold (FIX 14)."""
+        """What is filled, by the executions that we hold (FIX 14), less what the broker's own count denies."""
         return self.count.qty
 
     @property
@@ -137,6 +137,15 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
         return missing if missing > 0 else 0
 
     @property
+    def doubtful_qty(self) -> int:
+        """Units that the executions tell and the broker's own count denies, while no answer to a query has settled it.
+
+        No more than the order may have filled besides what counts: what is beyond that cannot be.
+        """
+        count = self.count
+        return max(0, min(count.beyond, self.described[2] - count.qty)) if count.doubtful else 0
+
+    @property
     def avg_px(self) -> int:
         """The average price of what is filled, rounded half to even from the exact notional; 0 when nothing is."""
         qty, notional = self.count.qty, self.count.notional
@@ -159,7 +168,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_settled(self) -> bool:
         """Over, and every fill that the broker counts is in our hands: only now may another order take its place."""
-        if self.reported[2] > self.count.qty:
+        if self.reported[2] > self.count.qty or (self.count.doubtful and self.doubtful_qty):
             return False
         return self.ended is not None or (self.is_filled and self.pending is not _PENDING_REPLACE)
 
@@ -177,8 +186,11 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def live_qty(self) -> int:
-        """What may still become a fill on our books: what the broker works, and what it filled unseen by us."""
-        return self.leaves_qty + self.missing_qty
+        """What may still become a fill on our books: what the broker works, what it filled unseen by us, and what is in
+        doubt: if that has filled, the broker works so much less.
+        """
+        live = self.leaves_qty + self.missing_qty
+        return max(live, self.doubtful_qty) if self.count.doubtful else live
 
     @property
     def has_anomaly(self) -> bool:
@@ -186,6 +198,7 @@ class OrderState(msgspec.Struct, frozen=True, array_like=True):
         return (
             self.count.disputed
             or bool(self.conflicts)
+            or self.count.beyond > 0
             or 0 < self.described[2] < self.count.qty
             or (self.ended is _REJECTED and self.count.qty > 0)
         )
@@ -273,6 +286,8 @@ def _joined(state: OrderState, report: ExecutionReport, facts: Facts) -> OrderSt
         judged = answered(executions, asked)
         if judged is not executions:
             executions, total = judged, count(judged)
+    if (executions is not state.executions or asked is not state.asked) and total.is_contradicted:
+        total = settled(count(executions), executions, asked)
     if (
         described is state.described
         and reported is state.reported
@@ -415,6 +430,11 @@ def _broken_promise(before: OrderState, after: OrderState) -> str:
     if after.count.disputed and not before.count.disputed:
         return "an execution without quantity, or amendments that contradict each other"
     order_qty, cum_qty = after.described[2], after.count.qty
+    if after.count.beyond > before.count.beyond:
+        return (
+            f"its trades add up to {cum_qty + after.count.beyond}, but the broker counted {cum_qty}: one was taken "
+            f"back, and nothing has told it; {cum_qty} count, and the broker is asked"
+        )
     if 0 < order_qty < cum_qty and cum_qty > before.count.qty:
         return f"overfilled: {cum_qty} of {order_qty}"
     return ""

@@ -123,6 +123,7 @@ class Ledger:
         self._orders: dict[str, _Known] = {}
         self._parents: dict[str, _Parent] = {}
         self._live: dict[str, _Known] = {}
+        self.doubted: set[str] = set()  # orders with trades that the broker's own count denies, unsettled
         self.book = WorkingBook()
         self._quiet: OrderedDict[str, None] = OrderedDict()  # parents without a live order, longest quiet first
         self._listings = Listings(LAG_NS)
@@ -312,6 +313,10 @@ class Ledger:
         parent.committed += counted - known.counted
         parent.live += live - known.live
         known.counted, known.live = counted, live
+        if known.state.count.doubtful:
+            self.doubted.add(known.state.client_order_id)
+        elif self.doubted:
+            self.doubted.discard(known.state.client_order_id)
         if live:
             self._live[known.state.client_order_id] = known
             self._show(known)
@@ -351,6 +356,7 @@ class Ledger:
     def _forget(self, parent_id: str) -> None:
         for client_order_id in self._parents.pop(parent_id).orders:
             del self._orders[client_order_id]
+            self.doubted.discard(client_order_id)
 
 
 def _follow_terms(known: _Known, report: ExecutionReport) -> None:

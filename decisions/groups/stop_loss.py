@@ -21,6 +21,7 @@ from decisions.groups.stop_trigger import at_broker, look
 from decisions.groups.stop_window import measure
 from decisions.orders.chasing import chase, chase_terms, is_chased
 from decisions.orders.child_order import ChildOrder, Fate
+from decisions.orders.doubts import tell_doubts
 from decisions.orders.news import by_parent, hear
 from decisions.orders.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.orders.prices import Pricing, concede, price
@@ -141,6 +142,7 @@ def decide(
     before = state.record
     state = replace(state, record=look(state.record, state.limit, moment, effects))
     if moment.may_send:
+        tell_doubts(state.limit.orders.values(), moment, effects)
         state = _work_limit(state, moment, effects)
         state = _work_market(state, moment, effects)
     state = _conclude(state, moment, effects)

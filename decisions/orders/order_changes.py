@@ -62,7 +62,7 @@ def request_cancel(order: ChildOrder, moment: Moment, effects: Effects) -> Child
 
 def may_replace(order: ChildOrder, moment: Moment) -> bool:
     """Whether a change in place can be asked for: the broker can, and nothing about this order is in doubt."""
-    return moment.replaces and order.is_sound and order.state.missing_qty == 0
+    return moment.replaces and order.is_sound and not order.state.missing_qty and not order.state.count.doubtful
 
 
 def request_replace(

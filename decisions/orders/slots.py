@@ -64,7 +64,7 @@ def _tried_again(before: Slot | None, order: ChildOrder) -> Slot:
         attempts=intent.attempt,
         tried=(before.tried if before else 0) + left + intent.replace_requests,
         filled=(before.filled if before else 0) + order.filled,
-        busted=order.state.count.amended or (before is not None and before.busted),
+        busted=order.state.count.amended or order.state.count.beyond > 0 or (before is not None and before.busted),
         last=order,
     )
 

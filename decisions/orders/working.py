@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from decisions.effects import MS, Effects, Moment
 from decisions.orders.chasing import chase, is_chased
 from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, submit_request
+from decisions.orders.doubts import tell_doubts
 from decisions.orders.order_changes import must_cancel, request_cancel
 from decisions.orders.prices import Price, Pricing, price
 from decisions.orders.sizing import fresh_mid, largest_repair
@@ -214,7 +215,8 @@ def _cancel(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     if not parent.live:
         return parent
     excess = parent.filled + parent.live - parent.authorized
-    attempts = (order for slice_ in parent.open_slices.values() for order in slice_)
+    attempts = [order for slice_ in parent.open_slices.values() for order in slice_]
+    tell_doubts((order for order in attempts if order.state.count.doubtful), moment, effects)
     working = [order for order in attempts if order.fate is Fate.LIVE and not order.state.is_terminal]
     for order in sorted(working, key=lambda o: (o.intent.slice, o.intent.attempt), reverse=True):
         deadline = max(order.intent.decided_ns, order.resent_ns) + parent.timeout_ms * MS

@@ -149,7 +149,7 @@ class _Sums:
         counted = tuple(one for one in state.executions if one.exec_id in listed or one.ts_ns <= horizon_ns)
         units = _units(counted, state)
         self.move(order.symbol, order.side.sign * units - order.held)
-        open_end = state.missing_qty if reports else order.live
+        open_end = state.missing_qty + state.doubtful_qty if reports else order.live
         self._slack[order.symbol] = self._slack.get(order.symbol, 0) + open_end
         late = abs(state.cum_qty - order.knowledge.cum_qty)
         self._unheard[order.symbol] = self._unheard.get(order.symbol, 0) + late

@@ -8,6 +8,10 @@ from simulation.aims import GUARDED, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
 
+DENIED_COUNTS: Final = edit(
+    "domain.fills:count", ("return _doubted(_sum(executions), executions)", "return _sum(executions)")
+)
+
 MUTANTS: Final = (
     Mutant(
         "late-partial-dropped",
@@ -49,15 +53,25 @@ MUTANTS: Final = (
     ),
     Mutant(
         "fill-counted-twice",
-        "a copy of a fill under another id counts again",
+        "a copy of a fill under another id counts again, and so does what the broker's own count denies",
         ("I11", "I12"),
-        edit(
-            "domain.orders:_joined",
-            (
-                "new = from_report(report, execution_id(report))",
-                "new = from_report(report, execution_id(report) + str(state.count.qty))",
+        together(
+            edit(
+                "domain.orders:_joined",
+                (
+                    "new = from_report(report, execution_id(report))",
+                    "new = from_report(report, execution_id(report) + str(state.count.qty))",
+                ),
             ),
+            DENIED_COUNTS,
         ),
+    ),
+    Mutant(
+        "denied-fills-count",
+        "a trade that the broker's own later count denies goes on counting: its bust was lost",
+        ("I4",),
+        DENIED_COUNTS,
+        only("F.broker.bust", "F.broker.drop_report") | {"quantity": 25, "size": 2},
     ),
     Mutant(
         "nameless-fill-known-by-its-time",

@@ -91,6 +91,8 @@ def test_merging_gives_the_verdict_that_the_table_names(status: OrdStatus, kind:
     told: dict[str, object] = {"request_id": "Z", "exec_id": "unseen"}
     if FACTS[kind].executes:
         told |= {"last_qty": 3, "exec_ref_id": "" if kind is E.TRADE else "t1"}
+    if status is S.FILLED and kind is E.TRADE_CANCEL:
+        told["cum_qty"] = 6
     if status is S.FILLED and kind is E.TRADE:
         told["order_qty"] = 13  # room for one more fill: an overfill would be an anomaly for another reason
     merged = merge(state, report(kind, NATURAL_STATUS.get(kind, S.NEW), 9, **told))

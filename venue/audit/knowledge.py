@@ -7,7 +7,7 @@ from typing import Any
 
 from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding
 from venue.audit.journal import Entry
-from venue.audit.layout import KNOWN_EXECUTIONS, REGISTERS, TOLD
+from venue.audit.layout import EXECUTED_NS, EXECUTED_TO, KNOWN_EXECUTIONS, REGISTERS, TOLD
 from venue.audit.orders import Order
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
@@ -23,7 +23,8 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
 
     Each fact that the broker stamps (quantity, number, its own count, phase) is as new as before or newer, no execution
     is forgotten, and the filled quantity falls only together with a bust or a correction that was not known before, or
-    with a later answer to a query about an order that has one without exec id.
+    with a later answer to a query about an order that has one without exec id, or to what the broker counted with the
+    last execution, when that is new.
     What was stamped falls back when a report without exec id, heard repeated under a later time, is heard of its own.
     """
     found = Finding(name="I13", title="an older snapshot never overwrites newer knowledge")
@@ -46,9 +47,17 @@ def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
     if lost:
         return f"forgot {', '.join(sorted(lost))}; expected every execution kept"
     amended = any(known[key] != "trade" for key in known.keys() - _executions(old).keys()) or _asked(old) != _asked(new)
+    amended = amended or (bool(known.keys() - _executions(old).keys()) and after["cum_qty"] in counted_last(new))
     if after["cum_qty"] < before["cum_qty"] and not amended:
         return f"has filled {after['cum_qty']} after {before['cum_qty']}; expected a bust or a correction with it"
     return ""
+
+
+def counted_last(knowledge: list[Any]) -> set[int]:
+    """What the broker counted as filled with the newest execution that is known, or with each of one time."""
+    executions = knowledge[KNOWN_EXECUTIONS]
+    last_ns = max((one[EXECUTED_NS] for one in executions), default=0)
+    return {one[EXECUTED_TO] for one in executions if len(one) > EXECUTED_TO and one[EXECUTED_NS] == last_ns}
 
 
 def _told_sooner(old: list[Any], new: list[Any]) -> bool:

@@ -95,6 +95,9 @@ PACKED: Final = {"group": "definition", "knowledge": "knowledge"}
 KNOWN_EXECUTIONS: Final = 5
 """Where ``knowledge``, what is known of one order, holds its executions: ``[exec id, kind, …]``."""
 
+EXECUTED_NS, EXECUTED_TO = 5, 6
+"""Where such an execution holds its time, and what the broker counted as filled with it (-1: not told)."""
+
 REGISTERS: Final = {"quantity": 1, "number": 2, "count": 3, "phase": 4}
 """Where it holds what the broker stamps: ``(ts_ns, rank, value)``."""
 
