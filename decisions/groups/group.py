@@ -259,6 +259,9 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if entering and (overdrawn := held.overdrawn()):
         reason = f"more of {overdrawn} went without an order of ours than it had"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
+    if entering and state.moves and not held.complete and (barred := held.barred(state.group)):
+        reason = f"protection went without an order of ours, and without it no more of {barred} can be entered"
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
         reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from second_look import SecondLook, hedged_world, world_with_shares
-from world import LONG, SHORT, UNDERLYING, World, bull_put, call, leg
+from world import LONG, SHORT, UNDERLYING, World, bull_put, call, leg, put
 
 from decisions.positions.position_report import end_of_day, report
 from domain.execution import Side
@@ -121,6 +121,28 @@ def test_r21_a_short_that_was_assigned_is_not_bought_back() -> None:
     assert world.position(SHORT) == 0
     assert sum(o.quantity for o in world.orders(Role.CLOSE, Side.BUY) if o.symbol == SHORT) == 7
     assert world.group().group.outcome is GroupOutcome.FLAT
+
+
+def test_r21_a_group_that_can_never_be_whole_again_ends_flat() -> None:
+    """Its long was liquidated, and a bust opened it again: the short that is missing would stand without protection."""
+    legs = (leg(put(105), "buy"), leg(put(100), "sell", ratio=2), leg(put(95), "buy"))
+    world = world_with_shares()
+    world.submit(Plan(group_id="bp", quantity=5, legs=legs))
+    assert world.group().group.outcome is GroupOutcome.HEDGED
+    world.sizes = dict.fromkeys(world.sizes, 0)
+    world.show()
+    sold = next(trade for trade in world.exchange.executions() if trade.symbol == put(100))
+    world.take(world.exchange.bust(sold.exec_id, world.now_ns))
+    assert world.group().group.outcome is GroupOutcome.OPEN
+    look = SecondLook(world)
+    world.exchange.intervene(ActivityKind.LIQUIDATION, put(105), -5, 0, world.now_ns)
+    look.looks()
+    world.sizes = dict.fromkeys(world.sizes, 100)
+    world.advance(5_000, fresh=True)
+    ended = world.group().group
+    assert (ended.outcome, ended.status) == (GroupOutcome.FLAT, GroupStatus.FAILED)
+    assert "no more of sellP100 can be entered" in ended.reason
+    assert [world.position(put(strike)) for strike in (95, 100, 105)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("taken_back", [2, 0], ids=["corrected", "busted"])

@@ -341,3 +341,41 @@ def test_what_came_without_an_order_to_a_leg_that_was_closed_too_far_need_not_be
     wanted = levels(group, row, held)
     assert (wanted.hedge[leg.leg_id, False], wanted.close[leg.leg_id]) == (0, 60)
     assert held.overdrawn() == ""
+
+
+def liquidated(leg: Leg, quantity: int) -> PositionEventRecord:
+    return PositionEventRecord(
+        event_id="liquidated/1", group_id=GROUP, leg_id=leg.leg_id, symbol=leg.instrument.symbol,
+        quantity=-leg.side.sign * quantity, kind=PositionKind.LIQUIDATION, evidence="", activity_id="1", price=0,
+        ts_ns=NOW,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sold", "working", "gone", "barred"),
+    [
+        (0, 0, 10, True),
+        (0, 0, 4, True),  # six may still be entered, and never ten
+        (6, 0, 4, True),
+        (6, 4, 4, False),  # what works may fill yet
+        (9, 0, 4, False),  # what shorts need is bought again first
+        (10, 0, 4, False),  # all of it is there
+        (6, 0, 0, False),  # nothing went: the rest is to be entered
+    ],
+)
+def test_a_short_is_barred_when_what_is_left_of_its_protection_can_never_cover_the_rest(
+    sold: int, working: int, gone: int, barred: bool
+) -> None:
+    legs = {
+        LONG.leg_id: progress(LONG, entry_filled=10),
+        SHORT.leg_id: progress(SHORT, entry_filled=sold, entry_live=working),
+    }
+    held = tally(PAIR, legs, {}, {}, [liquidated(LONG, gone)])
+    assert held.barred(PAIR) == (SHORT.leg_id if barred else "")
+
+
+def test_protection_that_was_bought_again_bars_nothing() -> None:
+    legs = {LONG.leg_id: progress(LONG, entry_filled=10), SHORT.leg_id: progress(SHORT, entry_filled=6)}
+    hedge = a_hedge(LONG, 4, 4, status=HedgeStatus.FILLED)
+    held = tally(PAIR, legs, {hedge.hedge_id: hedge}, {}, [liquidated(LONG, 4)])
+    assert (held.complete, held.barred(PAIR)) == (False, "")
