@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import Side
-from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, TriggerOn, group_part, group_tag
+from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, TriggerOn, cell_of, group_part, group_tag
 from messages.operator import GroupAccepted
 from messages.records import (
     GroupRecord,
@@ -24,6 +24,7 @@ from messages.records import (
     Severity,
     StopStatus,
 )
+from storage.log import StoredTurn
 from storage.port import Turn
 from storage.tables import EXECUTION_STATES, INTENTS, STOPS
 from venue.truth import TruthEvent
@@ -31,6 +32,7 @@ from venue.truth import TruthEvent
 if TYPE_CHECKING:
     from simulation.world import World
 
+GATEWAY_STEM = "gateway"
 UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
 UNPROTECTED_NS = 15_000_000_000  # so long after a stop was armed it may be refused without that anybody is called
 ENDS = frozenset({"canceled", "expired", "rejected"})
@@ -67,6 +69,8 @@ class Oracles:
         self.busted: Counter[str] = Counter()  # units taken back, gone, or filled after an end, by group's tag
         self.moves: dict[str, dict[str, PositionEventRecord]] = defaultdict(dict)  # by tag: changes without orders
         self.accepted: set[str] = set()
+        self.forgotten: set[str] = set()  # orders of which a journal knows nothing any more
+        self.lost: dict[str, GroupRecord] = {}  # groups, likewise, by tag
         self.checks: Counter[str] = Counter()
 
     def fail(self, invariant: str, text: str) -> None:
@@ -85,13 +89,15 @@ class Oracles:
         fresh: dict[str, GroupRecord | None] = {}  # orders that are new in this turn, with their group as it then was
         for record in turn.records:
             if isinstance(record, IntentRecord):
-                if record.client_order_id not in self.first_intents:
+                if record.client_order_id not in self.first_intents or record.client_order_id in self.forgotten:
+                    self.forgotten.discard(record.client_order_id)
                     self.first_intents[record.client_order_id] = record
                     fresh[record.client_order_id] = self.groups.get(group_part(record.client_order_id))
                 self._follow(record)
                 self.intents[record.client_order_id] = record
             elif isinstance(record, GroupRecord):
                 self.groups[group_tag(record.group_id)] = record
+                self.lost.pop(group_tag(record.group_id), None)
             elif isinstance(record, ProcessedEventRecord) and record.event_id.startswith("reconciled/"):
                 self.reconciled[path] = int(record.event_id.split("/")[1])
             elif isinstance(record, PositionEventRecord) and record.group_id:
@@ -128,6 +134,27 @@ class Oracles:
             self.reconciled.get(path) == turn.epoch,
             "I22", f"{intent.client_order_id}: new risk before the journal was compared with the broker",
         )  # fmt: skip
+
+    def on_older(self, path: Path, turns: list[StoredTurn]) -> None:
+        """The journal ends after these turns: what came later is not known to anybody any more.
+
+        Who is asked for what it has forgotten is a person; nothing of it may be done twice.
+        """
+        if path.stem == GATEWAY_STEM:
+            return
+        cell = int(path.stem.partition("-")[2])
+        intents: dict[str, IntentRecord] = {}
+        groups: dict[str, GroupRecord] = {}
+        for record in (record for turn in turns for record in turn.records()):
+            if isinstance(record, IntentRecord):
+                intents[record.client_order_id] = record
+            elif isinstance(record, GroupRecord):
+                groups[group_tag(record.group_id)] = record
+        self.forgotten |= {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
+        self.intents |= intents
+        self.lost |= {tag: one for tag, one in self.groups.items() if one.cell == cell and tag not in groups}
+        self.groups |= groups
+        self.accepted -= {one.group_id for one in self.lost.values()}
 
     # --- the exchange, event by event ---
 
@@ -265,11 +292,14 @@ class Oracles:
         """The end: everything certified, J = B, nobody naked, a person called where it is due (L1 to L5)."""
         for name in self.accepted:
             self.demand(group_tag(name) in self.groups, "L1", f"group {name} was accepted and is gone")
+        self._told(world)
         self._journals_agree(world)
         delivered = Counter(
             alert.group_id for alert in world.machine.alerts if alert.severity is Severity.CRITICAL and alert.group_id
         )
         for tag, record in self.groups.items():
+            if tag in self.lost:
+                continue
             held = self.held(tag, record.group)
             self._certified(tag, record, held, delivered[record.group_id] > 0)
 
@@ -278,6 +308,7 @@ class Oracles:
         open_orders = [
             order_id for order_id in self.by_group[tag]
             if self.orders[order_id].leaves and self.intents[order_id].role is not Role.STOP_LIMIT
+            and order_id not in self.forgotten
         ]  # fmt: skip
         self.demand(not open_orders, "L1", f"group {name} has ended, and {open_orders} still work")
         longs = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.BUY}
@@ -304,12 +335,16 @@ class Oracles:
             states |= {row.client_order_id: row.cum_qty for row in journal.rows(EXECUTION_STATES)}
             rows |= {row.client_order_id: row for row in journal.rows(INTENTS)}
         for order_id, order in self.orders.items():
+            if group_part(order_id) in self.left_to_a_person:
+                continue
             self.demand(order_id in rows, "I2", f"{order_id} is at the exchange, and no journal has it")
             self.demand(
                 states.get(order_id, 0) == order.cum, "I12",
                 f"{order_id}: the journal has {states.get(order_id, 0)} filled, the exchange {order.cum}",
             )  # fmt: skip
         for order_id, row in rows.items():
+            if group_part(order_id) in self.left_to_a_person:
+                continue
             unresolved = row.status in (IntentStatus.UNRESOLVED, IntentStatus.SENT, IntentStatus.INTENT_PERSISTED)
             fresh = row.decided_ns > world.server.now_ns - UNDER_WAY_NS  # a stop that the broker refuses is asked again
             self.demand(not unresolved or fresh, "L2", f"{order_id} is still {row.status.value}")
@@ -319,10 +354,25 @@ class Oracles:
             self.demand(not live or working or fresh, "L2", f"{order_id} is not live any more")
         self._stops(world)
 
+    @property
+    def left_to_a_person(self) -> frozenset[str]:
+        """Tags of groups of which a part of the journal is lost: nothing more is sent or learnt."""
+        left = (tag for tag, record in self.groups.items() if record.mode is Mode.LEFT)
+        return frozenset([*self.lost, *left])
+
+    def _told(self, world: World) -> None:
+        """A person knows of every order that its journal has forgotten."""
+        told = [alert.text for alert in world.machine.alerts if alert.severity is Severity.CRITICAL]
+        for order_id in sorted(self.forgotten & self.orders.keys()):
+            named = any(order_id in text for text in told)
+            self.demand(named, "I12", f"{order_id} was forgotten with a part of its journal, and nobody was called")
+
     def _armed(self, world: World) -> None:
         """Who is hedged and holds what has a stop-loss has it armed."""
         stops = {(stop.group_id, stop.leg_id): stop for journal in world.journals() for stop in journal.rows(STOPS)}
         for tag, record in self.groups.items():
+            if tag in self.lost:
+                continue
             held = self.held(tag, record.group) if record.outcome is GroupOutcome.HEDGED else {}
             for leg in (leg for leg in record.group.legs if leg.stop_trigger and held.get(leg.leg_id, 0) > 0):
                 stop = stops.get((record.group_id, leg.leg_id))

@@ -7,12 +7,14 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
-from messages.records import Record
+from msgspec.structs import replace
+
+from messages.records import GroupRecord, Record
 from simulation.base import Died, Process, SeededBase
 from simulation.faults import Faults
 from simulation.schedule import MS
 from storage.follower import JournalReplaced
-from storage.log import EMPTY, StoredTurn
+from storage.log import EMPTY, StoredTurn, stored
 from storage.memory import MemoryJournal
 from storage.port import CommitUnknown, JournalCorrupt, JournalError, JournalUnavailable, Turn
 
@@ -100,6 +102,7 @@ class Storage:
         self.base, self.faults, self.committed = base, faults, committed
         self.disks: dict[Path, MemoryJournal] = {}
         self.failed: Callable[[Path, Turn], None] = lambda _path, _turn: None  # told of commits that raise
+        self.replaced: Callable[[Path, list[StoredTurn]], None] = lambda _path, _turns: None  # by an older copy
         self.openings: list[tuple[Path, int, int, int, int]] = []  # epoch, turns before, pid, when
         self._full_until_ns = 0
         self._failing_until_ns: dict[Path, int] = {}
@@ -192,6 +195,30 @@ class Storage:
             log[place] = log[place]._replace(payload=bytes([payload[0] ^ 1]) + payload[1:])
         return True
 
+    def put_back(self, path: Path) -> bool:
+        """An older copy of this journal takes its place; whether there was any.  Its owner must be dead."""
+        last = self.disks[path]
+        turns = last.turns()
+        if len(turns) < 2 or path in self._copies:
+            return False
+        older = turns[: self.faults.tape.between("turns that it has", 1, len(turns) - 1)]
+        self._lay(path, older, last._disk.epoch)
+        self.replaced(path, older)
+        return True
+
+    def outdate(self) -> None:
+        """Every journal is as an earlier release has left it.  No owner may live."""
+        for path, last in self.disks.items():
+            if path not in self._copies:
+                self._lay(path, _of_an_earlier_release(last.turns()), last._disk.epoch)
+
+    def _lay(self, path: Path, turns: list[StoredTurn], epoch: int) -> None:
+        """Put these in place of a journal whose lock file remembers this epoch."""
+        found = MemoryJournal.of(turns)
+        found.crash()
+        found._disk.epoch = epoch
+        self.disks[path] = found
+
     def mend(self) -> None:
         """The disks work and have room, and a person has put back what was spoiled."""
         self._full_until_ns = 0
@@ -199,6 +226,19 @@ class Storage:
         for path, turns in self._copies.items():
             self.disks[path]._disk.turns[:] = turns
         self._copies.clear()
+
+
+def _of_an_earlier_release(turns: list[StoredTurn]) -> list[StoredTurn]:
+    """The same, without what earlier releases did not write: the margin that a group was let in with."""
+    head, found = EMPTY, []
+    for turn in turns:
+        records = tuple(
+            replace(record, group=replace(record.group, requirement=0)) if isinstance(record, GroupRecord) else record
+            for record in turn.records()
+        )
+        found.append(stored(Turn(epoch=turn.epoch, at_ns=turn.at_ns, records=records), head))
+        head = found[-1].head
+    return found
 
 
 def _verify(path: Path, turns: list[StoredTurn]) -> None:

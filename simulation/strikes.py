@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -135,6 +136,13 @@ def _program(strikes: Strikes) -> bool:
     return bool(found)
 
 
+def _upgrade(strikes: Strikes) -> bool:
+    """The program is stopped; the one that is started next is of a newer release than what the journals are of."""
+    struck = _program(strikes)
+    strikes.world.storage.outdate()
+    return struck
+
+
 def _orphan(strikes: Strikes, parent: Process, most_ms: int) -> None:
     base = strikes.world.base
     orphans = base.descendants(parent)
@@ -193,16 +201,27 @@ def _full(strikes: Strikes) -> None:
     strikes.world.storage.fill(strikes.ms("for, ms", 50, 8_000))
 
 
-def _spoil(strikes: Strikes, *, cut: bool) -> bool:
+def _whose_owner_is_dead(strikes: Strikes) -> Path | None:
+    """A journal in which something is written, and nobody writes any more."""
     storage = strikes.world.storage
     paths = [path for path in sorted(storage.disks) if storage.disks[path].head.turn]
     if not paths:
-        return False
-    path = strikes.tape.pick("which", paths)
+        return None
+    path: Path = strikes.tape.pick("which", paths)
     owner = storage.owner(path)
     if owner is not None:
         strikes.world.base.kill(owner)
-    return storage.spoil(path, cut=cut)
+    return path
+
+
+def _spoil(strikes: Strikes, *, cut: bool) -> bool:
+    path = _whose_owner_is_dead(strikes)
+    return path is not None and strikes.world.storage.spoil(path, cut=cut)
+
+
+def _put_back(strikes: Strikes) -> bool:
+    path = _whose_owner_is_dead(strikes)
+    return path is not None and strikes.world.storage.put_back(path)
 
 
 def _wall_jump(strikes: Strikes) -> None:
@@ -293,6 +312,7 @@ ACTS: Final[dict[str, Act]] = {
     "F.process.hang_for_good": _hang_for_good,
     "F.process.orphans": _orphans,
     "F.process.two_instances": _two_instances,
+    "F.process.upgrade": _upgrade,
     "F.process.program": _program,
     "F.actors.overflow": _overflow,
     "F.wire.cut": _cut,
@@ -303,6 +323,7 @@ ACTS: Final[dict[str, Act]] = {
     "F.storage.full": _full,
     "F.storage.bit_rot": lambda strikes: _spoil(strikes, cut=False),
     "F.storage.truncated": lambda strikes: _spoil(strikes, cut=True),
+    "F.storage.older_copy": _put_back,
     "F.time.wall_jump": _wall_jump,
     "F.time.suspend": _suspend,
     "F.time.broker_jump": _broker_jump,

@@ -19,6 +19,7 @@ from domain.execution import Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, group_part
 from messages.records import EscalationRecord, HedgeRecord, HedgeStatus, IntentRecord, IntentStatus
 from simulation.oracles import Oracles
+from storage.log import StoredTurn
 from storage.port import Turn
 from storage.tables import ESCALATIONS
 from venue.audit.wire import LEAVING, PACED, Line
@@ -88,6 +89,14 @@ class Watch:
         for record in turn.records:
             if isinstance(record, HedgeRecord):
                 self._judge_hedge(record, turn.at_ns)
+
+    def on_older(self, path: Path, turns: list[StoredTurn]) -> None:
+        """The journal ends after these turns."""
+        self.oracles.on_older(path, turns)
+        self.clock_ns[path] = turns[-1].at_ns
+        for record in (record for turn in turns for record in turn.records()):
+            if isinstance(record, IntentRecord):
+                self.intents[record.client_order_id] = record
 
     def on_failed_commit(self, path: Path, turn: Turn) -> None:
         """A commit raised; whether its turn is durable, only whoever opens the journal again may know (I16)."""

@@ -92,6 +92,7 @@ class World:
         self.watch = Watch(self.oracles, self.scenario.config)
         self.network.copied = self.watch.on_copy
         self.storage = Storage(self.base, self.faults, self._committed)
+        self.storage.replaced = self.watch.on_older
         self.storage.failed, self.watch.is_low = self.watch.on_failed_commit, self.storage.has_been_full
         self.machine = SimulatedMachine(self.base, self.network, self.faults, self.storage, self.watch)
         self.exchange = Exchange(CHAIN, self.scenario.rules, self._record)

@@ -119,6 +119,13 @@ MUTANTS: Final = (
         edit("actors.cell_tree:CellTree.run", _forgets("ExecutionStateRecord")),
     ),
     Mutant(
+        "older-copy-unnoticed",
+        "orders of ours that an older copy of the journal has forgotten are taken for somebody else's",
+        ("I1", "I2", "I30", "R22"),
+        returns("actors.desk:Desk.made_here", "False"),
+        only("F.storage.older_copy"),
+    ),
+    Mutant(
         "taken-twice",
         "what the inbox holds is taken again",
         ("I23", "S9"),
