@@ -49,6 +49,7 @@ class Custody:
         self._price = price
         self._untold: list[tuple[int, int, str, int]] = []  # heap: when it is told, a number, symbol, quantity
         self._told = 0
+        self._settled_at: dict[str, int] = {}  # contract that has ended -> the price of its underlying then
         self._random = Random(rules.assign_seed)  # noqa: S311 - an exchange that can be repeated, no secret
 
     def assign(self, symbol: str, quantity: int, now_ns: int, *, late: bool = False) -> None:
@@ -96,9 +97,21 @@ class Custody:
 
     def expire(self, option: Instrument, now_ns: int) -> None:
         """End what is held of a contract whose time has come.  Without a price of its underlying it stays."""
-        held, spot = self._account.net.get(option.symbol, 0), self._price(option.underlying)
+        held = self._account.net.get(option.symbol, 0)
+        spot = self._settled_at.get(option.symbol) or self._price(option.underlying)
+        if spot:
+            self._settled_at[option.symbol] = spot
         if held and spot:
             self._move(settlement.ended(option, held, spot), now_ns, f"expiry at {to_decimal(spot)}")
+
+    def settle_again(self, now_ns: int) -> None:
+        """A trade was changed or told late: what that leaves of contracts that have ended ends too, at the same price.
+
+        A clearing house settles anew what is corrected after an expiry; nobody could ever trade it away.
+        """
+        for option in [self._instruments[symbol] for symbol, held in self._account.net.items() if held]:
+            if option.expiry and now_ns >= self._rules.expiry_ns(option.expiry):
+                self.expire(option, now_ns)
 
     def tell(self, now_ns: int) -> None:
         """Let the assignments take effect that are told by now, as far as the short is still there."""

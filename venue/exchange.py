@@ -270,6 +270,7 @@ class Exchange:
         """
         self._let_happen(now_ns)
         self._amendments.bust(exec_id, now_ns)
+        self._custody.settle_again(now_ns)
         return self._reporter.flush()
 
     def correct(self, exec_id: str, last_qty: int, last_px: int, now_ns: int) -> list[ExecutionReport]:
@@ -282,6 +283,7 @@ class Exchange:
         self._amendments.correct(
             exec_id, (last_qty, last_px), now_ns, lambda order: self._leave(order, OrdStatus.FILLED)
         )
+        self._custody.settle_again(now_ns)
         return self._reporter.flush()
 
     def assign(self, symbol: str, quantity: int, now_ns: int, *, late: bool = False) -> list[ExecutionReport]:
@@ -310,6 +312,7 @@ class Exchange:
         if order.ended is not OrdStatus.CANCELED or order.quantity - order.cum_qty < quantity or price <= 0:
             raise ValueError(f"{client_order_id} cannot have traded {quantity} more before its cancel")
         self._post(order, quantity, price, now_ns)
+        self._custody.settle_again(now_ns)
         return self._reporter.flush()
 
     # --- queries ---

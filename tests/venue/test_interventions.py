@@ -260,6 +260,26 @@ def test_an_option_expires_once() -> None:
     assert len(house.truth) == events
 
 
+@pytest.mark.parametrize(("spot", "kind"), [(1_000_100, "assigned"), (1_000_099, "expired")])
+def test_what_a_bust_after_the_expiry_leaves_of_the_contract_is_settled_too(spot: int, kind: str) -> None:
+    house = _at_expiry(2, spot, "american")
+    house.quote(2_000_000, 2_000_100, symbol=SHARES)  # what shares cost since is nothing to a contract that has ended
+    trade = house.exchange.executions()[0]
+    house.bust(trade.exec_id)
+    assert house.held() == {}
+    assert kind in {event.kind for event in house.truth[-2:]}
+    assert house.exchange.cash == CASH, "the shares went back at the strike"
+    assert sum(activity.quantity for activity in house.exchange.activities() if activity.symbol != SHARES) == 0
+
+
+def test_what_a_correction_after_the_expiry_leaves_of_the_contract_is_settled_too() -> None:
+    house = _at_expiry(-2, 1_030_000, "european")
+    trade = house.exchange.executions()[0]
+    house.correct(trade.exec_id, 1, trade.last_px)
+    assert house.held() == {}
+    assert house.exchange.cash == CASH + 10_000 * 100 - 30_000 * 100
+
+
 def test_without_a_price_of_the_underlying_a_position_stays_on_the_books() -> None:
     today = option(100, expiry="2026-01-05")
     house = House(today, session_close_ns=START + SECOND)
