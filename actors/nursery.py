@@ -18,6 +18,7 @@ from actors.rebuild import restore_message
 from actors.shell import Appointment
 from actors.turn import OrderIndex, Turn
 from decisions.effects import Effects
+from decisions.orders.bookkeeping import keep_up
 from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
 from messages.group import Bulletin, CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
@@ -105,18 +106,17 @@ class Nursery:
     def give(self, group_id: str, letter: msgspec.Struct) -> None:
         """Post a letter to a group in memory, and remember it until the step ends."""
         if group_id in self.given_up:
-            self._park_late(group_id, letter)
+            self._take_late(group_id, (letter,))
             return
         self._letters.setdefault(group_id, []).append(letter)
         self._send(self._addresses[group_id], letter)
 
     def tell(self, group_id: str, news: Sequence[News]) -> None:
         """Post what is new of a group's orders, all of it at once."""
-        if len(news) > 1 and group_id not in self.given_up:
-            self.give(group_id, Bulletin(tuple(news)))
-            return
-        for one in news:
-            self.give(group_id, one)
+        if group_id in self.given_up:
+            self._take_late(group_id, news)
+        else:
+            self.give(group_id, Bulletin(tuple(news)) if len(news) > 1 else news[0])
 
     def dismiss(self, group_id: str) -> None:
         """Stop a group's actors; the journal keeps what they knew."""
@@ -225,9 +225,13 @@ class Nursery:
             for number, letter in enumerate(self._letters.get(record.group_id, []))
         ]
 
-    def _park_late(self, group_id: str, letter: msgspec.Struct) -> None:
-        if not isinstance(letter, Review):
-            self._letters.setdefault(group_id, []).append(letter)
+    def _take_late(self, group_id: str, letters: Sequence[msgspec.Struct]) -> None:
+        """What comes for a group that was given up: news of its orders is written down, and all of it parked."""
+        rows = self._rows(group_id)
+        if rows is not None:
+            self._keep_up(rows, letters)
+        self._letters.setdefault(group_id, []).extend(one for one in letters if not isinstance(one, Review))
+        if self._letters[group_id]:
             record = self.index.groups[group_id]
             self.turn.collect(group_id, Effects(records=self._parked(record, "the group was given up")))
 
@@ -266,6 +270,21 @@ class Nursery:
         self.turn.collect(group_id, effects)
         self.given_up.add(group_id)
         self._follow(replace(rows, record=halted))
+        self._keep_up(rows, self._letters.get(group_id, []))
+
+    def _keep_up(self, rows: RestoreGroup, letters: Sequence[msgspec.Struct]) -> None:
+        """Have the journal know what becomes of the orders of a group that was given up: a person goes by it.
+
+        Nothing of it may raise: the bug that the group died of may be in here.
+        """
+        news = [letter for letter in letters if isinstance(letter, News)]
+        if not news:
+            return
+        try:
+            effects = keep_up(rows.intents, rows.execution_states, news, self.turn.moment)
+        except Exception:
+            return  # it is parked all the same
+        self.turn.collect(rows.record.group_id, effects)
 
 
 def _internal_error(crash: GroupCrashed) -> msgspec.Struct:

@@ -17,6 +17,7 @@ from actors.shell import GroupActor
 from actors.stop_loss import StopLoss
 from decisions.groups import group as group_core
 from decisions.groups import leg as leg_core
+from decisions.orders import bookkeeping
 from domain.execution import ExecType, ExecutionReport
 from domain.groups import GroupOutcome, Mode, Plan, Role
 from messages.group import Bulletin, LegProgressed
@@ -236,6 +237,32 @@ class TestAnActorThatRaises:
         assert len(world.rejected()) > parked
         assert isinstance(world.replies[-1][1], CommandRefused)
         assert "FOREIGN_ORDER" not in world.kinds()
+
+    def test_the_journal_goes_on_knowing_what_becomes_of_its_orders(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = two_groups()
+        Sabotage(monkeypatch, "bad", lambda _: True)
+        monkeypatch.setattr(leg_core, "start", _raise)
+        world.show()
+        world.advance(5_000, fresh=True)
+        assert world.group("bad").group.outcome is GroupOutcome.HALTED
+        filled = {(state.client_order_id, state.cum_qty) for state in world.group("bad").execution_states}
+        assert world.live("bad") == []
+        assert filled == {
+            (order.client_order_id, order.cum_qty)
+            for order in world.exchange.orders(world.now_ns)
+            if order.client_order_id in {intent.client_order_id for intent in world.group("bad").intents}
+        }
+
+    def test_a_report_that_cannot_even_be_written_down_is_parked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = two_groups()
+        Sabotage(monkeypatch, "bad", lambda _: True)
+        monkeypatch.setattr(leg_core, "start", _raise)
+        monkeypatch.setattr(bookkeeping, "join", _raise)
+        world.show()
+        world.advance(5_000, fresh=True)
+        assert world.group("bad").group.outcome is GroupOutcome.HALTED
+        assert "ExecutionReport" in {parked.incoming for parked in world.rejected()}
+        assert world.group("good").group.outcome is GroupOutcome.HEDGED
 
     def test_a_plan_that_crashes_its_group_is_refused_and_leaves_no_trace(
         self, monkeypatch: pytest.MonkeyPatch
