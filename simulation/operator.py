@@ -17,6 +17,7 @@ from messages.operator import (
     CommandRefused,
     GroupAccepted,
     KillSwitch,
+    OperateStrategy,
     SubmitGroup,
 )
 from messages.records import Severity
@@ -44,6 +45,7 @@ class Operator:
         self.config = world.scenario.config
         self.answers: dict[str, Any] = {}
         self._commands = 0
+        self.goes_home = False  # all strategies are to be stopped
         self._differ = False  # whether an answer said that broker and journals differ since the start
 
     # --- the program ---
@@ -107,8 +109,19 @@ class Operator:
                 self.ask(f"cancel:{action.plan.group_id}", CancelGroup(action.plan.group_id), action.plan.group_id)
             case "kill_switch":
                 self.turn_kill_switch(on=action.on)
+            case "strategy":
+                self.ask(f"strategy:{action.name}", OperateStrategy(action.name, action.on), action.name)
             case "bust":
                 self.world.bust_first(action.symbol)
+
+    def stop_strategies(self, names: list[str]) -> None:
+        """Tell them to close what they have, and none to run any more."""
+        self.goes_home = True
+        for name in names:
+            cell = self._cell(home_cell(name, self.config.system.cells))
+            if cell is not None:
+                command = wire.pack(OperateStrategy(name, run=False))
+                self.base.put(self.base.outside, cell.address, Operate(f"strategy:{name}", command))
 
     def turn_kill_switch(self, *, on: bool, after_ns: int = 0) -> None:
         """On or off."""
@@ -118,6 +131,8 @@ class Operator:
 
     def ask(self, command_id: str, command: Any, group_id: str, tries: int = 0) -> None:
         """Give a command, again while there is no answer."""
+        if self.goes_home and isinstance(command, OperateStrategy):
+            return
         if tries and (self.answers.get(command_id) is not None or tries > TRIES):
             return
         self.answers[command_id] = self.answers.get(command_id)

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from messages.records import GroupRecord, Record
+from messages.strategy_records import StrategyRecord
 from simulation.base import Died, Process, SeededBase
 from simulation.faults import Faults
 from simulation.schedule import MS
@@ -229,16 +230,23 @@ class Storage:
 
 
 def _of_an_earlier_release(turns: list[StoredTurn]) -> list[StoredTurn]:
-    """The same, without what earlier releases did not write: the margin that a group was let in with."""
+    """The same, without what earlier releases did not write."""
     head, found = EMPTY, []
     for turn in turns:
-        records = tuple(
-            replace(record, group=replace(record.group, requirement=0)) if isinstance(record, GroupRecord) else record
-            for record in turn.records()
-        )
+        records = tuple(map(_as_written_earlier, turn.records()))
         found.append(stored(Turn(epoch=turn.epoch, at_ns=turn.at_ns, records=records), head))
         head = found[-1].head
     return found
+
+
+def _as_written_earlier(record: Record) -> Record:
+    match record:
+        case GroupRecord():
+            return replace(record, group=replace(record.group, requirement=0))
+        case StrategyRecord():
+            return replace(record, term=0)
+        case _:
+            return record
 
 
 def _verify(path: Path, turns: list[StoredTurn]) -> None:

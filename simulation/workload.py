@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 import msgspec
+from msgspec.structs import replace
 
 from config.load import POLL_ASKS
 from config.schema import (
@@ -27,6 +28,7 @@ from domain.quotes import Quote
 from simulation.faults import Faults
 from simulation.schedule import MS
 from simulation.sessions import PRICE, Hours, draw_hours
+from simulation.strategies import Walk, draw_strategies, price
 from simulation.tape import Tape
 from venue.rules import Rules
 
@@ -35,6 +37,7 @@ UNDERLYING = "XYZ"
 TICK = 500
 FREEZE_QTY = 20
 DEEP_POCKETS = 10**15
+MID = 20_250  # of every option, unless they move with their underlying
 QUOTE_EVERY_NS = 250 * MS
 STRIKES = range(90, 115, 5)
 
@@ -71,10 +74,11 @@ class Action(msgspec.Struct, frozen=True):
     """Something that the operator does at a time (from the start of the run)."""
 
     at_ns: int
-    kind: str  # submit, cancel, kill_switch; bust: the exchange takes the first trade of ``symbol`` back
+    kind: str  # submit, cancel, kill_switch, strategy; bust: the exchange takes back the first trade of ``symbol``
     plan: Plan | None = None
     on: bool = False
     symbol: str = ""
+    name: str = ""  # of a strategy that is to run, or to stop
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...]
     fire_ns: int  # how long faults strike
     hours: Hours = Hours()
+
+    @property
+    def symbols(self) -> list[str]:
+        """Contracts of which there are quotes: those of the plans, and all that a strategy may choose from."""
+        planned = {leg.symbol for action in self.actions if action.plan for leg in action.plan.legs}
+        rights = {rules.kind.right for rules in self.config.strategy}
+        return sorted(planned | {one.symbol for one in CHAIN if one.right in rights})
 
 
 def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
@@ -100,11 +111,18 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         on_ms = tape.between("kill switch at, ms", 500, fire_ms)
         actions.append(Action(on_ms * MS, "kill_switch", on=True))
         actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
+    strategies = draw_strategies(tape)
+    for rules in strategies:
+        if tape.corner("a strategy is stopped, and started", (False, False, True)):
+            off_ms = tape.between("strategy stopped at, ms", 500, fire_ms)
+            actions.append(Action(off_ms * MS, "strategy", name=rules.name))
+            on_ms = off_ms + tape.between("and started after, ms", 100, 5_000)
+            actions.append(Action(on_ms * MS, "strategy", on=True, name=rules.name))
     protection_pct = tape.corner("market protection, %", (0.0, 0.0, 5.0))
     promises_ids = tape.corner("ids are deduplicated", (True, False))
     hours = draw_hours(tape, faults, fire_ms)
     return Scenario(
-        config=_config(tape, rests=protection_pct > 0, calendar=hours.calendar),
+        config=replace(_config(tape, rests=protection_pct > 0, calendar=hours.calendar), strategy=strategies),
         rules=Rules(
             calendar=hours.calendar,
             cash=DEEP_POCKETS,
@@ -195,10 +213,24 @@ class Market:
         self.tape, self.faults, self.symbols = tape, faults, symbols
         self.deep = False
         self.every_ns = QUOTE_EVERY_NS
-        self.mids = dict.fromkeys(symbols, 20_250)
+        self.mids = dict.fromkeys(symbols, MID)
         self.spot = PRICE  # of the underlying
+        self.walk: Walk | None = None  # where it goes, and every option with it
         self.asleep_until_ns = 0  # a night without quotes lasts until then
         self.silent_until_ns: dict[str, int] = {}  # contracts of which no quote comes until then
+
+    def follow(self, walk: Walk) -> None:
+        """Options are worth more or less by their strikes, and move with the underlying."""
+        self.walk = walk
+        self.mids = self._worth(walk.spot)
+
+    def calm_down(self) -> None:
+        """Everybody offers, and nothing moves any more."""
+        self.deep = True
+        self.mids = dict.fromkeys(self.symbols, MID) if self.walk is None else self._worth(self.walk.spot)
+
+    def _worth(self, spot: int) -> dict[str, int]:
+        return {one.symbol: price(one, spot) for one in CHAIN if one.symbol in self.symbols}
 
     def quotes(self, from_ns: int) -> Iterator[Quote]:
         """Everything once at the start, then one after the other."""
@@ -208,12 +240,20 @@ class Market:
         while True:
             at_ns = max(at_ns + self.every_ns, self.asleep_until_ns)
             turn += 1
-            if turn % 20 == 0:
+            if turn % (20 if self.walk is None else 6) == 0:
+                self._move()
                 yield self._underlying(at_ns)
             symbol = self.symbols[turn % len(self.symbols)]
             if not self.deep and at_ns < self.silent_until_ns.get(symbol, 0):
                 continue
             yield self._deep(symbol, at_ns) if self.deep else self._next(symbol, at_ns)
+
+    def _move(self) -> None:
+        if self.walk is None or self.deep:
+            return
+        before, self.spot = self._worth(self.spot), self.walk.step()
+        after = self._worth(self.spot)
+        self.mids = {symbol: max(750, mid + after[symbol] - before[symbol]) for symbol, mid in self.mids.items()}
 
     def _underlying(self, at_ns: int) -> Quote:
         return Quote(UNDERLYING, at_ns, self.spot - 100, 1_000, self.spot + 100, 1_000)

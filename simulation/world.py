@@ -28,6 +28,7 @@ from simulation.oracles import Oracles, Violation
 from simulation.schedule import MS, Schedule
 from simulation.sessions import Night
 from simulation.storage import Storage
+from simulation.strategies import StrategyWatch, Walk
 from simulation.strikes import Strikes
 from simulation.tape import Tape, TapeRandom
 from simulation.testimony import judge
@@ -96,9 +97,10 @@ class World:
         self.storage.failed, self.watch.is_low = self.watch.on_failed_commit, self.storage.has_been_full
         self.machine = SimulatedMachine(self.base, self.network, self.faults, self.storage, self.watch)
         self.exchange = Exchange(CHAIN, self.scenario.rules, self._record)
-        used = {leg.symbol for action in self.scenario.actions if action.plan for leg in action.plan.legs}
-        self.market = market(tape, self.faults, tuple(sorted(used)))
+        self.market = market(tape, self.faults, tuple(self.scenario.symbols))
         self.market.spot = self.scenario.hours.spot
+        if self.scenario.config.strategy:
+            self.market.follow(Walk(tape, self.market.spot))
         self.wall = WallClock(self.schedule)
         self.clock = HouseClock(self.scenario.hours.start_ns, self.schedule.monotonic())
         self.server: Server = self._new_server()
@@ -106,6 +108,7 @@ class World:
         self.operator = Operator(self)
         self.strikes = Strikes(self)
         self.night = Night(self)
+        self.strategies = StrategyWatch(self)
         self.at_rest = False  # all has healed, and there was time enough for everything
         self.rest_ns = (2 * self.scenario.config.reconciliation.poll_ms + 1_000) * MS  # then nothing is unheard (R20)
 
@@ -140,6 +143,7 @@ class World:
             self.at_rest = True
             self.oracles.at_rest(self)
             self.watch.at_rest(self)
+            self.strategies.at_rest()
             judge(self)
 
     def _until(self, end_ns: int) -> None:
@@ -161,18 +165,20 @@ class World:
         while True:
             self._until(self.schedule.now_ns + CALM_NS)
             mends, open_now = self.operator.mends(), self.open_groups()
-            if not mends and not open_now and self.operator.answered() and self.night.is_over:
+            running = self.strategies.unfinished()
+            self.operator.stop_strategies(running)
+            if not mends and not open_now and not running and self.operator.answered() and self.night.is_over:
                 self.server.turn_s, self.market.every_ns = CALM_BEAT_S, round(CALM_BEAT_S * 1_000) * MS
                 self._until(self.schedule.now_ns + self.rest_ns)
                 for _ in range(CALM_TRIES):
                     if not self._under_way():
                         break
                     self._until(self.schedule.now_ns + 1_000 * MS)
-                if not self.open_groups() and not self.operator.mends():
+                if not self.open_groups() and not self.operator.mends() and not self.strategies.unfinished():
                     return
             if self.schedule.now_ns >= limit_ns:
                 self.at_rest = True
-                left = open_now or self.operator.answers
+                left = open_now or running or self.operator.answers
                 raise Violation("L1", f"not ended {HEAL_NS // 10**9} s after all faults: {left}")
 
     def _nobody_hangs(self) -> None:
@@ -208,8 +214,7 @@ class World:
         self.server.halt("")
         self.exchange.relist(CHAIN, self.server.now_ns)
         self.clock.change(self.schedule.monotonic())
-        self.market.deep = True
-        self.market.mids = dict.fromkeys(self.market.symbols, 20_250)
+        self.market.calm_down()
         self.server.behave(Mischief(self.faults.nasty(), 0))
 
     def digest(self) -> str:
@@ -326,6 +331,7 @@ class World:
 
     def _committed(self, path: Path, turn: Turn) -> None:
         self.oracles.on_commit(path, turn)
+        self.strategies.on_commit(turn)
         self.watch.on_commit(path, turn)
 
 

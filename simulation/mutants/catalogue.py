@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from simulation.mutants.planting import Plant
 
 SWITCHES: Final = ("safeguards", "pains", "controls")  # each of their bugs switches one safeguard off
-BUGS: Final = ("orders", "hedging", "recovery", "gateway")  # those that the simulator must see (simulation/hunt.py)
+# those that the simulator must see (simulation/hunt.py)
+BUGS: Final = ("orders", "hedging", "recovery", "gateway", "strategies")
 MODULES: Final = (*SWITCHES, *BUGS)  # each has MUTANTS
 
 
