@@ -208,9 +208,9 @@ class Storage:
         return True
 
     def outdate(self) -> None:
-        """Every journal is as an earlier release has left it.  No owner may live."""
+        """Every journal that nobody owns is as an earlier release has left it: an orphan may still write in another."""
         for path, last in self.disks.items():
-            if path not in self._copies:
+            if path not in self._copies and self.owner(path) is None:
                 self._lay(path, _of_an_earlier_release(last.turns()), last._disk.epoch)
 
     def _lay(self, path: Path, turns: list[StoredTurn], epoch: int) -> None:
