@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from audit_story import Story
+from msgspec.structs import replace
 
 from domain.execution import Side
 from domain.groups import GroupOutcome
@@ -138,6 +139,26 @@ def test_I4_an_excess_that_was_sold_and_then_busted_is_bought_back_and_no_more(
     story.alert()
     story.outcome(GroupOutcome.HALTED)
     assert story.failed() == failed
+
+
+@pytest.mark.parametrize(("count", "failed"), [(3, False), (5, True), (None, True)])
+def test_I4_a_correction_is_known_by_the_brokers_count_while_a_late_fill_is_not(
+    story: Story, count: int | None, failed: bool
+) -> None:
+    """5 and 5 of 10, two of them corrected away, two more by a late fill that nobody has heard of: two are bought."""
+    story.plan()
+    first = story.send(story.decide("E", "long", 10))
+    story.fill(first, 5)
+    story.cancel(first)
+    second = story.send(story.decide("E", "long", 5, attempt=2))
+    story.fill(first, 2, heard=False)
+    traded = story.fill(second, 5)
+    story.correct(second, traded, 3, -2, heard=False)
+    if count is not None:
+        state = story.state(second, 5)
+        story.commit(replace(state, knowledge=replace(state.knowledge, reported=(story.now, 0, count))))
+    story.trade("E", "long", 2, slice_no=1)
+    assert ("I4" in story.failed()) == failed
 
 
 def test_I4_what_an_exit_sold_after_its_end_is_bought_back(story: Story) -> None:

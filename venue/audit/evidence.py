@@ -238,6 +238,7 @@ class Seen:
             if (step.surprise or (ordinary and step.kind == "fill"))
             and step.seq <= seq
             and not self._journal.knew(order.client_order_id, step, self.position)
+            and not self._journal.counted(order.client_order_id, step, self.position)
         ]
         return sum(step.d_filled for step in news), sum(step.d_open for step in news)
 

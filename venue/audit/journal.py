@@ -19,7 +19,7 @@ import msgpack
 import msgspec
 
 from domain.groups import Group
-from venue.audit.layout import LAYOUTS, PACKED
+from venue.audit.layout import LAYOUTS, PACKED, REGISTERS
 from venue.audit.nameless import ANSWER
 from venue.audit.orders import Step, Terms
 
@@ -181,6 +181,14 @@ class Journal:
         """Whether the log held this execution before the record at ``by``."""
         entry = self.heard(client_order_id, step)
         return entry is not None and entry.at < by
+
+    def counted(self, client_order_id: str, step: Step, by: Position) -> bool:
+        """Whether the log held before the record at ``by`` what a bust or a correction left, by the broker's count."""
+        if step.d_filled >= 0:
+            return False
+        states = self.history["ExecutionStateRecord"].get((client_order_id,), [])
+        counts = (entry.facts["knowledge"][REGISTERS["count"]] for entry in states if entry.at < by)
+        return any(count[0] >= step.ts_ns and count[2] == step.filled for count in counts)
 
 
 def read_journals(directory: Path) -> Journal:
