@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,6 +46,7 @@ class Operator:
         self.config = world.scenario.config
         self.answers: dict[str, Any] = {}
         self._commands = 0
+        self._shut: Counter[str] = Counter()  # how often a command was refused by a gate
         self.goes_home = False  # all strategies are to be stopped
         self._differ = False  # whether an answer said that broker and journals differ since the start
 
@@ -154,7 +156,9 @@ class Operator:
             if isinstance(answer, CommandRefused) and not message.command_id.startswith("submit"):
                 return
             if isinstance(answer, CommandRefused) and "not allowed" in " ".join(answer.problems):
-                return  # asked again until the gate is open
+                self._shut[message.command_id] += 1
+                if self._shut[message.command_id] < TRIES // 2:
+                    return  # asked again until the gate is open; some are shut for the day
             if isinstance(answer, GroupAccepted | CommandDone | CommandRefused):
                 self.answers[message.command_id] = answer
                 self.world.oracles.answered(message.command_id, answer)

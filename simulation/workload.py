@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -68,6 +69,26 @@ SHAPES: dict[str, Shape] = {
     "long_call": ((110, C, Side.BUY, 1),),
     "naked_call": ((110, C, Side.SELL, 1),),
 }
+
+
+LIMITS = ((0, 0), (0, 0), (0, 0), (0, 0), (4, 1_000), (1, -3_000), (1, -500), (4, 0))
+CONTROLS: tuple[dict[str, Any], ...] = (
+    *({},) * 12,
+    {"max_order_qty": 3},
+    {"max_order_notional": 2_000},
+    {"max_short_units_underlying": 2},
+    {"max_short_units": 10},
+    {"max_open_orders": 2},
+    {"max_working_notional": 2_000},
+    {"max_order_premium": 500},
+    {"max_day_premium": 2_000},
+    {"max_loss": 100},
+    {"naked_window_units": 0, "naked_window_ms": 100},
+    {"repeat_limit": 1},
+    {"strategy_limit": 1},
+    {"restricted": (UNDERLYING,)},
+    {"price_collar_pct": 2.0, "price_collar_floor": 0.1},
+)  # hardly any seed meets two that are tight
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -144,12 +165,14 @@ def _plan(tape: Tape, number: int) -> Plan:
     rows = SHAPES[shape]
     if tape.corner("legs in the opposite order", (False, True)):
         rows = rows[::-1]
+    limited, better = tape.corner("limits of so many legs, and by how much above the mid", LIMITS)
     legs = tuple(
         PlanLeg(
-            leg_id=f"{side.value}{right.value}{strike}", symbol=option(strike, right).symbol, side=side, ratio=ratio
+            leg_id=f"{side.value}{right.value}{strike}", symbol=option(strike, right).symbol, side=side, ratio=ratio,
+            limit_price=MID // TICK * TICK + side.sign * better if number < limited else 0,
         )
-        for strike, right, side, ratio in rows
-    )
+        for number, (strike, right, side, ratio) in enumerate(rows)
+    )  # fmt: skip
     stop = tape.corner("stop-loss trigger", (0, 0, 21_500, 30_000))
     shorts = [leg for leg in legs if leg.side is Side.SELL]
     return Plan(
@@ -170,8 +193,9 @@ def _plan(tape: Tape, number: int) -> Plan:
 
 def _config(tape: Tape, *, rests: bool, calendar: str) -> Config:
     rate, reserved = tape.corner("requests a second, and the reserve", ((200, 40), (5, 2), (3, 1)))
+    limits = tape.corner("controls", CONTROLS)
     return Config(
-        controls=ControlsConfig(orders_per_second=rate, reserved_tokens=reserved),
+        controls=ControlsConfig(orders_per_second=rate, reserved_tokens=reserved, **limits),
         system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", (1, 2))),
         broker=BrokerConfig(
             calendar=calendar,
