@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LOOK_NS = 500 * MS  # how often it is looked whether the program runs
 ASK_AGAIN_NS = 2_000 * MS  # an operator without an answer asks again
 TRIES = 60
+DIFFER = "differences accept"  # what the system says a person may do when broker and journals differ
 
 
 class Operator:
@@ -84,13 +85,17 @@ class Operator:
         return True
 
     def _look_after_alerts(self) -> None:
-        """A person reads the alert log, and accepts what broker and journals differ on since the start (E14)."""
+        """A person reads the alert log, and accepts what broker and journals differ on since the start (E14).
+
+        That they differ, an answer has said, or the status page does: a group may wait for it of which nobody asks.
+        """
         filed = {alert.escalation_id for alert in self.world.machine.alerts}
         for index, journal in enumerate(self.world.journals()):
             for alert in journal.rows(ESCALATIONS):
                 if alert.severity is Severity.CRITICAL and not alert.acknowledged_ns and alert.escalation_id in filed:
                     self.acknowledge(alert.escalation_id, index)
-        if self._differ:
+        gateway = self._gateway()
+        if self._differ or (gateway and DIFFER in self.base.instance(gateway).detail()):
             self._differ = False
             self._commands += 1
             self.ask(f"accept:{self._commands}", AcceptDifferences("", "it is as it should be", "ada"), "")
@@ -152,7 +157,7 @@ class Operator:
         """The system has said something."""
         if isinstance(message, Operated):
             answer = wire.answer(message.answer)
-            self._differ |= "differences accept" in str(answer)
+            self._differ |= DIFFER in str(answer)
             if isinstance(answer, CommandRefused) and not message.command_id.startswith("submit"):
                 return
             if isinstance(answer, CommandRefused) and "not allowed" in " ".join(answer.problems):
