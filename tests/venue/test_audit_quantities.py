@@ -161,6 +161,18 @@ def test_I4_a_correction_is_known_by_the_brokers_count_while_a_late_fill_is_not(
     assert ("I4" in story.failed()) == failed
 
 
+def test_I9_a_bust_that_only_the_count_has_shown_excuses_what_was_closed(story: Story) -> None:
+    story.plan()
+    entry = story.send(story.decide("E", "long", 10))
+    traded = story.fill(entry, 1)
+    story.bust(entry, traded, 1, heard=False)
+    story.cancel(entry)
+    state = story.state(entry, 1)
+    story.commit(replace(state, knowledge=replace(state.knowledge, reported=(story.now, 14, 0))))
+    story.trade("C", "long", 1)
+    assert "I9" not in story.failed()
+
+
 def test_I4_what_an_exit_sold_after_its_end_is_bought_back(story: Story) -> None:
     story.plan()
     story.trade("E", "long", 10)

@@ -16,7 +16,7 @@ from domain.instruments import Instrument
 from domain.money import PRICE_SCALE, from_float
 from venue.audit.authority import is_entry
 from venue.audit.door import NO_RECORD
-from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, Seen, well_formed
+from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, well_formed
 from venue.audit.journal import Intent
 from venue.audit.listings import Listing
 from venue.audit.orders import Order, State, Terms, moments
@@ -189,8 +189,9 @@ def _parents(found: Finding, evidence: Evidence) -> int:
 
 
 def _check_parent(found: Finding, evidence: Evidence, order: Order, state: State, most: int) -> None:
-    total, seen = committed(state), evidence.seen_by(order)
-    if total > most and not (isinstance(seen, Seen) and committed(state, seen) <= most):
+    total, intent = committed(state), evidence.intent(order)
+    views = evidence.views_at(intent.position) if intent else ()
+    if total > most and not any(committed(state, seen) <= most for seen in views):
         found.problems.append(f"{order.client_order_id}: E6: {total} filled and open of its parent; expected {most}")
 
 

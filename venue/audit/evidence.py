@@ -219,13 +219,21 @@ class Evidence:
         intent = self.intent(order)
         return Seen(self.journal, intent.position) if intent else None
 
+    def views_at(self, position: Position) -> tuple[Seen, ...]:
+        """What a decision there may have known: what was taken back by its report, or by the broker's count alone."""
+        return tuple(Seen(self.journal, position, by_count=by_count) for by_count in (False, True))
+
 
 class Seen:
-    """The world as the decision at ``position`` of the log could know it: surprises not heard of yet left out."""
+    """The world as the decision at ``position`` of the log could know it: surprises not heard of yet left out.
 
-    def __init__(self, journal: Journal, position: Position) -> None:
+    ``by_count``: what a bust or a correction took counts as heard when the broker's own count had shown it.
+    """
+
+    def __init__(self, journal: Journal, position: Position, *, by_count: bool = False) -> None:
         self._journal = journal
         self.position = position
+        self._by_count = by_count
 
     def unheard(self, order: Order, seq: int, *, ordinary: bool = False) -> tuple[int, int]:
         """What surprises up to event ``seq``, not heard of yet, had changed: filled and open units of ``order``.
@@ -238,7 +246,7 @@ class Seen:
             if (step.surprise or (ordinary and step.kind == "fill"))
             and step.seq <= seq
             and not self._journal.knew(order.client_order_id, step, self.position)
-            and not self._journal.counted(order.client_order_id, step, self.position)
+            and not (self._by_count and self._journal.counted(order.client_order_id, step, self.position))
         ]
         return sum(step.d_filled for step in news), sum(step.d_open for step in news)
 

@@ -92,7 +92,7 @@ def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure
     decided = [intent.position for one in ({order} if not step.surprise else state) if (intent := evidence.intent(one))]
     own = evidence.intent(order)
     views = {max(decided), own.position} if decided and own else set(decided)
-    return any(measure(state, Seen(evidence.journal, position)) <= limit for position in views)
+    return any(measure(state, seen) <= limit for position in views for seen in evidence.views_at(position))
 
 
 def _charge(found: Finding, excess: Excess, what: str, limit: int) -> None:
