@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import Side
-from domain.groups import ENTRY_ROLES, Group, GroupOutcome, Mode, Role, TriggerOn, cell_of, group_part, group_tag
+from domain.groups import ENTRY_ROLES, Group, Mode, cell_of, group_part, group_tag
 from messages.operator import GroupAccepted
 from messages.records import (
     GroupRecord,
@@ -21,20 +21,15 @@ from messages.records import (
     IntentStatus,
     PositionEventRecord,
     ProcessedEventRecord,
-    Severity,
-    StopStatus,
 )
 from storage.log import StoredTurn
 from storage.port import Turn
-from storage.tables import EXECUTION_STATES, INTENTS, STOPS
 from venue.truth import TruthEvent
 
 if TYPE_CHECKING:
-    from simulation.world import World
+    pass
 
 GATEWAY_STEM = "gateway"
-UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
-UNPROTECTED_NS = 15_000_000_000  # so long after a stop was armed it may be refused without that anybody is called
 ENDS = frozenset({"canceled", "expired", "rejected"})
 
 
@@ -276,6 +271,14 @@ class Oracles:
         allowed = naked_allowance(group) + self.busted[tag]
         self.demand(bare <= allowed, "I7", f"{order_id}: {bare} units would be uncovered, {allowed} may be")
 
+    # --- older copies ---
+
+    @property
+    def left_to_a_person(self) -> frozenset[str]:
+        """Tags of groups of which a part of the journal is lost: nothing more is sent or learnt."""
+        left = (tag for tag, record in self.groups.items() if record.mode is Mode.LEFT)
+        return frozenset([*self.lost, *left])
+
     # --- the operator ---
 
     def answered(self, command_id: str, answer: Any) -> None:
@@ -285,118 +288,6 @@ class Oracles:
             self.demand(
                 group_tag(answer.group_id) in self.groups, "S10", f"{command_id} was accepted, but is not durable"
             )
-
-    # --- when everything has healed ---
-
-    def at_rest(self, world: World) -> None:
-        """The end: everything certified, J = B, nobody naked, a person called where it is due (L1 to L5)."""
-        for name in self.accepted:
-            self.demand(group_tag(name) in self.groups, "L1", f"group {name} was accepted and is gone")
-        self._told(world)
-        self._journals_agree(world)
-        delivered = Counter(
-            alert.group_id for alert in world.machine.alerts if alert.severity is Severity.CRITICAL and alert.group_id
-        )
-        for tag, record in self.groups.items():
-            if tag in self.lost:
-                continue
-            held = self.held(tag, record.group)
-            self._certified(tag, record, held, delivered[record.group_id] > 0)
-
-    def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: bool) -> None:
-        name, group = record.group_id, record.group
-        open_orders = [
-            order_id for order_id in self.by_group[tag]
-            if self.orders[order_id].leaves and self.intents[order_id].role is not Role.STOP_LIMIT
-            and order_id not in self.forgotten
-        ]  # fmt: skip
-        self.demand(not open_orders, "L1", f"group {name} has ended, and {open_orders} still work")
-        longs = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.BUY}
-        shorts = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
-        bare = sum(uncovered(group.legs, longs, shorts).values()) - naked_allowance(group)
-        targets = {leg.leg_id: leg.target_qty for leg in group.legs}
-        match record.outcome:
-            case GroupOutcome.HEDGED:
-                gone = {moved.leg_id for moved in self.moves[tag].values()}
-                whole = all(held[key] == units or (key in gone and held[key] < units) for key, units in targets.items())
-                self.demand(whole, "L1", f"group {name} is hedged, but holds {held} of {targets}")
-            case GroupOutcome.FLAT:
-                self.demand(not any(held.values()), "L1", f"group {name} is flat, but holds {held}")
-            case GroupOutcome.HALTED:
-                self.demand(called, "L5", f"group {name} is halted, and no alert was delivered")
-            case _:
-                self.fail("L1", f"group {name} has not ended")
-        self.demand(bare <= 0 or called, "L3", f"group {name} is naked by {bare}, and nobody was called")
-
-    def _journals_agree(self, world: World) -> None:
-        states: dict[str, int] = {}
-        rows: dict[str, IntentRecord] = {}
-        for journal in world.journals():
-            states |= {row.client_order_id: row.cum_qty for row in journal.rows(EXECUTION_STATES)}
-            rows |= {row.client_order_id: row for row in journal.rows(INTENTS)}
-        for order_id, order in self.orders.items():
-            if group_part(order_id) in self.left_to_a_person:
-                continue
-            self.demand(order_id in rows, "I2", f"{order_id} is at the exchange, and no journal has it")
-            self.demand(
-                states.get(order_id, 0) == order.cum, "I12",
-                f"{order_id}: the journal has {states.get(order_id, 0)} filled, the exchange {order.cum}",
-            )  # fmt: skip
-        for order_id, row in rows.items():
-            if group_part(order_id) in self.left_to_a_person:
-                continue
-            unresolved = row.status in (IntentStatus.UNRESOLVED, IntentStatus.SENT, IntentStatus.INTENT_PERSISTED)
-            fresh = row.decided_ns > world.server.now_ns - UNDER_WAY_NS  # a stop that the broker refuses is asked again
-            self.demand(not unresolved or fresh, "L2", f"{order_id} is still {row.status.value}")
-            live = row.status is IntentStatus.LIVE
-            known = self.orders.get(order_id)
-            working = known is not None and known.leaves > 0
-            self.demand(not live or working or fresh, "L2", f"{order_id} is not live any more")
-        self._stops(world)
-
-    @property
-    def left_to_a_person(self) -> frozenset[str]:
-        """Tags of groups of which a part of the journal is lost: nothing more is sent or learnt."""
-        left = (tag for tag, record in self.groups.items() if record.mode is Mode.LEFT)
-        return frozenset([*self.lost, *left])
-
-    def _told(self, world: World) -> None:
-        """A person knows of every order that its journal has forgotten."""
-        told = [alert.text for alert in world.machine.alerts if alert.severity is Severity.CRITICAL]
-        for order_id in sorted(self.forgotten & self.orders.keys()):
-            named = any(order_id in text for text in told)
-            self.demand(named, "I12", f"{order_id} was forgotten with a part of its journal, and nobody was called")
-
-    def _armed(self, world: World) -> None:
-        """Who is hedged and holds what has a stop-loss has it armed."""
-        stops = {(stop.group_id, stop.leg_id): stop for journal in world.journals() for stop in journal.rows(STOPS)}
-        for tag, record in self.groups.items():
-            if tag in self.lost:
-                continue
-            held = self.held(tag, record.group) if record.outcome is GroupOutcome.HEDGED else {}
-            for leg in (leg for leg in record.group.legs if leg.stop_trigger and held.get(leg.leg_id, 0) > 0):
-                stop = stops.get((record.group_id, leg.leg_id))
-                armed = stop is not None and stop.status is StopStatus.ARMED
-                told = f"{record.group_id}/{leg.leg_id}: its stop-loss is {stop.status.value if stop else 'not there'}"
-                self.demand(armed, "I8", told)
-
-    def _stops(self, world: World) -> None:
-        self._armed(world)
-        for journal in world.journals():
-            for stop in journal.rows(STOPS):
-                record = self.groups[group_tag(stop.group_id)]
-                if record.outcome is not GroupOutcome.HEDGED or stop.status is not StopStatus.ARMED:
-                    continue
-                tag = group_tag(stop.group_id)
-                leg = record.group.leg(stop.leg_id)
-                working = self.working(tag, stop.leg_id, leg.side.opposite)
-                held = self.held(tag, record.group)[stop.leg_id]
-                called = any(a.kind == "STOP_UNPROTECTED" and a.symbol == stop.symbol for a in world.machine.alerts)
-                fresh = stop.armed_ns > world.server.now_ns - UNPROTECTED_NS
-                elsewhere = world.scenario.config.broker.server_side_stops and leg.stop_trigger_on is TriggerOn.LAST
-                if leg.stop_trigger and elsewhere:  # else it is watched here
-                    text = f"{stop.stop_id}: {working} of {held} are protected by a stop, and nobody was called"
-                    self.demand(working <= held and (working == held or called or fresh), "I8", text)
 
 
 def _price(value: float | None) -> int:

@@ -21,6 +21,7 @@ from simulation.base import RELIABLE, Died, SeededSystem
 from simulation.clocks import HouseClock, WallClock
 from simulation.faults import Faults
 from simulation.fragile import fragile
+from simulation.liveness import Rest
 from simulation.machine import SimulatedMachine
 from simulation.network import Network
 from simulation.operator import Operator
@@ -141,7 +142,7 @@ class World:
             self._nobody_hangs()
             self._settle()
             self.at_rest = True
-            self.oracles.at_rest(self)
+            Rest(self, self.oracles).judge()
             self.watch.at_rest(self)
             self.strategies.at_rest()
             judge(self)

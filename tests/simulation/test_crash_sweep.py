@@ -98,10 +98,10 @@ def test_a_crash_in_a_commit_leaves_the_turn_lost_or_durable_as_it_says() -> Non
 
 
 def test_a_violation_is_told_with_the_command_that_repeats_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_oracles: object, world: World) -> None:
+    def broken(_rest: object) -> None:
         raise Violation("L1", "as planned")
 
-    monkeypatch.setattr("simulation.oracles.Oracles.at_rest", broken)
+    monkeypatch.setattr("simulation.liveness.Rest.judge", broken)
     told = CliRunner().invoke(app, ["crashes", "--scenario", SHORT, "--firsts-most", "1", "--workers", "1"])
     assert told.exit_code == 1
     assert "--at none" in told.output + told.stderr

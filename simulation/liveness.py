@@ -1,0 +1,145 @@
+"""What must hold in the end, when everything has healed: every group certified, journals and exchange of one mind, no
+short naked unless a person was called (L1 to L5).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from decisions.groups.group_levels import naked_allowance
+from domain.coverage import uncovered
+from domain.execution import Side
+from domain.groups import GroupOutcome, Role, TriggerOn, group_part, group_tag
+from messages.records import GroupRecord, IntentRecord, IntentStatus, Severity, StopStatus
+from storage.tables import EXECUTION_STATES, INTENTS, STOPS
+
+if TYPE_CHECKING:
+    from simulation.oracles import Oracles
+    from simulation.world import World
+
+UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
+UNPROTECTED_NS = 15_000_000_000  # so long after a stop was armed it may be refused without that anybody is called
+
+
+class Rest:
+    """A world at rest, and the books that were kept of it."""
+
+    def __init__(self, world: World, oracles: Oracles) -> None:
+        self.world, self.oracles = world, oracles
+
+    def judge(self) -> None:
+        """The end: everything certified, J = B, nobody naked, a person called where it is due (L1 to L5)."""
+        for name in self.oracles.accepted:
+            self.oracles.demand(group_tag(name) in self.oracles.groups, "L1", f"group {name} was accepted and is gone")
+        self._told()
+        self._journals_agree()
+        delivered = Counter(
+            alert.group_id
+            for alert in self.world.machine.alerts
+            if alert.severity is Severity.CRITICAL and alert.group_id
+        )
+        for tag, record in self.oracles.groups.items():
+            if tag in self.oracles.lost:
+                continue
+            held = self.oracles.held(tag, record.group)
+            self._certified(tag, record, held, delivered[record.group_id] > 0)
+
+    def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: bool) -> None:
+        name, group = record.group_id, record.group
+        open_orders = [
+            order_id for order_id in self.oracles.by_group[tag]
+            if self.oracles.orders[order_id].leaves and self.oracles.intents[order_id].role is not Role.STOP_LIMIT
+            and order_id not in self.oracles.forgotten
+        ]  # fmt: skip
+        self.oracles.demand(not open_orders, "L1", f"group {name} has ended, and {open_orders} still work")
+        longs = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.BUY}
+        shorts = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
+        bare = sum(uncovered(group.legs, longs, shorts).values()) - naked_allowance(group)
+        targets = {leg.leg_id: leg.target_qty for leg in group.legs}
+        match record.outcome:
+            case GroupOutcome.HEDGED:
+                gone = {moved.leg_id for moved in self.oracles.moves[tag].values()}
+                whole = all(held[key] == units or (key in gone and held[key] < units) for key, units in targets.items())
+                self.oracles.demand(whole, "L1", f"group {name} is hedged, but holds {held} of {targets}")
+            case GroupOutcome.FLAT:
+                self.oracles.demand(not any(held.values()), "L1", f"group {name} is flat, but holds {held}")
+            case GroupOutcome.HALTED:
+                self.oracles.demand(called, "L5", f"group {name} is halted, and no alert was delivered")
+            case _:
+                self.oracles.fail("L1", f"group {name} has not ended")
+        self.oracles.demand(bare <= 0 or called, "L3", f"group {name} is naked by {bare}, and nobody was called")
+
+    def _journals_agree(self) -> None:
+        states: dict[str, int] = {}
+        rows: dict[str, IntentRecord] = {}
+        for journal in self.world.journals():
+            states |= {row.client_order_id: row.cum_qty for row in journal.rows(EXECUTION_STATES)}
+            rows |= {row.client_order_id: row for row in journal.rows(INTENTS)}
+        for order_id, order in self.oracles.orders.items():
+            if group_part(order_id) in self.oracles.left_to_a_person:
+                continue
+            self.oracles.demand(order_id in rows, "I2", f"{order_id} is at the exchange, and no journal has it")
+            self.oracles.demand(
+                states.get(order_id, 0) == order.cum, "I12",
+                f"{order_id}: the journal has {states.get(order_id, 0)} filled, the exchange {order.cum}",
+            )  # fmt: skip
+        for order_id, row in rows.items():
+            if group_part(order_id) in self.oracles.left_to_a_person:
+                continue
+            unresolved = row.status in (IntentStatus.UNRESOLVED, IntentStatus.SENT, IntentStatus.INTENT_PERSISTED)
+            fresh = (
+                row.decided_ns > self.world.server.now_ns - UNDER_WAY_NS
+            )  # a stop that the broker refuses is asked again
+            self.oracles.demand(not unresolved or fresh, "L2", f"{order_id} is still {row.status.value}")
+            live = row.status is IntentStatus.LIVE
+            known = self.oracles.orders.get(order_id)
+            working = known is not None and known.leaves > 0
+            self.oracles.demand(not live or working or fresh, "L2", f"{order_id} is not live any more")
+        self._stops()
+
+    def _told(self) -> None:
+        """A person knows of every order that its journal has forgotten."""
+        told = [alert.text for alert in self.world.machine.alerts if alert.severity is Severity.CRITICAL]
+        for order_id in sorted(self.oracles.forgotten & self.oracles.orders.keys()):
+            named = any(order_id in text for text in told)
+            self.oracles.demand(
+                named, "I12", f"{order_id} was forgotten with a part of its journal, and nobody was called"
+            )
+
+    def _armed(self) -> None:
+        """Who is hedged and holds what has a stop-loss has it armed."""
+        stops = {
+            (stop.group_id, stop.leg_id): stop for journal in self.world.journals() for stop in journal.rows(STOPS)
+        }
+        for tag, record in self.oracles.groups.items():
+            if tag in self.oracles.lost:
+                continue
+            held = self.oracles.held(tag, record.group) if record.outcome is GroupOutcome.HEDGED else {}
+            for leg in (leg for leg in record.group.legs if leg.stop_trigger and held.get(leg.leg_id, 0) > 0):
+                stop = stops.get((record.group_id, leg.leg_id))
+                armed = stop is not None and stop.status is StopStatus.ARMED
+                told = f"{record.group_id}/{leg.leg_id}: its stop-loss is {stop.status.value if stop else 'not there'}"
+                self.oracles.demand(armed, "I8", told)
+
+    def _stops(self) -> None:
+        self._armed()
+        for journal in self.world.journals():
+            for stop in journal.rows(STOPS):
+                record = self.oracles.groups[group_tag(stop.group_id)]
+                if record.outcome is not GroupOutcome.HEDGED or stop.status is not StopStatus.ARMED:
+                    continue
+                tag = group_tag(stop.group_id)
+                leg = record.group.leg(stop.leg_id)
+                working = self.oracles.working(tag, stop.leg_id, leg.side.opposite)
+                held = self.oracles.held(tag, record.group)[stop.leg_id]
+                called = any(
+                    a.kind == "STOP_UNPROTECTED" and a.symbol == stop.symbol for a in self.world.machine.alerts
+                )
+                fresh = stop.armed_ns > self.world.server.now_ns - UNPROTECTED_NS
+                elsewhere = (
+                    self.world.scenario.config.broker.server_side_stops and leg.stop_trigger_on is TriggerOn.LAST
+                )
+                if leg.stop_trigger and elsewhere:  # else it is watched here
+                    text = f"{stop.stop_id}: {working} of {held} are protected by a stop, and nobody was called"
+                    self.oracles.demand(working <= held and (working == held or called or fresh), "I8", text)
