@@ -395,6 +395,28 @@ def repair_taken_back(story: Story, repaired: int, *, by_us: bool = False) -> St
     return story
 
 
+@pytest.mark.parametrize(("came", "passed"), [(1, True), (0, False)])
+def test_I9_what_came_without_an_order_beside_a_hedge_may_be_closed_again(
+    story: Story, came: int, passed: bool
+) -> None:
+    story.plan()
+    entry = story.send(story.decide("E", "long", 2))
+    bought = story.fill(entry, 2)
+    story.trade("C", "long", 2)
+    story.bust(entry, bought, 2)
+    story.hedge("long", 2)
+    hedge = story.decide("H", "long", 2, ordinal=1)
+    if came:
+        story.move("long", came)  # the broker buys one of the two back before the hedge does
+    story.fill(story.send(hedge), 2)
+    story.trade("C", "long", 1, slice_no=1)
+    story.alert()
+    story.outcome(GroupOutcome.FLAT if came else GroupOutcome.HALTED)
+    found = story.findings()
+    assert found["I9"].passed is passed, found["I9"].problems
+    assert not passed or all(finding.passed for finding in found.values())
+
+
 @pytest.mark.parametrize("repaired", [1, 2])
 def test_I9_a_repair_that_the_exchange_takes_back_leaves_what_it_had_made_before(story: Story, repaired: int) -> None:
     found = repair_taken_back(story, repaired).findings()

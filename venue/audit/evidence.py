@@ -105,6 +105,12 @@ class GroupOrders:
         by_ns = max((step.ts_ns for step in state.values()), default=0)
         return -sum(m.quantity for m in self.moves if m.leg_id == leg.leg_id and m.quantity < 0 and m.ts_ns <= by_ns)
 
+    def came(self, leg: Leg, state: State, seen: Seen | None = None) -> int:
+        """Units that came to the leg without an order by then; with ``seen``, as that decision could know."""
+        by_ns = max((step.ts_ns for step in state.values()), default=0)
+        known = (move for move in self.moves if move.ts_ns <= by_ns and (seen is None or move.at < seen.position))
+        return sum(move.quantity for move in known if move.leg_id == leg.leg_id and move.quantity > 0)
+
     def leg_of(self, order: Order) -> Leg | None:
         """The leg that the order's id names; ``None`` when the plan has no such leg."""
         return self._leg_of[order]

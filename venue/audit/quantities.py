@@ -252,16 +252,20 @@ def _check_need(found: Finding, evidence: Evidence, order: Order, step: Step, st
 def exits_never_exceed_what_was_opened(evidence: Evidence, _: Bounds) -> Finding:
     """I9.  A case is one fill of a close, of a stop-loss, or of a hedge against its leg.
 
-    Their fills in a leg never exceed what had filled of its entries and of the hedges in its direction by then.  An
-    excess that the exchange made is bought back; when it busts that too, there is no more of it than there was.
+    Their fills in a leg never exceed what had filled of its entries and of the hedges in its direction by then, and
+    what had come to it without an order, as when the broker liquidates what a bust had left closed too far.  An excess
+    that the exchange made is bought back; when it busts that too, there is no more of it than there was.
     """
     found = Finding(name="I9", title="stops, closes and reversing hedges never exit more than was opened")
     for group, leg in _legs(evidence):
         leaving = set(group.leaving(leg))
         found.cases += sum(step.kind == "fill" for order in leaving for step in order.steps)
 
-        def overdrawn(state: State, seen: Seen | None, leaving: set[Order] = leaving) -> int:
-            return sum(filled_of(order, state, seen) * (1 if order in leaving else -1) for order in state)
+        def overdrawn(
+            state: State, seen: Seen | None, group: GroupOrders = group, leg: Leg = leg, leaving: set[Order] = leaving
+        ) -> int:
+            exited = sum(filled_of(order, state, seen) * (1 if order in leaving else -1) for order in state)
+            return exited - group.came(leg, state, seen)
 
         if leaving:
             entering = group.entering(leg)
