@@ -35,11 +35,6 @@ class Link:
         self._reset_ns = 0  # when this side gave it up
         self._due_ns = 0  # what is sent never overtakes what was sent before
 
-    @property
-    def due_ns(self) -> int:
-        """When what is on its way in either direction has arrived."""
-        return max(self._due_ns, self.transport.due_ns)
-
     def fileno(self) -> int:
         return -1
 
@@ -177,6 +172,7 @@ class Network:
         self.copied: Callable[[ClientMessage], None] = lambda _message: None  # told what the wire sends twice
         self.links: dict[Link, None] = {}  # those that are up
         self.cut_until_ns = [0, 0]  # by direction
+        self._due_ns = 0  # when all that was ever sent has arrived, also by connections that are gone
 
     def dial(self, process: Process) -> Link:
         """A new connection of this process.  Raises ``LinkError`` while the network is cut."""
@@ -201,6 +197,7 @@ class Network:
             due_ns += faults.tape.between("bytes take so long, ms", 1, 400) * MS
         due_ns = max(due_ns, after_ns, self.cut_until_ns[direction])
         self.schedule.at(due_ns, act, *args)
+        self._due_ns = max(self._due_ns, due_ns)
         return due_ns
 
     def cut(self, for_ns: int, *directions: int) -> None:
@@ -219,8 +216,7 @@ class Network:
 
     def is_quiet(self) -> bool:
         """Whether nothing is on the wire."""
-        now_ns = self.schedule.now_ns
-        return all(link.due_ns <= now_ns for link in self.links)
+        return self._due_ns <= self.schedule.now_ns
 
     def wake(self, process: Process) -> None:
         """There is something to read for the process."""
