@@ -71,7 +71,7 @@ class PaperConfig(Section, frozen=True, kw_only=True):
 class OrdersConfig(Section, frozen=True, kw_only=True):
     """``[orders]``: how a leg is worked.  All times are broker time."""
 
-    entry_patience_ms: Positive = 120_000  # a group that has not been entered by then is flattened
+    entry_patience_ms: Positive = 120_000  # a group not entered, or not whole again, by then is flattened
     working_timeout_ms: Positive = 3_000  # an entry that has not filled by then is canceled and priced again
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=30)] = (
         3  # attempts per slice; then the leg's shortfall is hedged

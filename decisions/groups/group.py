@@ -259,22 +259,15 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if entering and (overdrawn := held.overdrawn()):
         reason = f"more of {overdrawn} went without an order of ours than it had"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
-    if entering and state.moves and not held.complete and (barred := held.barred(state.group)):
-        reason = f"protection went without an order of ours, and without it no more of {barred} can be entered"
-        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and state.stop is not None and state.stop.status is StopStatus.TRIGGERED:
         reason = f"stop-loss of the group: lost {to_decimal(state.stop.loss):f}"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason, outcome=GroupOutcome.OPEN)
     if entering and held.must_flatten(state.group):
         reason = f"{held.first_short_leg(state.group)} could not be filled{_refused(state)}"
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
-    if entering and RANK[record.status] < RANK[GroupStatus.HEDGED]:
-        patience_ms = moment.config.orders.entry_patience_ms
-        if moment.at_ns >= record.created_ns + patience_ms * MS and not held.complete:
-            reason = f"not entered within {patience_ms / 1_000:g} s{_refused(state)}"
-            effects.acted("S12")
-            return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
-        effects.wake(record.created_ns + patience_ms * MS)
+    if entering and not held.complete and (reason := _too_late(state, moment, effects)):
+        effects.acted("S12")
+        return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
     if (
         state.hedges
         and record.mode is not Mode.REDUCING
@@ -283,6 +276,23 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
         reason = "hedging fell short; a person was called"
         return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
     return state
+
+
+def _too_late(state: GroupState, moment: Moment, effects: Effects) -> str:
+    """Why what is missing is not entered any more, whatever keeps it from being entered; "" while there is time.
+
+    A group has its patience from its beginning.  One that had been certified, and that a bust, a correction or a loss
+    opens again, has it from then on, and anew with each thing that is decided about it, such as a hedge.
+    """
+    record, patience_ms = state.record, moment.config.orders.entry_patience_ms
+    before = RANK[record.status] < RANK[GroupStatus.HEDGED]
+    opens = record.outcome is not GroupOutcome.OPEN  # with this look
+    due = (record.created_ns if before else moment.at_ns if opens else record.updated_ns) + patience_ms * MS
+    if moment.at_ns < due:
+        effects.wake(due)
+        return ""
+    what = "not entered" if before else "opened again by a bust, a correction or a loss, and not whole"
+    return f"{what} within {patience_ms / 1_000:g} s{_refused(state)}"
 
 
 def _expired_too_early(group: Group, held: Tally, moment: Moment) -> str:

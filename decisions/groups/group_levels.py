@@ -94,27 +94,6 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         """The first leg of which more went without an order than it ever had, as when the entry is busted later."""
         return next((key for key, own in self.legs.items() if own.gone and own.overclosed), "")
 
-    def barred(self, group: Group) -> str:
-        """The first short leg whose rest can never be entered: protection went without an order of ours, no short that
-        there is needs it, so that nobody buys it again, and what is left covers no more (I7); "" where there is none.
-        """
-        most = {leg.leg_id: self._most(leg) for leg in group.legs if leg.side is Side.BUY}
-        whole = all(units >= group.leg(leg_id).target_qty for leg_id, units in most.items())
-        if whole or self.lost:
-            return ""
-        coverable = covered(group.legs, most, {leg.leg_id: leg.target_qty for leg in group.legs})
-        for leg_id, units in coverable.items():
-            own = self.legs[leg_id]
-            missing = group.leg(leg_id).target_qty - own.held - own.gone
-            if missing > 0 and not own.live and own.resold + units < own.acquired + missing:
-                return leg_id
-        return ""
-
-    def _most(self, leg: Leg) -> int:
-        """Units that a long leg may ever hold."""
-        own = self.legs[leg.leg_id]
-        return max(own.held, leg.target_qty - own.gone + own.replacing)
-
     def missing(self, leg: Leg) -> int:
         """What the leg has given up and no hedge answers for yet.
 
