@@ -196,6 +196,7 @@ class AlertsConfig(Section, frozen=True, kw_only=True):
     margin_use_pct: Percent = 85.0  # more than this share of all funds tied up by margin is a CRITICAL alert
     hedge_lag_ms: Positive = 500  # a short uncovered for so long is a WARNING (broker time)
     uncovered_ms: Positive = 10_000  # a short uncovered for so long is a CRITICAL alert, hedges or not (broker time)
+    expiry_news_ms: Positive = 60_000  # what has expired is still held so long after the next opening: CRITICAL
     repeat_ms: Positive = 30_000  # an unacknowledged CRITICAL is sent again this often (broker time)
     freeze_after_ms: Positive = 300_000  # and freezes new risk after so long (broker time)
     urls: Texts = ()  # Apprise URLs that alerts go to besides the alert log; "CRITICAL:json://…" takes only those

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from config.schema import Config
-from domain.calendar import Calendar, calendar
+from domain.calendar import Calendar, calendar, has_expired
 from domain.instruments import Instrument
 from domain.quotes import Quote
 from domain.rollout import Realm, realm_of_cell
@@ -71,6 +71,10 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     def today(self) -> date:
         """The exchange's date."""
         return self.calendar.day(self.at_ns)
+
+    def expired(self, instrument: Instrument) -> bool:
+        """Whether nobody can trade this contract any more: the broker will say what became of it."""
+        return has_expired(self.calendar, instrument.expiry, self.at_ns)
 
     def current(self, instrument: Instrument) -> Instrument:
         """The contract with the limits of the broker's newest list: lot, tick and freeze quantity change overnight."""

@@ -213,6 +213,14 @@ def death_ns(calendar: Calendar, expiry: str) -> int:
         return calendar.instant(last + timedelta(days=1), time())
 
 
+@lru_cache(maxsize=4_096)
+def settled_ns(calendar: Calendar, expiry: str) -> int:
+    """When an account is through with a contract that died: at the opening after its death, or with it where the market
+    never closes or nobody knows when it opens.  Clearing houses settle an expiry between the two."""
+    died_ns = death_ns(calendar, expiry)
+    return calendar.standing(died_ns).next_open_ns or died_ns
+
+
 def years_left(calendar: Calendar, expiry: str, now_ns: int) -> float:
     """Until a contract dies, as pricing counts it; ``expiry`` is its ISO date, 0 for "", which never does."""
     return max(0, death_ns(calendar, expiry) - now_ns) / (YEAR_S * NS) if expiry else 0.0

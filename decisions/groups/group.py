@@ -13,14 +13,13 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
-from decisions.groups import exposure, group_stop, hedge, stop_loss
+from decisions.groups import expired, exposure, group_stop, hedge, stop_loss
 from decisions.groups.group_hedging import hedge_shortfalls, is_hedging
 from decisions.groups.group_levels import Levels, Tally, levels, tally
 from decisions.groups.group_routes import child_of, hedge_name, leg_name, stop_name
 from decisions.groups.group_state import GroupState, recorded
 from decisions.groups.group_status import RANK, advance, outcome_of
 from decisions.positions import moves
-from domain.calendar import has_expired
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode
 from domain.money import to_decimal
@@ -220,6 +219,7 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
         _alert_halt(state, held, moment, effects)
     stop = group_stop.conclude(state.stop, outcome, moment, effects)
     watched = exposure.watch(state.exposure, held.uncovered, state.group, moment, effects)
+    expired.watch(state.group, held, moment, effects)
     return _settle(replace(state, stop=stop, exposure=watched), held, effects)
 
 
@@ -300,7 +300,7 @@ def _expired_too_early(group: Group, held: Tally, moment: Moment) -> str:
     for leg in group.legs:
         own = held.legs[leg.leg_id]
         missing = own.held + own.gone < leg.target_qty
-        if missing and has_expired(moment.calendar, leg.instrument.expiry, moment.at_ns):
+        if missing and moment.expired(leg.instrument):
             return leg.leg_id
     return ""
 

@@ -26,12 +26,13 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
     A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
     """
     _relieve(state, held, effects)  # a level: whether anything may leave is no matter
+    _let_go(state, moment, effects)
     if not moment.may_send:
         return state
     for (leg_id, closing), missing in wanted.hedge.items():
-        if missing <= 0:
-            continue
         leg = state.group.leg(leg_id)
+        if missing <= 0 or moment.expired(leg.instrument):
+            continue
         side = leg.side.opposite if closing else leg.side
         working = [
             progress
@@ -79,6 +80,16 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
             over -= answers_for - level
             if level != hedge.level_of(progress):
                 effects.tell(hedge_name(hedge_id), Cover(level, eased=True))
+
+
+def _let_go(state: GroupState, moment: Moment, effects: Effects) -> None:
+    """Take off all that hedges have yet to obtain of contracts that have expired: the broker's word settles these."""
+    for hedge_id, progress in state.hedges.items():
+        level = progress.filled + progress.live
+        if progress.status is not HedgeStatus.WORKING or level >= progress.needed_qty:
+            continue
+        if moment.expired(state.group.leg(progress.leg_id).instrument):
+            effects.tell(hedge_name(hedge_id), Cover(level))
 
 
 def _stay_within(state: GroupState, held: Tally, effects: Effects) -> None:

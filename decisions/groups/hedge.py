@@ -140,7 +140,8 @@ def _advance(state: HedgeState, moment: Moment, effects: Effects) -> HedgeState:
     """Work towards the level; past the deadline give the rest up."""
     parent = state.parent
     working = state.record.status is HedgeStatus.WORKING
-    late = moment.at_ns >= state.record.deadline_ns and not moment.waits  # it cannot be worked in a closed session
+    stands_still = moment.waits or moment.expired(parent.instrument)  # it cannot be worked
+    late = moment.at_ns >= state.record.deadline_ns and not stands_still
     if working and late and not parent.yielded:
         effects.acted("S12")
     parent = replace(parent, yielded=parent.yielded or not working or late)

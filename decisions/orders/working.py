@@ -332,7 +332,12 @@ def place(
     trigger: int,
     reference: int,
 ) -> Parent:
-    """Record an intent and ask for it to be sent after the commit (S10); in a closed session, wait (R14)."""
+    """Record an intent and ask for it to be sent after the commit (S10); in a closed session, wait (R14).
+
+    For a contract that has expired there is none (E17): it goes by the broker's word, not by an order.
+    """
+    if moment.expired(parent.instrument):
+        return parent
     if moment.waits:
         effects.wake(moment.phase_ends_ns)
         return parent

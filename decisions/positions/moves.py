@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from decisions.effects import Effects, Moment
-from domain.calendar import has_expired
 from domain.groups import Group
 from messages.positions import PositionChange, PositionIssue, PositionsMoved
 from messages.records import PositionEventRecord, PositionKind, Severity
@@ -92,7 +91,4 @@ def tell(issue: PositionIssue, moment: Moment, effects: Effects) -> None:
 def for_good(group: Group, lost: Mapping[str, int], moves: Iterable[PositionEventRecord], moment: Moment) -> bool:
     """Whether protection is lost that must not or cannot be bought again."""
     final = {move.leg_id for move in moves if move.quantity and move.kind not in REPLACEABLE}
-    return any(
-        leg_id in final or has_expired(moment.calendar, group.leg(leg_id).instrument.expiry, moment.at_ns)
-        for leg_id in lost
-    )
+    return any(leg_id in final or moment.expired(group.leg(leg_id).instrument) for leg_id in lost)
