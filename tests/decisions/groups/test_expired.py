@@ -8,7 +8,7 @@ import pytest
 from order_cases import alerts, at, canceled, submits
 from test_group import decide, hedged, opened, told
 from test_group_levels import LONG, a_hedge, progress
-from test_hedge import TIMEOUT_MS, handed_down
+from test_hedge import TIMEOUT_MS, handed_down, orders
 from test_hedge import opened as hedge_of
 
 from decisions.effects import MS
@@ -39,8 +39,8 @@ def test_a_hedge_is_let_go_with_what_it_has_and_what_still_works(
 
 def test_the_time_of_a_hedge_stands_still_until_it_is_let_go() -> None:
     """Its own news may come before the group's look; a person could not buy it either."""
-    state, effects = hedge_of()
-    (order,) = submits(effects)
+    state, _ = hedge_of()
+    (order,) = orders(state)
     state, effects = hedge_core.decide(state, canceled(order), at(A_YEAR_MS + TIMEOUT_MS))
     assert state.record.status is HedgeStatus.WORKING
     assert not handed_down(effects) + submits(effects)
