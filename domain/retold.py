@@ -54,11 +54,18 @@ _event_id = itemgetter(0)
 
 
 def told_with(held: tuple[Told, ...], new: Told) -> tuple[Told, ...]:
-    """``held`` with ``new`` among them; the same tuple when it was said as early before."""
+    """``held`` with ``new`` among them; the same tuple when as much was said as early before."""
     at = bisect_left(held, new.event_id, key=_event_id)
     if at == len(held) or held[at].event_id != new.event_id:
         return (*held[:at], new, *held[at:])
-    return held if held[at] <= new else (*held[:at], new, *held[at + 1 :])
+    return held if _precedence(held[at]) <= _precedence(new) else (*held[:at], new, *held[at + 1 :])
+
+
+def _precedence(told: Told) -> tuple[bool, bool, bool, Told]:
+    """Of one content the report that says more, and only then the earliest: an execution's content is its own numbers,
+    so that a copy may leave out the order's quantity or name, and must not take back what the other said of them.
+    """
+    return told.order_qty < 0, not told.venue_order_id, told.phase < 0, told
 
 
 def told_by(report: ExecutionReport, facts: Facts, phase: int | None) -> Told:

@@ -90,7 +90,7 @@ MUTANTS: Final = (
         "last-word-of-a-repetition",
         "what is told again under a new time is the last word on an order",
         ("I11", "I12", "I13", "I14"),
-        edit("domain.retold:told_with", ("return held if held[at] <= new else", "return held if held[at] >= new else")),
+        edit("domain.retold:told_with", ("_precedence(held[at]) <= _precedence(new)", "held[at] >= new")),
         only("F.broker.nameless", "F.broker.repeat_report", "F.broker.correct") | {"quantity": 25, "size": 2},
     ),
     Mutant(

@@ -11,6 +11,7 @@ from domain.fills import count, settled
 from domain.order_table import Verdict
 from domain.orders import OrderState, merge
 from domain.report_ids import event_id
+from domain.retold import Registers
 
 S, E, V = OrdStatus, ExecType, Verdict
 laws = settings(derandomize=True, deadline=None, max_examples=150)
@@ -76,6 +77,11 @@ def test_two_halves_can_be_joined_in_either_order(left: list[ExecutionReport], r
     assert replay(*left, *right) == replay(*right, *left) == replay(*woven)
 
 
+def lasting(state: OrderState) -> Registers:
+    """The last words by reports whose time is that of what they say; of others an earlier time may yet be learned."""
+    return state.apart or Registers(state.described, state.venue, state.reported, state.phase)
+
+
 @laws
 @given(st.lists(any_report, max_size=9))
 def test_what_is_known_only_grows(told: list[ExecutionReport]) -> None:
@@ -91,7 +97,10 @@ def test_what_is_known_only_grows(told: list[ExecutionReport]) -> None:
         assert after.acknowledged >= state.acknowledged
         assert after.triggered >= state.triggered
         assert after.is_terminal or state.ended is None
-        assert after.described[:2] >= state.described[:2]
+        assert lasting(after).described[:2] >= lasting(state).described[:2]
+        assert {told.event_id for told in state.told} <= {told.event_id for told in after.told}
+        assert (after.described[0] >= 0) >= (state.described[0] >= 0), "what the broker said of it was forgotten"
+        assert (after.venue_order_id != "") >= (state.venue_order_id != "")
         assert after.ended is None or after.ord_status in (after.ended, S.FILLED)
         state = after
 

@@ -144,3 +144,15 @@ def test_two_trades_of_the_same_units_show_that_one_was_taken_back_though_nobody
     assert joined(again, first) == state
     asked = merge(state, said(E.ORDER_STATUS, 30, cum=2, avg_px=7)).state
     assert (asked.cum_qty, asked.notional) == (2, 14)
+
+
+@pytest.mark.parametrize("ts_ns", [10, 20, 30])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_copy_that_leaves_out_the_quantity_and_the_name_takes_back_neither(ts_ns: int, first: bool) -> None:
+    """An execution without id is known by its own numbers, and a copy of it may print 0 and nothing for the rest."""
+    trade = said(E.TRADE, 20, 12, 3, last_qty=3, last_px=500, venue_order_id="V1")
+    copy = replace(trade, ts_ns=ts_ns, order_qty=0, venue_order_id="")
+    assert event_id(trade) == event_id(copy)
+    state = joined(copy, trade) if first else joined(trade, copy)
+    assert (state.order_qty, state.venue_order_id, state.cum_qty) == (12, "V1", 3)
+    assert state.told == joined(trade).told
