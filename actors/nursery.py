@@ -19,11 +19,13 @@ from actors.shell import Appointment
 from actors.turn import OrderIndex, Turn
 from decisions.effects import Effects
 from decisions.orders.bookkeeping import keep_up
+from decisions.positions import moves
 from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
 from messages.group import Bulletin, CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
 from messages.orders import CancelOrder, News
-from messages.records import GroupRecord, Record, RejectedEventRecord, Severity
+from messages.positions import PositionsMoved
+from messages.records import GroupRecord, PositionEventRecord, Record, RejectedEventRecord, Severity
 from storage.port import Journal
 
 RETRIES = 1  # tries of a message on a rebuilt group, before the group is quarantined
@@ -144,8 +146,10 @@ class Nursery:
             self._restart(replace(rows, record=record), letters)
         elif strikes <= RETRIES + 1:
             self._quarantine(replace(rows, record=record), crash)
+            self._refuse_cancel(crash, "it only reduces now: cancel it again to have it closed")
         else:
             self._give_up(replace(rows, record=record), f"{crash.actor} raised {crash.error}", Mode.REDUCING)
+            self._refuse_cancel(crash, "it was given up: close what it holds at the broker")
 
     def leave(self, group_id: str, why: str) -> None:
         """Send nothing more for a group whose journal does not know all of its orders: what it knows misleads."""
@@ -205,8 +209,28 @@ class Nursery:
             subject=str(rows.record.crashes),
         )
         self.turn.collect(group_id, effects)
-        self._restart(replace(rows, record=replace(rows.record, quarantined=True)), [])
+        events = (*rows.position_events, *self._keep_moves(group_id))
+        self._restart(replace(rows, record=replace(rows.record, quarantined=True), position_events=events), [])
         self.give(group_id, CloseGroup("quarantined", flatten=False))
+
+    def _refuse_cancel(self, crash: GroupCrashed, advice: str) -> None:
+        """Tell a person whose cancel was parked that nothing will come of it."""
+        group_id = crash.group_id
+        if any(type(letter) is CloseGroup and letter.flatten for letter in self._letters.get(group_id, [])):
+            text = f"an internal error of group {group_id}: {crash.actor} raised {crash.error}; {advice}"
+            self._reply(f"cancel:{group_id}", CommandRefused((text,)))
+
+    def _keep_moves(self, group_id: str) -> list[PositionEventRecord]:
+        """What moved without an order of ours, though the letter that told it is parked: nobody tells it again, and a
+        group that does not know of it protects, or closes, what it has not got.
+        """
+        found: list[PositionEventRecord] = []
+        for letter in self._letters.get(group_id, []):
+            if type(letter) is PositionsMoved:
+                effects = Effects()
+                found += moves.record(letter, self.turn.moment, effects)
+                self.turn.collect(group_id, effects)
+        return found
 
     def _parked(self, record: GroupRecord, why: str) -> list[Record]:
         """The letters that the group was given in this step, as rejected events."""
@@ -268,6 +292,7 @@ class Nursery:
             group_id=group_id,
         )
         self.turn.collect(group_id, effects)
+        self._keep_moves(group_id)
         self.given_up.add(group_id)
         self._follow(replace(rows, record=halted))
         self._keep_up(rows, self._letters.get(group_id, []))
