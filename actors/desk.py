@@ -12,22 +12,23 @@ from thespian.actors import Actor, ActorAddress, ChildActorExited
 
 from actors.admission import Admission, Waiting
 from actors.alert_book import AlertBook
-from actors.desk_letters import ClockBehind, DeskPost, Mail, SnapshotTaken, StepEnded
+from actors.desk_letters import ClockBehind, DeskPost, Mail, StepEnded
+from actors.foreign import Foreign
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
+from actors.snapshots import Snapshots
 from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
 from actors.strategy import Strategy
-from actors.turn import SYSTEM, Standing
+from actors.turn import SYSTEM
 from decisions.effects import MS, Effects
 from decisions.gateway.session import halt_text, restricted_legs
 from decisions.groups.contracts import tell_changes
 from decisions.groups.validation import PlanRefused, validate
 from decisions.orders.news import decisive
-from decisions.orders.snapshots import sort_out
 from decisions.positions import moves
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from domain.execution import ExecutionReport
-from domain.groups import GroupOutcome, group_part, group_tag, parent_prefix
+from domain.groups import GroupOutcome, group_tag
 from domain.instruments import Instrument
 from domain.listings import Listings
 from messages.controls import ControlAlert, TradingStateChanged
@@ -43,7 +44,7 @@ from messages.operator import (
     KillSwitch,
     SubmitGroup,
 )
-from messages.orders import InstrumentList, News, OrderAbsent, Snapshot
+from messages.orders import InstrumentList, News, OrderAbsent
 from messages.positions import PositionIssue, PositionsMoved
 from messages.records import EscalationRecord, GroupRecord, Record, Severity
 from messages.supervision import AlertDelivered
@@ -57,12 +58,9 @@ class Desk(Actor):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.instruments: dict[str, Instrument] = {}
-        self.foreign_groups: set[str] = set()  # tags of groups whose orders the broker has, and no journal of ours
         self.settled: dict[str, GroupSettled] = {}
         self.admission = Admission()
         self.thresholds = Thresholds()
-        self.shown: dict[str, Standing | None] = {}  # orders of the last snapshot, as the journal had them before it
-        self.absent: list[OrderAbsent] = []  # what the last snapshot did not list, until the gate has opened after it
         self.due: list[tuple[int, str]] = []  # heap of broker times at which a group wants to look again
         self.earliest: dict[str, int] = {}
         self.handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -74,7 +72,6 @@ class Desk(Actor):  # type: ignore[misc]
             AlertDelivered: self.on_delivered,
             InstrumentList: self.on_instruments,
             Funds: self.on_funds,
-            Snapshot: self.on_snapshot,
             Tick: self.on_tick,
             BrokerUp: lambda _: self.listings.forget(),
             TradingStateChanged: lambda _: None,  # the gate sees to it
@@ -84,7 +81,6 @@ class Desk(Actor):  # type: ignore[misc]
             Review: self.on_gate_opened,
             Mail: self.on_mail,
             StepEnded: self.on_step_ended,
-            SnapshotTaken: self.on_snapshot_taken,
             ClockBehind: self.on_clock_behind,
             PositionsMoved: self.on_positions_moved,
             PositionIssue: self.on_position_issue,
@@ -117,7 +113,9 @@ class Desk(Actor):  # type: ignore[misc]
             post.system.stop, self.send, self.on_submit, self.admission.withdraw,
             self.reply, post.beside,
         )  # fmt: skip
-        self.handlers.update(self.strategies.handlers)
+        self.foreign = Foreign(post.turn, self.nursery)
+        self.snapshots = Snapshots(post.turn, self.nursery, self.listings, self.foreign)
+        self.handlers.update(self.strategies.handlers | self.snapshots.handlers)
         self.alerts = AlertBook(post.journal.open_escalations())
         self.turn.known_alerts.update(self.alerts)
         self.nursery.load_all(post.journal.open_groups())
@@ -138,8 +136,7 @@ class Desk(Actor):  # type: ignore[misc]
 
     def on_gate_opened(self, _: Review) -> None:
         """An entry that the snapshot did not list could not be sent again while new risk was forbidden: now it can."""
-        absent, self.absent = self.absent, []
-        for news in absent:
+        for news in self.snapshots.not_listed():
             self.on_news(news)
         self.review(self.nursery)
 
@@ -168,12 +165,6 @@ class Desk(Actor):  # type: ignore[misc]
                 self.turn.known_alerts.discard(record.escalation_id)  # an update, not the same alert again
         self.turn.collect(SYSTEM, effects)
 
-    def alert(self, severity: Severity, kind: str, text: str, **about: Any) -> None:
-        """Raise an alert of the Desk's own."""
-        effects = Effects()
-        effects.alert(self.turn.moment, severity, kind, text, **about)
-        self.turn.collect(SYSTEM, effects)
-
     def on_news(self, news: News) -> None:
         """Pass news on to the group that placed the order; what nobody placed is foreign."""
         order_id = news.client_order_id
@@ -185,7 +176,7 @@ class Desk(Actor):  # type: ignore[misc]
         if group_id is not None:
             self.nursery.give(group_id, news)
         elif isinstance(news, ExecutionReport):
-            self.on_foreign(news)
+            self.foreign.hear(news)
 
     def on_mail(self, mail: Mail) -> None:
         """Give each group all that is new of its orders at once."""
@@ -198,61 +189,14 @@ class Desk(Actor):  # type: ignore[misc]
             if group_id is not None:
                 found.setdefault(group_id, []).append(news)
             elif isinstance(news, ExecutionReport):
-                self.on_foreign(news)
+                self.foreign.hear(news)
         for group_id, about in found.items():
             self.turn.moments[group_id] = replace(self.turn.moment, cause=input_id(decisive(about)))
             self.nursery.tell(group_id, about)
 
-    def on_foreign(self, report: ExecutionReport) -> None:
-        """An order that no intent explains: recorded, alerted, never guessed at.
-
-        One that bears the tag of a group of this cell was placed by a part of the journal that is lost: an older copy
-        has been put back.
-        """
-        side = report.side.value if report.side else "?"
-        group_id = self.nursery.find(group_part(report.client_order_id)) if self.made_here(report) else None
-        if group_id is not None:
-            self.nursery.leave(group_id, f"its order {report.client_order_id} is at the broker, and not in its journal")
-        self.foreign_groups.add(group_part(report.client_order_id))
-        self.alert(
-            Severity.CRITICAL,
-            "FOREIGN_ORDER",
-            f"order {report.client_order_id or report.venue_order_id!r} ({side} {report.order_qty} {report.symbol}) "
-            "is at the broker, but not in the journal; it was not touched",
-            symbol=report.symbol,
-            quantity=report.leaves_qty,
-            subject=report.client_order_id or report.venue_order_id,
-        )
-
-    def made_here(self, report: ExecutionReport) -> bool:
-        """Whether only this cell makes such order ids."""
-        return report.client_order_id.startswith(parent_prefix(self.turn.moment.cell))
-
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Walk every order of which it says something new through the recovery table."""
-        index = self.nursery.index
-        ours = (order_id for group_id in self.nursery for order_id in index.open_orders(group_id))
-        open_orders = [order_id for order_id in ours if not self.turn.may_wait(order_id)]
-        found = sort_out(
-            snapshot, self.listings, open_orders, lambda order_id: self.nursery.owner(order_id) is not None
-        )
-        self.shown = {r.client_order_id: index.standings.get(r.client_order_id) for r in found.reports}
-        self.absent = found.absent
-        for report in found.foreign:
-            self.on_foreign(report)
-        told: dict[str, list[News]] = {}
-        told_of: list[News] = [*found.reports, *found.absent]
-        for news in told_of:
-            self.turn.awaited.heard(news)
-            group_id = self.nursery.owner(news.client_order_id)
-            if group_id is not None:
-                told.setdefault(group_id, []).append(news)
-        for group_id, about in told.items():
-            self.nursery.tell(group_id, about)
-
     def on_control_alert(self, news: ControlAlert) -> None:
         """The gateway has no journal for alerts: this cell keeps them until a person has seen them."""
-        self.alert(
+        self.turn.alert(
             news.severity, news.kind, news.text,
             group_id=news.group_id, symbol=news.symbol, quantity=news.quantity, subject=news.subject,
         )  # fmt: skip
@@ -260,16 +204,16 @@ class Desk(Actor):  # type: ignore[misc]
     def on_silence(self, silence: BrokerSilent) -> None:
         """No new risk until the next snapshot (the gate sees to that); a person is told."""
         subject = f"{self.turn.moment.cell}/{self.turn.moment.at_ns}"  # each cell's alert is acknowledged by itself
-        self.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=subject)
+        self.turn.alert(Severity.CRITICAL, "BROKER_SILENT", silence.reason, subject=subject)
 
     def on_market_status(self, status: MarketStatus) -> None:
         """A halt holds orders up (the gate sees to that); a person should know."""
         if status.halted:
-            self.alert(Severity.WARNING, "TRADING_HALTED", halt_text(status), subject=str(self.turn.moment.at_ns))
+            self.turn.alert(Severity.WARNING, "TRADING_HALTED", halt_text(status), subject=str(self.turn.moment.at_ns))
 
     def on_clock_behind(self, news: ClockBehind) -> None:
         """No deadline would come due and no quote would be fresh: no new risk (the gate sees to that), and a person."""
-        self.alert(
+        self.turn.alert(
             Severity.CRITICAL,
             "CLOCK_BEHIND",
             f"the broker's clock is {news.seconds} s behind the journal's: nothing that waits for a time happens until "
@@ -306,7 +250,7 @@ class Desk(Actor):  # type: ignore[misc]
             problem = "has been submitted before" if same else f"makes the same order ids as group {tag_owner!r}"
             self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
             return
-        if group_tag(plan.group_id) in self.foreign_groups:  # its first order would be taken for the old one
+        if group_tag(plan.group_id) in self.foreign.groups:  # its first order would be taken for the old one
             problem = "has orders at the broker that this journal does not know; choose another group_id"
             self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}",)))
             return
@@ -409,23 +353,6 @@ class Desk(Actor):  # type: ignore[misc]
         effects = Effects()
         self.thresholds = watch_margin(self.thresholds, funds, self.turn.moment, effects)
         self.turn.collect(SYSTEM, effects)
-
-    def on_snapshot_taken(self, news: SnapshotTaken) -> None:
-        """The broker's state has won; a person should know when there was something to win."""
-        changed = [key for key, before in self.shown.items() if self.nursery.index.standings.get(key) != before]
-        found = [*changed, *news.contradicted]
-        self.turn.divergences += len(found)
-        self.shown = {}
-        if not found:
-            return
-        shown = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
-        self.alert(
-            Severity.WARNING,
-            "RECONCILIATION_MISMATCH",
-            f"a broker snapshot showed {len(found)} orders otherwise than the journal: {shown}",
-            quantity=len(found),
-            subject=f"{self.turn.moment.cell}/{self.turn.moment.at_ns}",
-        )
 
     def on_step_ended(self, step: StepEnded) -> None:
         """Keep the indexes up with what was decided; of the symbols that matter."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -24,6 +25,7 @@ from messages.records import (
     IntentStatus,
     ProcessedEventRecord,
     Record,
+    Severity,
 )
 
 SYSTEM = ""  # the group id of what belongs to no group
@@ -75,6 +77,12 @@ class Turn:
             self._step_safeguards.append((group_id, safeguard))
         if effects.wake_ns is not None:
             self.wake(group_id, effects.wake_ns)
+
+    def alert(self, severity: Severity, kind: str, text: str, **about: Any) -> None:
+        """Raise an alert that no group's actors raise."""
+        effects = Effects()
+        effects.alert(self.moment, severity, kind, text, **about)
+        self.collect(SYSTEM, effects)
 
     def answer(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command after the commit.  A later answer stands for an earlier one: what that told was rolled back.

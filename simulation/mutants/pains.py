@@ -8,10 +8,11 @@ from simulation.mutants.planting import begins, edit, returns, together
 from simulation.mutants.switching import FORGET_INTENTS, NOTHING, RELEASE_AT_ONCE, off
 
 _MATCH_BY_LOOKS: Final = begins(
-    "actors.desk:Desk.on_foreign",
+    "actors.foreign:Foreign.hear",
     """
+from msgspec.structs import replace
 for group_id in list(self.nursery):
-    for intent in self.journal.group(group_id).intents:
+    for intent in self.nursery.journal.group(group_id).intents:
         if (intent.symbol, intent.side, intent.quantity) == (report.symbol, report.side, report.order_qty):
             ours = replace(report, client_order_id=intent.client_order_id)
             return self.nursery.give(group_id, ours)
@@ -165,7 +166,7 @@ MUTANTS: Final = (
         "what an owner of the journal who is dead decided counts as sent, and nobody looks for it any more",
         begins("decisions.orders.child_order:on_absence", "if order.intent.epoch != moment.epoch:\n    return order"),
     ),
-    off("R20", "snapshots are not read", begins("actors.desk:Desk.on_snapshot", "return")),
+    off("R20", "snapshots are not read", begins("actors.snapshots:Snapshots.on_snapshot", "return")),
     off(
         "R20 poll",
         "the poll is switched off",

@@ -122,7 +122,7 @@ MUTANTS: Final = (
         "older-copy-unnoticed",
         "orders of ours that an older copy of the journal has forgotten are taken for somebody else's",
         ("I1", "I2", "I30", "R22"),
-        returns("actors.desk:Desk.made_here", "False"),
+        returns("actors.foreign:Foreign.made_here", "False"),
         only("F.storage.older_copy"),
     ),
     Mutant(
