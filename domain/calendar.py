@@ -46,12 +46,16 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """Where a market is: it stays so until ``until_ns``.  ``next_open_ns`` 0: open now, or not known."""
+    """Where a market is: it stays so until ``until_ns``.  ``next_open_ns`` 0: open now, or not known.
+
+    ``opened_ns``: when the session began that is open; 0 where none is, or where it has no beginning.
+    """
 
     phase: Phase
     until_ns: int
     text: str = ""  # why it is not open, and when it will be; "" when it is
     next_open_ns: int = 0
+    opened_ns: int = 0
 
 
 OPEN_ALWAYS: Final = Standing(Phase.OPEN, FOREVER_NS)
@@ -146,7 +150,7 @@ class MarketCalendar:
         except CalendarUnknown as unknown:
             return Standing(Phase.UNKNOWN, midnight_ns, str(unknown))
         if session and session.open_ns <= now_ns < session.close_ns:
-            return Standing(Phase.OPEN, session.close_ns)
+            return Standing(Phase.OPEN, session.close_ns, opened_ns=session.open_ns)
         if session and now_ns < session.open_ns:
             text = f"the {self.name} session has not begun; it opens {self.wall(session.open_ns)}"
             return Standing(Phase.PRE_OPEN, session.open_ns, text, session.open_ns)

@@ -282,12 +282,18 @@ def _too_late(state: GroupState, moment: Moment, effects: Effects) -> str:
     """Why what is missing is not entered any more, whatever keeps it from being entered; "" while there is time.
 
     A group has its patience from its beginning.  One that had been certified, and that a bust, a correction or a loss
-    opens again, has it from then on, and anew with each thing that is decided about it, such as a hedge.
+    opens again, has it from then on, and anew with each thing that is decided about it, such as a hedge.  It is
+    the time of a session: what a closed one keeps from being sent (R14) leaves with the opening first.
     """
     record, patience_ms = state.record, moment.config.orders.entry_patience_ms
     before = RANK[record.status] < RANK[GroupStatus.HEDGED]
     opens = record.outcome is not GroupOutcome.OPEN  # with this look
-    due = (record.created_ns if before else moment.at_ns if opens else record.updated_ns) + patience_ms * MS
+    if moment.waits and not before:
+        effects.wake(moment.phase_ends_ns)
+        return ""
+    opened_ns = moment.calendar.standing(moment.at_ns).opened_ns
+    since_ns = record.created_ns if before else moment.at_ns if opens else max(record.updated_ns, opened_ns)
+    due = since_ns + patience_ms * MS
     if moment.at_ns < due:
         effects.wake(due)
         return ""
