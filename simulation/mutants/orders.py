@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation.aims import GUARDED, only
+from simulation.aims import GUARDED, MANY, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
 
@@ -155,6 +155,7 @@ MUTANTS: Final = (
             "decisions.orders.child_order:on_submit_result",
             ("elif result.outcome is Outcome.REFUSED and not order.resent_ns:", "elif not order.resent_ns:"),
         ),
+        only("F.broker.lose_ack", "F.broker.delay", "F.wire.delay") | MANY,
     ),
     Mutant(
         "unresolved-counts-as-nothing",
