@@ -10,26 +10,23 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import Actor, ActorAddress, ChildActorExited
 
-from actors.admission import Admission, Waiting
 from actors.alert_book import AlertBook
 from actors.desk_letters import ClockBehind, DeskPost, Mail, StepEnded
 from actors.foreign import Foreign
 from actors.nursery import Nursery
 from actors.order_group import OrderGroup
+from actors.plans import Plans
 from actors.snapshots import Snapshots
 from actors.strategies import LETTERS, Strategies, answers_plan, is_strategy
 from actors.strategy import Strategy
 from actors.turn import SYSTEM
 from decisions.effects import MS, Effects
-from decisions.gateway.session import halt_text, restricted_legs
-from decisions.groups.contracts import tell_changes
-from decisions.groups.validation import PlanRefused, validate
+from decisions.gateway.session import halt_text
 from decisions.orders.news import decisive
 from decisions.positions import moves
 from decisions.thresholds import Thresholds, watch_exposure, watch_margin
 from domain.execution import ExecutionReport
-from domain.groups import GroupOutcome, group_tag
-from domain.instruments import Instrument
+from domain.groups import GroupOutcome
 from domain.listings import Listings
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.group import CloseGroup, GroupCrashed, GroupSettled, Review
@@ -40,11 +37,9 @@ from messages.operator import (
     CancelGroup,
     CommandDone,
     CommandRefused,
-    GroupAccepted,
     KillSwitch,
-    SubmitGroup,
 )
-from messages.orders import InstrumentList, News, OrderAbsent
+from messages.orders import News, OrderAbsent
 from messages.positions import PositionIssue, PositionsMoved
 from messages.records import EscalationRecord, GroupRecord, Record, Severity
 from messages.supervision import AlertDelivered
@@ -57,20 +52,16 @@ class Desk(Actor):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.instruments: dict[str, Instrument] = {}
         self.settled: dict[str, GroupSettled] = {}
-        self.admission = Admission()
         self.thresholds = Thresholds()
         self.due: list[tuple[int, str]] = []  # heap of broker times at which a group wants to look again
         self.earliest: dict[str, int] = {}
         self.handlers: dict[type[Any], Callable[[Any], None]] = {
             GroupSettled: self.on_settled,
-            SubmitGroup: self.on_submit,
             CancelGroup: self.on_cancel,
             Acknowledge: self.on_acknowledge,
             KillSwitch: self.on_kill_switch,
             AlertDelivered: self.on_delivered,
-            InstrumentList: self.on_instruments,
             Funds: self.on_funds,
             Tick: self.on_tick,
             BrokerUp: lambda _: self.listings.forget(),
@@ -108,14 +99,15 @@ class Desk(Actor):  # type: ignore[misc]
             post.turn, post.journal, self.myAddress, lambda: self.createActor(OrderGroup), post.system.stop, self.send,
             self.reply,
         )  # fmt: skip
-        self.strategies = Strategies(
-            post.turn, post.journal, self.nursery, self.myAddress, lambda: self.createActor(Strategy),
-            post.system.stop, self.send, self.on_submit, self.admission.withdraw,
-            self.reply, post.beside,
-        )  # fmt: skip
         self.foreign = Foreign(post.turn, self.nursery)
         self.snapshots = Snapshots(post.turn, self.nursery, self.listings, self.foreign)
-        self.handlers.update(self.strategies.handlers | self.snapshots.handlers)
+        self.plans = Plans(post.turn, self.nursery, self.foreign, self.reply)
+        self.strategies = Strategies(
+            post.turn, post.journal, self.nursery, self.myAddress, lambda: self.createActor(Strategy),
+            post.system.stop, self.send, self.plans.on_submit, self.plans.admission.withdraw,
+            self.reply, post.beside,
+        )  # fmt: skip
+        self.handlers.update(self.snapshots.handlers | self.plans.handlers | self.strategies.handlers)
         self.alerts = AlertBook(post.journal.open_escalations())
         self.turn.known_alerts.update(self.alerts)
         self.nursery.load_all(post.journal.open_groups())
@@ -150,9 +142,8 @@ class Desk(Actor):  # type: ignore[misc]
                 del self.earliest[group_id]
                 ready.append(group_id)
         self.review(group_id for group_id in ready if self.nursery.load(group_id))
-        for waiting in list(self.admission.waiting.values()):
-            self.on_submit(waiting.command)
-        self.strategies.look(self.admission.waiting, self.instruments)
+        self.plans.look()
+        self.strategies.look(self.plans.admission.waiting, self.plans.instruments)
         for again in self.alerts.repeats(now, self.turn.moment.config.alerts):
             self.record(again)
         self.turn.frozen = self.alerts.frozen
@@ -236,50 +227,6 @@ class Desk(Actor):  # type: ignore[misc]
         moves.tell(issue, self.turn.moment, effects)
         self.turn.collect(SYSTEM, effects)
 
-    def on_submit(self, command: SubmitGroup) -> None:
-        """Validate a plan and start its group, once there are quotes to judge it by."""
-        plan = command.plan
-        since_ns = self.admission.waiting.pop(plan.group_id, Waiting(command, self.turn.moment.at_ns)).since_ns
-        reply_to = f"submit:{plan.group_id}"
-        tag_owner = self.nursery.taken(group_tag(plan.group_id))
-        if tag_owner is not None:
-            same = tag_owner == plan.group_id
-            if same and command.again:
-                self.reply(reply_to, GroupAccepted(plan.group_id))
-                return
-            problem = "has been submitted before" if same else f"makes the same order ids as group {tag_owner!r}"
-            self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}; choose another group_id",)))
-            return
-        if group_tag(plan.group_id) in self.foreign.groups:  # its first order would be taken for the old one
-            problem = "has orders at the broker that this journal does not know; choose another group_id"
-            self.reply(reply_to, CommandRefused((f"group {plan.group_id!r} {problem}",)))
-            return
-        if not self.turn.moment.may_open or not self.instruments:
-            why = self.turn.moment.shut_by or "the broker has not listed its instruments yet"
-            self.reply(reply_to, CommandRefused((f"new risk is not allowed at the moment: {why}",)))
-            return
-        try:
-            group = validate(plan, self.instruments, self.turn.moment.today)
-        except PlanRefused as refusal:
-            self.reply(reply_to, CommandRefused(tuple(refusal.problems)))
-            return
-        restricted = restricted_legs(group, self.turn.moment.config)
-        if restricted:
-            self.reply(reply_to, CommandRefused(restricted))
-            return
-        missing = self.admission.missing(group, since_ns, self.turn.moment, self.instruments)
-        if missing:
-            self.turn.symbols.update(missing)
-            self.admission.waiting[plan.group_id] = Waiting(command, since_ns)
-            return
-        problem = self.admission.refusal(group, self.turn.moment, self.nursery.index)
-        self.turn.safeguards.update(self.admission.acted)
-        if problem:
-            self.reply(reply_to, CommandRefused((problem,)))
-            return
-        self.reply(reply_to, GroupAccepted(plan.group_id))
-        self.nursery.open(self.admission.reserved(group))
-
     def reply(self, command_id: str, answer: msgspec.Struct) -> None:
         """Answer a command, after the commit."""
         self.turn.answer(command_id, answer)
@@ -328,18 +275,11 @@ class Desk(Actor):  # type: ignore[misc]
         """The broker's clock; never 0, which means "not yet", although it is not known before the first session."""
         return max(1, self.turn.moment.at_ns)
 
-    def on_instruments(self, found: InstrumentList) -> None:
-        """What can be traded."""
-        self.instruments = {instrument.symbol: instrument for instrument in found.instruments}
-        effects = Effects()
-        tell_changes(self.nursery.index.groups.values(), self.instruments, self.turn.moment, effects)
-        self.turn.collect(SYSTEM, effects)
-
     def on_settled(self, settled: GroupSettled) -> None:
         """Where a group stands; one with uncovered shorts looks again at every tick (100 ms)."""
         before = self.settled.get(settled.group_id)
         self.settled[settled.group_id] = settled
-        self.admission.settled(settled.record, self.turn.moment.at_ns)
+        self.plans.admission.settled(settled.record, self.turn.moment.at_ns)
         self.turn.uncovered_qty += settled.uncovered_qty - (before.uncovered_qty if before else 0)
         effects = Effects()
         self.thresholds = watch_exposure(self.thresholds, self.turn.uncovered_qty, settled, self.turn.moment, effects)
@@ -349,7 +289,7 @@ class Desk(Actor):  # type: ignore[misc]
 
     def on_funds(self, funds: Funds) -> None:
         """What the broker's account holds."""
-        self.admission.take_funds(funds, self.nursery.index.open)
+        self.plans.admission.take_funds(funds, self.nursery.index.open)
         effects = Effects()
         self.thresholds = watch_margin(self.thresholds, funds, self.turn.moment, effects)
         self.turn.collect(SYSTEM, effects)
