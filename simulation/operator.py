@@ -117,6 +117,8 @@ class Operator:
             case "kill_switch":
                 self.turn_kill_switch(on=action.on)
             case "strategy":
+                if action.on:
+                    self.world.strategies.let_run(action.name)
                 self.ask(f"strategy:{action.name}", OperateStrategy(action.name, action.on), action.name)
             case "bust":
                 self.world.bust_first(action.symbol)

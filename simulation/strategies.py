@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from domain.groups import GroupOutcome, group_tag
 from domain.instruments import Instrument, Right
-from domain.strategies import Standing, StrategyRules, StrategyStatus, strategy_of
+from domain.strategies import Exit, Standing, StrategyRules, StrategyStatus, strategy_of
 from domain.verticals import VerticalKind
 from messages.records import GroupRecord
-from messages.strategy_records import StrategyRecord
+from messages.strategy_records import StrategyRecord, VerticalRecord
 from simulation.sessions import PRICE
 from simulation.tape import Tape
 from storage.port import Turn
@@ -78,12 +78,20 @@ class StrategyWatch:
     def __init__(self, world: World) -> None:
         self.world = world
         self._groups: dict[str, list[str]] = defaultdict(list)  # strategy -> tags of its groups
+        self._handed_over: set[str] = set()  # tags of groups that could not be closed: a person was called
+        self._let_run: set[str] = set()  # strategies that a person has told to run
 
     def on_commit(self, turn: Turn) -> None:
         """A turn is durable."""
         for record in turn.records:
             if isinstance(record, GroupRecord):
                 self._on_group(record)
+            elif isinstance(record, VerticalRecord) and record.exit is Exit.HALTED:
+                self._handed_over.add(group_tag(record.group_id))
+
+    def let_run(self, name: str) -> None:
+        """A person tells a strategy to run: what it could not close is that person's, and no matter of the next one."""
+        self._let_run.add(name)
 
     def _on_group(self, record: GroupRecord) -> None:
         """A strategy has one vertical at a time, and nothing of the one before is left when it enters the next."""
@@ -92,9 +100,16 @@ class StrategyWatch:
             return
         for before in self._groups[name]:
             self.world.oracles.demand(
-                not self._holds(before), "STRATEGY", f"{record.group_id} is entered while {before} holds something"
+                self._is_accepted(name, before) or not self._holds(before),
+                "STRATEGY",
+                f"{record.group_id} is entered while {before} holds something",
             )
         self._groups[name].append(tag)
+
+    def _is_accepted(self, name: str, tag: str) -> bool:
+        """Whether a person lets the strategy go on although this group, which was handed over, may hold something."""
+        halted = self.world.oracles.groups[tag].outcome is GroupOutcome.HALTED
+        return halted and tag in self._handed_over and name in self._let_run
 
     def _holds(self, tag: str) -> bool:
         """Whether it has anything by orders of its own; what came late or by other hands is its group's matter."""
