@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from decisions.effects import MS
 from decisions.groups.group_levels import naked_allowance
 from decisions.orders.working import RETRY_MS
+from domain.calendar import calendar, has_expired
 from domain.coverage import uncovered
 from domain.execution import Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, group_part
@@ -110,10 +111,14 @@ class Watch:
         return ids - self.intents.keys()
 
     def _judge_decision(self, path: Path, turn: Turn, intent: IntentRecord) -> None:
-        """A new order: not while the disk is full (I28), not at once after a refusal (R14), not for ever (L4)."""
+        """A new order: not while the disk is full (I28), not at once after a refusal (R14), not for ever (L4),
+        and none in a contract that has expired (E17): that the gateway refuses it is no excuse."""
         order_id, demand = intent.client_order_id, self.oracles.demand
         if order_id in self.intents:
             return
+        expiry = self.oracles.groups[group_part(order_id)].group.leg(intent.leg_id).instrument.expiry
+        dead = has_expired(calendar(self.config.broker.calendar), expiry, intent.decided_ns)
+        demand(not dead, "E17", f"{order_id} is decided although {intent.symbol} has expired")
         if intent.role in ENTRY_ROLES:
             full = self.low.get(path) == turn.epoch and not intent.cancel_requests
             demand(not full, "I28", f"{order_id}: new risk although the disk is full")

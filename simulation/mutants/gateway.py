@@ -48,6 +48,16 @@ MUTANTS: Final = (
         only("F.broker.session_end", "F.operator.cancel"),
     ),
     Mutant(
+        "the-dead-are-traded",
+        "orders are decided in contracts that have expired, and hedges too, until their news comes",
+        ("E17",),
+        together(
+            edit("decisions.orders.working:place", ("if moment.expired(parent.instrument):", "if False:")),
+            edit("decisions.groups.group_hedging:hedge_shortfalls", (" or moment.expired(leg.instrument)", "")),
+        ),
+        only("F.broker.expiry", "F.operator.cancel", "F.market.dry"),
+    ),
+    Mutant(
         "list-of-the-first-session",
         "gateway and cells go by the first list of contracts for ever",
         ("I25",),
