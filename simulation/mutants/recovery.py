@@ -268,11 +268,14 @@ MUTANTS: Final = (
         edit("actors.turn:Turn.answer", ("reply[0] != command_id", "True")),
         aim=only("F.actors.group_raises"),
     ),
-    Mutant(
+    Mutant(  # held twice: at once, and by the patience that a group has when it is opened again
         "gone-and-then-busted",
         "a group of which more went without an order than it ever had is left as it is",
         ("L1",),
-        returns("decisions.groups.group_levels:Tally.overdrawn", '""'),
+        together(
+            returns("decisions.groups.group_levels:Tally.overdrawn", '""'),
+            edit("decisions.groups.group:_too_late", ("if moment.waits and not before:", "if not before:")),
+        ),
         aim={**only("F.broker.liquidation", "F.broker.bust"), **one_group("naked_call", 1)},
     ),
     Mutant(
