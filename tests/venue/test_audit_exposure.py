@@ -243,3 +243,19 @@ def test_I6_an_alert_in_the_morning_is_in_time_by_the_time_that_passed(
 ) -> None:
     found = overnight(story, before_s=7, night_s=60_000, after_s=20, alert_after_s=alert_after_s)
     assert len(found) == problems
+
+
+def test_I6_what_an_order_had_filled_counts_when_positions_move_before_its_last_event(story: Story) -> None:
+    """As when contracts expire with a close half filled, and the exchange ends that order a moment later."""
+    story.plan()
+    enter(story)
+    closing = story.send(story.decide("C", "short", 10))
+    story.fill(closing, 5)
+    story.trade("C", "long", 5)
+    story.move("short", 5)
+    story.move("long", -5)
+    story.wait(0.1)
+    story.cancel(closing)
+    story.wait(60)
+    story.outcome(GroupOutcome.FLAT)
+    assert not story.failed() & {"I6", "I24"}

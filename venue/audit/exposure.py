@@ -110,11 +110,10 @@ def _changes(evidence: Evidence, group: GroupOrders) -> Iterator[tuple[int, int,
     moves = list(group.moves)
     last: State = {}
     for order, step, state in moments(group.orders):
-        last = state
         while moves and moves[0].ts_ns <= step.ts_ns:
             move = moves.pop(0)
-            before = {o: s for o, s in state.items() if o is not order}
-            yield move.ts_ns, move.heard_ns, group.held(before, until_ns=move.ts_ns)
+            yield move.ts_ns, move.heard_ns, group.held(last, until_ns=move.ts_ns)
+        last = dict(state) if moves else state
         if step.exec_id and step.kind in ("fill", "busted", "corrected"):
             heard = evidence.journal.heard(order.client_order_id, step)
             heard_ns = heard.committed_ns if heard else evidence.record.last_ns
