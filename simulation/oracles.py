@@ -65,6 +65,7 @@ class Oracles:
         self.moves: dict[str, dict[str, PositionEventRecord]] = defaultdict(dict)  # by tag: changes without orders
         self.accepted: set[str] = set()
         self.forgotten: set[str] = set()  # orders of which a journal knows nothing any more
+        self.remade: set[str] = set()  # of them, those whose ids were given out again
         self.lost: dict[str, GroupRecord] = {}  # groups, likewise, by tag
         self.checks: Counter[str] = Counter()
 
@@ -85,7 +86,7 @@ class Oracles:
         for record in turn.records:
             if isinstance(record, IntentRecord):
                 if record.client_order_id not in self.first_intents or record.client_order_id in self.forgotten:
-                    self.forgotten.discard(record.client_order_id)
+                    self._made(record.client_order_id)
                     self.first_intents[record.client_order_id] = record
                     fresh[record.client_order_id] = self.groups.get(group_part(record.client_order_id))
                 self._follow(record)
@@ -99,6 +100,11 @@ class Oracles:
                 self._moved(group_tag(record.group_id), record)
         for order_id, group in fresh.items():
             self._judge_intent(path, turn, self.intents[order_id], group)
+
+    def _made(self, order_id: str) -> None:
+        if order_id in self.forgotten:
+            self.forgotten.remove(order_id)
+            self.remade.add(order_id)
 
     def _moved(self, tag: str, moved: PositionEventRecord) -> None:
         """Units went without an order: what is on its way by then was decided with them."""
