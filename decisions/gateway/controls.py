@@ -7,7 +7,6 @@ when it comes in, and the ledger is told at once, so that two orders can never b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 from config.schema import ControlsConfig
 from decisions.gateway.ledger import Ledger
 from decisions.gateway.session import MarketHours, entry_refusal, repair_refusal, restriction
-from decisions.orders.sizing import fresh_mid, notional
+from decisions.orders.sizing import collar, fresh_mid, notional
 from domain.calendar import Calendar, Phase, Standing, has_expired
 from domain.execution import OrdType
 from domain.instruments import Instrument
@@ -85,12 +84,7 @@ class Limits:
         self.max_open_orders = config.max_open_orders
         self.restricted = config.restricted
         self.reference_max_age_ms = config.reference_max_age_ms
-        self._pct = Fraction(str(config.price_collar_pct)) / 100  # exact: float dust must not move a limit
-        self._floor = int(Fraction(str(config.price_collar_floor)) * PRICE_SCALE)
-
-    def collar(self, reference: int) -> int:
-        """How far beyond ``reference`` a price may lie."""
-        return max(reference * self._pct.numerator // self._pct.denominator, self._floor)
+        self.config = config
 
 
 class Controls:
@@ -223,10 +217,10 @@ def _stop_collar(case: Case) -> Finding:
 
 def _within(case: Case, what: str, price: int, whose: str, reference: int) -> Finding:
     """Only the direction that costs money is bounded: above for a buy, below for a sell."""
-    collar = case.limits.collar(reference)
-    if case.order.side.sign * (price - reference) <= collar:
+    beyond = collar(reference, case.limits.config)
+    if case.order.side.sign * (price - reference) <= beyond:
         return PASSED
-    side, far = case.order.side.value, f"{to_decimal(collar)} beyond {whose} {to_decimal(reference)}"
+    side, far = case.order.side.value, f"{to_decimal(beyond)} beyond {whose} {to_decimal(reference)}"
     return Finding(False, f"{side} {what} {to_decimal(price)} is more than {far}")
 
 

@@ -26,6 +26,7 @@ from decisions.orders.news import by_parent, hear
 from decisions.orders.order_changes import may_replace, must_cancel, request_cancel, request_replace
 from decisions.orders.prices import Pricing, concede, price
 from decisions.orders.read_back import STORED_OTHERWISE
+from decisions.orders.sizing import repair_price
 from decisions.orders.slots import Slot, slots
 from decisions.orders.working import (
     BLIND,
@@ -287,7 +288,7 @@ def _to_market(parent: Parent, order: ChildOrder, quantity: int, moment: Moment,
     pricing = parent.pricing
     quote = moment.quote(parent.instrument.symbol)
     priced = price(pricing, pricing.attempts + 1, parent.side, parent.instrument, quote) if pricing.reprices else BLIND
-    priced = priced or BLIND
+    priced = repair_price(priced or BLIND, parent.side, parent.instrument, moment.config.controls)
     return request_replace(
         order, moment, effects, order_type=priced.order_type, quantity=quantity, price=priced.price, trigger=0
     )

@@ -13,6 +13,7 @@ from decisions.effects import MS, Effects, Moment
 from decisions.orders.child_order import ChildOrder
 from decisions.orders.order_changes import may_replace, request_cancel, request_replace
 from decisions.orders.prices import Pricing, price
+from decisions.orders.sizing import repair_price
 from domain.execution import OrdType
 from domain.groups import ENTRY_ROLES
 from messages.records import ReplaceStatus, Severity
@@ -56,6 +57,7 @@ def chase(parent: Parent, order: ChildOrder, tried: int, moment: Moment, effects
     priced = price(pricing, tried + 1, parent.side, instrument, moment.quote(instrument.symbol))
     if priced is None or priced.order_type is not OrdType.LIMIT or not may_replace(order, moment):
         return request_cancel(order, moment, effects)  # its slice's next attempt has the next price
+    priced = repair_price(priced, parent.side, instrument, moment.config.controls)
     return request_replace(
         order, moment, effects,
         order_type=OrdType.LIMIT, quantity=order.state.order_qty, price=priced.price, trigger=0,

@@ -1,16 +1,23 @@
-"""What one order may carry by E1, and so how a repair is cut: the gateway and the cells measure by the same formula.
+"""What one order may carry by E1 and cost by E2, and so how a repair is cut: gateway and cells measure by one formula.
 
-E1 is hard: it holds for hedges and exits too.  So that a limit that was lowered does not keep back what covers or
-closes what came in under the old one, cells make more orders of it.  New risk is never cut: it is refused, and
-somebody decides again.
+Both are hard: they hold for hedges and exits too.  So that a limit that was lowered does not keep back what covers or
+closes what came in under the old one, cells make more orders of it, and concede no more than the collar lets them.  New
+risk is never cut: it is refused, and somebody decides again.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import lru_cache
+
+from msgspec.structs import replace
+
 from config.schema import ControlsConfig
 from decisions.effects import MS
+from decisions.orders.prices import Price
+from domain.execution import OrdType, Side
 from domain.instruments import Instrument
-from domain.money import PRICE_SCALE
+from domain.money import PRICE_SCALE, round_down, round_up
 from domain.quotes import Quote
 
 
@@ -22,6 +29,28 @@ def fresh_mid(quote: Quote | None, now_ns: int, max_age_ms: int) -> int:
 def notional(price: int, quantity: int, instrument: Instrument) -> int:
     """The amount that an order counts with: its limit, or the mid of a market order; 0 where neither is known."""
     return price * quantity * instrument.multiplier
+
+
+@lru_cache(maxsize=64)
+def _exact(number: float) -> Fraction:
+    return Fraction(str(number))  # float dust must not move a limit
+
+
+def collar(reference: int, controls: ControlsConfig) -> int:
+    """How far beyond ``reference`` a price may lie."""
+    share = _exact(controls.price_collar_pct)
+    floor = _exact(controls.price_collar_floor) * PRICE_SCALE
+    return max(reference * share.numerator // (share.denominator * 100), int(floor))
+
+
+def repair_price(priced: Price, side: Side, instrument: Instrument, controls: ControlsConfig) -> Price:
+    """The price of a repair, no further beyond the mid than E2 lets it be, on tick: a refused close closes nothing."""
+    if priced.order_type is not OrdType.LIMIT or not priced.reference:
+        return priced
+    edge, tick = priced.reference + side.sign * collar(priced.reference, controls), instrument.tick_size
+    if side is Side.BUY:
+        return replace(priced, price=max(tick, min(priced.price, round_down(edge, tick))))
+    return replace(priced, price=max(priced.price, round_up(edge, tick)))
 
 
 def largest_repair(instrument: Instrument, price: int, controls: ControlsConfig) -> int:

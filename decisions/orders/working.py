@@ -19,7 +19,7 @@ from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, subm
 from decisions.orders.doubts import tell_doubts
 from decisions.orders.order_changes import must_cancel, request_cancel
 from decisions.orders.prices import Price, Pricing, price
-from decisions.orders.sizing import fresh_mid, largest_repair
+from decisions.orders.sizing import fresh_mid, largest_repair, repair_price
 from decisions.orders.slots import Slot, is_done, slot_of
 from domain.execution import OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role, client_order_id
@@ -304,7 +304,10 @@ def _priced(parent: Parent, tried: int, moment: Moment) -> Price | None:
     quote = moment.quote(parent.instrument.symbol)
     if quote is None and parent.role in ENTRY_ROLES:
         return None
-    return price(parent.pricing, tried, parent.side, parent.instrument, quote) or BLIND
+    priced = price(parent.pricing, tried, parent.side, parent.instrument, quote) or BLIND
+    if parent.role in ENTRY_ROLES:
+        return priced
+    return repair_price(priced, parent.side, parent.instrument, moment.config.controls)
 
 
 def _submit(

@@ -1,4 +1,4 @@
-"""E1 and the cells: repairs are cut to what one order may carry, all of it is placed, and new risk is never cut."""
+"""E1, E2 and the cells: repairs are cut to what one order may carry and cost, and all is placed; new risk never is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from decisions.groups import stop_loss
 from decisions.groups.stop_loss import open_record
 from decisions.orders.child_order import submit_request
 from decisions.orders.news import hear
-from decisions.orders.sizing import largest_repair
+from decisions.orders.prices import Price, Pricing
+from decisions.orders.sizing import collar, largest_repair, repair_price
 from decisions.orders.slots import slots
 from decisions.orders.working import Parent, work
 from domain.execution import OrdType, Side
@@ -178,3 +179,44 @@ def test_e1_a_stop_loss_is_cut_by_its_execution_price() -> None:
         (4, OrdType.STOP_LIMIT), (4, OrdType.STOP_LIMIT), (2, OrdType.STOP_LIMIT)
     ]  # fmt: skip
     assert state.limit.live == 10
+
+
+# The mid is 2.025 and the collar 0.10; ticks are 0.05.
+@pytest.mark.parametrize(
+    ("side", "wanted", "expected"),
+    [(Side.BUY, 21_500, 21_000), (Side.BUY, 21_000, 21_000), (Side.BUY, 20_500, 20_500),
+     (Side.SELL, 18_500, 19_500), (Side.SELL, 20_000, 20_000)],
+)  # fmt: skip
+def test_a_repair_concedes_no_more_than_the_collar_lets_it(side: Side, wanted: int, expected: int) -> None:
+    controls = ControlsConfig(price_collar_pct=2.0, price_collar_floor=0.1)
+    priced = Price(OrdType.LIMIT, wanted, 20_250)
+    assert repair_price(priced, side, option(), controls).price == expected
+    market = Price(OrdType.MARKET, 0, 20_250)
+    assert repair_price(market, side, option(), controls) == market
+    blind = Price(OrdType.LIMIT, wanted, 0)
+    assert repair_price(blind, side, option(), controls) == blind
+
+
+@given(
+    side=st.sampled_from(Side), mid=st.integers(2_000, 10**6), ticks=st.integers(1, 10_000),
+    pct=st.floats(0.5, 50.0), floor=st.floats(0.1, 5.0),
+)  # fmt: skip
+def test_no_price_of_a_repair_is_refused_by_the_collar(
+    side: Side, mid: int, ticks: int, pct: float, floor: float
+) -> None:
+    controls, tick = ControlsConfig(price_collar_pct=pct, price_collar_floor=floor), option().tick_size
+    limit = repair_price(Price(OrdType.LIMIT, ticks * tick, mid), side, option(), controls).price
+    assert limit % tick == 0
+    assert side.sign * (limit - mid) <= collar(mid, controls)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.STOP_LIMIT])
+def test_only_repairs_are_priced_within_the_collar(role: Role) -> None:
+    moment = by(price_collar_pct=0.1, price_collar_floor=0.1)
+    effects = Effects()
+    work(a_parent(role=role, pricing=Pricing(base_pct=20.0, attempts=3)), moment, effects)
+    (order,) = submits(effects)
+    quote = moment.quote(order.symbol)
+    assert quote is not None
+    within = order.price - quote.mid <= collar(quote.mid, moment.config.controls)
+    assert within is (role not in ENTRY_ROLES)
