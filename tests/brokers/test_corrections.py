@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from msgspec.structs import replace
 
 from brokers.corrections import in_fix_words
 from brokers.port import Corrections, Heartbeat
@@ -62,7 +63,7 @@ def test_a_revision_whose_forerunners_were_never_seen_counts_once(seen: tuple[Ex
 
 
 def test_another_execution_of_the_same_order_is_another_trade() -> None:
-    other = execution("0000e0d5.5b9d1c2b.01.01", 50, 12_500, 4)
+    other = replace(execution("0000e0d5.5b9d1c2b.01.01", 50, 12_500, 4), cum_qty=150, leaves_qty=50)
     assert state_after(FIRST, SECOND, other).cum_qty == 150
 
 
