@@ -55,6 +55,7 @@ class Nursery:
         self._tags: dict[str, str] = {}
         self._letters: dict[str, list[msgspec.Struct]] = {}  # what each group was given in this step
         self._strikes: dict[str, int] = {}
+        self.opened: set[str] = set()  # in this step: nobody has been told of them yet
         self.given_up: set[str] = set()  # what comes for these is parked: trying again could go on for ever (L4)
 
     def __iter__(self) -> Iterator[str]:
@@ -65,11 +66,13 @@ class Nursery:
 
     def begin_step(self) -> None:
         """Forget what the last step gave to whom."""
+        self.opened.clear()
         self._letters.clear()
         self._strikes.clear()
 
     def open(self, group: Group) -> None:
         """Start a new group."""
+        self.opened.add(group.group_id)
         self._start(group.group_id, OpenGroup(group))
 
     def load(self, group_id: str) -> bool:

@@ -191,7 +191,11 @@ class Strategies:
     # --- what they see ---
 
     def look(self, waiting: Mapping[str, object], listed: Mapping[str, Instrument]) -> None:
-        """Have every strategy look at the world."""
+        """Have every strategy look at the world.
+
+        A plan that this step has let in is on its way still: a strategy that saw neither plan nor group would let go
+        of a decision whose group is being opened, and never look after it.
+        """
         for name, address in list(self._addresses.items()):
             record = self.records.get(name)
             group_id = record.group_id if record else ""
@@ -206,7 +210,8 @@ class Strategies:
                 if record is not None and not self._is_due(record):
                     continue
                 beside = self._beside.look(name)
-            letter = LookAtStrategy(group=view, waiting=group_id in waiting, listed=listed, beside=beside)
+            is_on_its_way = group_id in waiting or group_id in self.nursery.opened
+            letter = LookAtStrategy(group=view, waiting=is_on_its_way, listed=listed, beside=beside)
             self._send(address, letter)
 
     def _is_due(self, record: StrategyRecord) -> bool:

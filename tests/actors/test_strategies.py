@@ -15,7 +15,7 @@ from domain.money import PRICE_SCALE
 from domain.quotes import Quote
 from domain.strategies import Exit, Standing, StrategyStatus
 from domain.verticals import VerticalKind
-from messages.market import Tick
+from messages.market import BrokerUp, Tick
 from messages.operator import (
     AskStrategies,
     CancelGroup,
@@ -25,6 +25,8 @@ from messages.operator import (
     OperateStrategy,
     StrategyList,
 )
+from messages.orders import InstrumentList
+from storage.tables import GROUPS
 from venue.rules import Rules
 
 DAY_MS = 86_400_000
@@ -387,6 +389,24 @@ class TestCommands:
         world.advance(after_ms)
         self.operate(world, run=False)
         world.advance(10_000, fresh=True)
+        assert world.positions() == {}
+        assert (world.strategy().status, world.strategy().standing) == (StrategyStatus.FLAT, Standing.STOPPED)
+
+    def test_a_stop_while_its_plan_waits_for_quotes_closes_the_group_that_the_next_quotes_open(self) -> None:
+        world = Trader(rules())
+        world.advance(100)
+        assert world.strategy().status is StrategyStatus.ENTERING
+        world.die()  # the next cell has no quotes: the plan that it is offered waits
+        world.session += 1
+        instruments = InstrumentList(tuple(world.exchange.instruments.values()))
+        world.take([BrokerUp(world.session), instruments, world.funds(), Tick(world.now_ns, ())])
+        world.snapshot()
+        world.now_ns += 100 * MS
+        world.take([Tick(world.now_ns, ())])
+        self.operate(world, run=False)
+        assert not world.journal.rows(GROUPS)
+        world.advance(10_000, fresh=True)
+        assert [record.outcome for record in world.journal.rows(GROUPS)] == [GroupOutcome.FLAT]
         assert world.positions() == {}
         assert (world.strategy().status, world.strategy().standing) == (StrategyStatus.FLAT, Standing.STOPPED)
 
