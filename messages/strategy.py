@@ -48,7 +48,7 @@ class LookAtStrategy(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Look at the world again (Desk to Strategy): the strategy's group, if there is one, and the broker's list."""
 
     group: GroupView | None
-    waiting: bool  # its plan waits for quotes
+    waiting: bool  # its plan waits for quotes, or is being let in
     listed: Mapping[str, Instrument]
     beside: Beside | None = None  # while it has no group; None also where there is no other realm
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import structlog
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,7 +21,7 @@ from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.nightly import nightly
 from simulation.options import SCENARIO, faults_of, scenarios_of, seeds_of
-from simulation.run import Job, Result, run_seed, run_tape
+from simulation.run import Job, Result, be_quiet, run_seed, run_tape
 from simulation.stored import Stored, read, shortened
 from simulation.story import Story
 from simulation.tape import Tape
@@ -91,7 +90,7 @@ def replay(
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
 ) -> None:
     """Run one tape again; exit status 1 when it still fails."""
-    _quiet()
+    be_quiet()
     stories: list[Story] = []
 
     def look(world: World) -> None:
@@ -120,7 +119,7 @@ def shrink(
     mended: Annotated[str, typer.Option(help="What was wrong, to be stored with it.")] = "",
 ) -> None:
     """Make a failing seed's tape short, and store it."""
-    _quiet()
+    be_quiet()
     job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
     result = run_seed(seed, aim=None if job.only is None else aims.only(*job.only), scenario=job.scenario(seed))
     if not result.violation:
@@ -133,16 +132,12 @@ def shrink(
 
 
 def _results(seeds: range, job: Job, workers: int) -> Iterator[Result]:
-    _quiet()
+    be_quiet()
     if workers <= 1:
         yield from map(job, seeds)
         return
     with get_context("fork").Pool(workers) as pool:
         yield from pool.imap_unordered(job, seeds, chunksize=4)
-
-
-def _quiet() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
 
 def _stored(path: Path) -> Stored:

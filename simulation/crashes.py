@@ -9,7 +9,6 @@ from functools import partial
 from typing import Annotated, TypeVar
 
 import msgspec
-import structlog
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,6 +17,7 @@ from rich.table import Table
 from simulation.crash_sweep import Crashed, each, run_job, run_pairs, run_story, share, singles, triples
 from simulation.crashing import Crash, parse
 from simulation.options import scenarios_of
+from simulation.run import be_quiet
 from simulation.scenarios import STORIES
 from simulation.story import Story
 
@@ -48,7 +48,7 @@ def crashes(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Cut the power at every point of the built-in stories; exit status 1 when an invariant was violated."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    be_quiet()
     names = scenarios_of(scenario) or list(STORIES)
     if at:
         raise typer.Exit(_once(names, at, explain))

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from simulation.mutants.catalogue import BUGS, Mutant, UnknownMutant, catalogue
-from simulation.run import Result, run_seed
+from simulation.run import Result, be_quiet, run_seed
 from simulation.stored import Stored, shortened
 from venue.audit.invariants import CHECKS
 
@@ -63,7 +62,7 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
 
 def chase(mutant: Mutant, order: Order) -> Catch:
     """Plant a bug in this process, and look for it.  It stays planted: call it in a process that ends."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    be_quiet()
     mutant.plant()
     first: Result | None = None
     noticed: Counter[str] = Counter()

@@ -136,13 +136,14 @@ class Oracles:
             "I22", f"{intent.client_order_id}: new risk before the journal was compared with the broker",
         )  # fmt: skip
 
-    def on_older(self, path: Path, turns: list[StoredTurn]) -> None:
+    def on_older(self, path: Path, turns: list[StoredTurn]) -> dict[str, IntentRecord]:
         """The journal ends after these turns: what came later is not known to anybody any more.
 
-        Who is asked for what it has forgotten is a person; nothing of it may be done twice.
+        Who is asked for what it has forgotten is a person; nothing of it may be done twice.  Returns the
+        orders that it knows.
         """
         if path.stem == GATEWAY_STEM:
-            return
+            return {}
         cell = int(path.stem.partition("-")[2])
         intents: dict[str, IntentRecord] = {}
         groups: dict[str, GroupRecord] = {}
@@ -156,6 +157,7 @@ class Oracles:
         self.lost |= {tag: one for tag, one in self.groups.items() if one.cell == cell and tag not in groups}
         self.groups |= groups
         self.accepted -= {one.group_id for one in self.lost.values()}
+        return intents
 
     # --- the exchange, event by event ---
 

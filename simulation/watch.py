@@ -93,11 +93,8 @@ class Watch:
 
     def on_older(self, path: Path, turns: list[StoredTurn]) -> None:
         """The journal ends after these turns."""
-        self.oracles.on_older(path, turns)
+        self.intents |= self.oracles.on_older(path, turns)
         self.clock_ns[path] = turns[-1].at_ns
-        for record in (record for turn in turns for record in turn.records()):
-            if isinstance(record, IntentRecord):
-                self.intents[record.client_order_id] = record
 
     def on_failed_commit(self, path: Path, turn: Turn) -> None:
         """A commit raised; whether its turn is durable, only whoever opens the journal again may know (I16)."""

@@ -8,7 +8,7 @@ from world import SHORT, World, bull_put
 from config.schema import Config, OrdersConfig
 from decisions.effects import Request
 from domain.groups import ENTRY_ROLES, GroupOutcome
-from messages.orders import Outcome, SubmitOrder, SubmitResult
+from messages.orders import SubmitOrder
 
 WORDS = "E2: sell price 2.0 is more than 0.2 beyond the mid 5.0"
 
@@ -18,15 +18,7 @@ class Guarded(World):
 
     def send(self, request: Request) -> list[msgspec.Struct]:
         if isinstance(request, SubmitOrder) and request.symbol == SHORT and request.role in ENTRY_ROLES:
-            return [
-                SubmitResult(
-                    client_order_id=request.client_order_id,
-                    outcome=Outcome.REFUSED,
-                    ts_ns=self.now_ns,
-                    reason=WORDS,
-                    left=False,
-                )
-            ]
+            return self.refuse(request, WORDS)
         return super().send(request)
 
 

@@ -8,7 +8,7 @@ from world import LONG, SHORT, World, bull_put
 from config.schema import Config, OrdersConfig
 from decisions.effects import MS, Request
 from domain.groups import ENTRY_ROLES, GroupOutcome, GroupStatus
-from messages.orders import Outcome, SubmitOrder, SubmitResult
+from messages.orders import SubmitOrder
 from messages.records import GroupRecord
 
 PATIENCE_MS = 10_000
@@ -22,15 +22,7 @@ class LossLimit(World):
 
     def send(self, request: Request) -> list[msgspec.Struct]:
         if self.shut and isinstance(request, SubmitOrder) and request.role in ENTRY_ROLES:
-            return [
-                SubmitResult(
-                    client_order_id=request.client_order_id,
-                    outcome=Outcome.REFUSED,
-                    ts_ns=self.now_ns,
-                    reason=WORDS,
-                    left=False,
-                )
-            ]
+            return self.refuse(request, WORDS)
         return super().send(request)
 
     def bust(self, symbol: str) -> None:

@@ -270,6 +270,15 @@ class World:
         )
         return [result, *reply.reports]
 
+    def refuse(self, order: SubmitOrder, reason: str) -> list[msgspec.Struct]:
+        """The gateway lets it not out, in these words."""
+        return [
+            SubmitResult(
+                client_order_id=order.client_order_id, outcome=Outcome.REFUSED, ts_ns=self.now_ns, reason=reason,
+                left=False,
+            )
+        ]  # fmt: skip
+
     def send_late(self, request: Request) -> list[msgspec.Struct]:
         """A request of a cell that is dead by now reaches the exchange after all."""
         assert isinstance(request, SubmitOrder)
