@@ -13,11 +13,12 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import structlog
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from simulation.run import be_quiet
 
 if TYPE_CHECKING:
     from simulation.disk.sweep import Bench, Case, Verdict
@@ -51,7 +52,7 @@ def disk(
     except ImportError:
         err.print("apsw is not installed: pip install -r requirements-dev.lock")
         raise typer.Exit(2) from None
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    be_quiet()
     verdicts = _sweep(kinds, case, turns, variants, every, workers)
     counts = Counter((each.case.kind, each.outcome) for each in verdicts)
     lost = Counter(each.lost for each in verdicts if each.case.kind == "power_normal" and each.lost)
