@@ -156,6 +156,13 @@ def test_E17_an_order_that_is_right_by_the_listing_that_its_session_was_told_of(
     assert relisted(story, 1, 2, 3, **changes) == []
 
 
+@pytest.mark.parametrize(("changes", "said"), CHANGES)
+def test_E17_an_order_that_is_right_by_the_listing_before_the_one_that_came_as_its_session_was_told(
+    story: Story, changes: dict[str, Any], said: str
+) -> None:
+    assert relisted(story, 2, 2, 3, **changes) == [], "at one time of the exchange's clock, the list was told first"
+
+
 def test_E17_an_order_that_its_plan_would_not_have_allowed_and_the_exchange_does(story: Story) -> None:
     story.plan(target=60)
     symbol = story.groups["g1"].group.leg("long").instrument.symbol

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from house import CALL, House, option
 from msgspec.structs import replace
 
@@ -53,25 +55,31 @@ def test_a_house_that_comes_back_with_another_list_says_so_when_it_tells_it() ->
 
 
 class Known:
-    """The record of a contract and of what was told; times in seconds."""
+    """The record of a contract and of what was told, line by line as it is called; times in seconds."""
 
     def __init__(self, plan: Instrument = ONE) -> None:
-        self.plan, self.listings = plan, Listings()
+        self.plan, self.listings, self.lines = plan, Listings(), count()
 
     def listed(self, at_s: int, how: Instrument) -> None:
         self.listings.take(
+            next(self.lines),
             TruthEvent(
                 kind="listing", ts_ns=at_s * 10**9, symbol=CALL, lot_size=how.lot_size, tick_size=how.tick_size / 1e4,
                 largest_qty=how.max_order_qty,
-            )
+            ),
         )  # fmt: skip
 
     def told(self, at_s: int, session: int = 1) -> None:
-        self.listings.take(TruthEvent(kind="list_told", ts_ns=at_s * 10**9, session=session))
+        self.listings.take(next(self.lines), TruthEvent(kind="list_told", ts_ns=at_s * 10**9, session=session))
+
+    def received(self, at_s: int, session: int = 1) -> tuple[int, TruthEvent]:
+        return next(self.lines), TruthEvent(kind="order_received", ts_ns=at_s * 10**9, symbol=CALL, session=session)
+
+    def by(self, order: tuple[int, TruthEvent], in_flight_s: int = 0) -> list[tuple[int, int, int]]:
+        return [known[1:] for known in self.listings.known(self.plan, *order, in_flight_s * 10**9)]
 
     def at(self, at_s: int, session: int = 1, in_flight_s: int = 0) -> list[tuple[int, int, int]]:
-        received = TruthEvent(kind="order_received", ts_ns=at_s * 10**9, symbol=CALL, session=session)
-        return [known[1:] for known in self.listings.known(self.plan, received, in_flight_s * 10**9)]
+        return self.by(self.received(at_s, session), in_flight_s)
 
 
 OLD, TENS = (1, 500, 50), (10, 500, 20)
@@ -81,8 +89,9 @@ def test_what_changed_after_the_list_was_told_is_not_known_to_that_session() -> 
     known = Known()
     known.told(1)
     known.listed(2, ONE)
+    early = known.received(4)
     known.listed(5, BY_TENS)
-    assert known.at(4) == [OLD]
+    assert known.by(early) == [OLD]
     assert known.at(6) == [OLD, TENS], "the order may be right by what its sender was told, or by what holds now"
 
 
@@ -95,6 +104,29 @@ def test_what_changed_before_the_list_was_told_is_known_to_that_session() -> Non
     assert known.at(7, session=2) == [TENS]
     assert known.at(7, session=1) == [OLD, TENS], "of another session's list this one knows nothing"
     assert known.at(7, session=3) == [TENS], "a session that was told nothing has nothing to go by"
+
+
+def test_what_changed_in_the_very_moment_in_which_the_list_was_told_is_known_if_it_changed_first() -> None:
+    after = Known()
+    after.told(1)
+    after.listed(1, ONE)
+    after.listed(1, BY_TENS)
+    assert after.at(2) == [OLD, TENS], "the exchange's clock stood still, and yet the list was told before"
+    before = Known()
+    before.listed(1, ONE)
+    before.listed(1, BY_TENS)
+    before.told(1)
+    assert before.at(2) == [TENS]
+
+
+def test_what_changed_in_the_very_moment_in_which_an_order_came_is_its_measure_if_it_changed_first() -> None:
+    known = Known()
+    known.listed(1, ONE)
+    known.told(1)
+    order = known.received(2)
+    known.listed(2, BY_TENS)
+    assert known.by(order) == [OLD]
+    assert known.at(2) == [OLD, TENS]
 
 
 def test_a_list_that_is_told_again_may_cross_an_order_that_is_on_its_way() -> None:

@@ -81,7 +81,7 @@ def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
         limits = evidence.wire.limits[order.client_order_id]
         decided_by = _decided_by(evidence.intent(order), left[0], limits)
         in_flight_ns = round(bounds.in_flight_s * SECOND_NS)
-        listings = evidence.record.listings.known(leg.instrument, order.received, in_flight_ns)
+        listings = evidence.record.listings.known(leg.instrument, order.seq, order.received, in_flight_ns)
         case = Case(order, left[0], limits, leg.instrument, listings, bid, ask, decided_by)
         if evidence.wire.open_ns(order.received_ns - in_flight_ns, order.received_ns + 1) == 0:
             late = f"arrived between two sessions, more than {bounds.in_flight_s:g} s after the close"

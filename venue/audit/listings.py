@@ -2,6 +2,9 @@
 
 A list is told when a session begins, and when the client asks again.  An order is to be right by what was listed then,
 or came to be listed since: of what changed after the list was told, the sender could not know.
+
+What came first is told by the place in the record, not by the clock: the exchange's stands still while it takes one
+thing after another, and what it lists anew right after it told the list has the same time.
 """
 
 from __future__ import annotations
@@ -14,12 +17,20 @@ from venue.truth import TruthEvent
 
 
 class Listing(NamedTuple):
-    """How a contract was listed from ``since_ns`` on: units, a price in ten-thousandths, units (0: no order at all)."""
+    """How a contract was listed from line ``seq`` of the record on: units, a price in ten-thousandths, units (0: no
+    order at all)."""
 
-    since_ns: int
+    seq: int
     lot_size: int
     tick_size: int
     largest_qty: int
+
+
+class Told(NamedTuple):
+    """That the list was told, in line ``seq`` of the record."""
+
+    seq: int
+    ts_ns: int
 
 
 class Listings:
@@ -27,28 +38,28 @@ class Listings:
 
     def __init__(self) -> None:
         self._of: dict[str, list[Listing]] = {}
-        self._told_ns: dict[int, list[int]] = {}
+        self._told: dict[int, list[Told]] = {}
 
-    def take(self, event: TruthEvent) -> None:
+    def take(self, seq: int, event: TruthEvent) -> None:
         """One line of the record: a listing, or that the list was told."""
         if event.kind == "list_told":
-            self._told_ns.setdefault(event.session, []).append(event.ts_ns)
+            self._told.setdefault(event.session, []).append(Told(seq, event.ts_ns))
             return
         tick_size = from_float(event.tick_size or 0)
-        listing = Listing(event.ts_ns, event.lot_size or 0, tick_size, event.largest_qty or 0)
+        listing = Listing(seq, event.lot_size or 0, tick_size, event.largest_qty or 0)
         self._of.setdefault(event.symbol, []).append(listing)
 
-    def known(self, plan: Instrument, received: TruthEvent, in_flight_ns: int) -> list[Listing]:
-        """The listings by which this order may be right, oldest first: that of its receipt, and those in force since
-        the list was told to its session.
+    def known(self, plan: Instrument, seq: int, received: TruthEvent, in_flight_ns: int) -> list[Listing]:
+        """The listings by which the order of line ``seq`` may be right, oldest first: that of its receipt, and those in
+        force since the list was told to its session.
 
         A list that was told less than ``in_flight_ns`` before the order's receipt may have crossed it, unless it is the
         session's first: nothing leaves before that.  A record without listings has the plan's own.
         """
-        told = [at for at in self._told_ns.get(received.session, ()) if at <= received.ts_ns]
-        settled = [at for at in told if at <= received.ts_ns - in_flight_ns]
-        known_ns = (settled or told)[-1 if settled else 0] if told else received.ts_ns
+        told = [each for each in self._told.get(received.session, ()) if each.seq < seq]
+        settled = [each for each in told if each.ts_ns <= received.ts_ns - in_flight_ns]
+        by_seq = (settled or told)[-1 if settled else 0].seq if told else seq
         own = self._of.get(plan.symbol) or [Listing(0, plan.lot_size, plan.tick_size, plan.max_order_qty)]
-        came = [listing for listing in own if listing.since_ns <= received.ts_ns] or own[:1]
-        first = max((i for i, listing in enumerate(came) if listing.since_ns <= known_ns), default=0)
+        came = [listing for listing in own if listing.seq < seq] or own[:1]
+        first = max((i for i, listing in enumerate(came) if listing.seq < by_seq), default=0)
         return came[first:]

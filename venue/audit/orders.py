@@ -179,7 +179,7 @@ class ExchangeRecord:
 
     def _read(self, seq: int, event: TruthEvent, retransmissions: set[Order]) -> None:
         if event.kind in ("listing", "list_told"):
-            self.listings.take(event)
+            self.listings.take(seq, event)
             return
         if not event.client_order_id:
             self.movements.append(event)
