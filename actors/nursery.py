@@ -14,16 +14,16 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorAddress
 
+from actors.given_up import GivenUp
 from actors.rebuild import restore_message
 from actors.shell import Appointment
 from actors.turn import OrderIndex, Turn
 from decisions.effects import Effects
-from decisions.orders.bookkeeping import keep_up
 from decisions.positions import moves
-from domain.groups import ENTRY_ROLES, Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
+from domain.groups import Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
 from messages.group import Bulletin, CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
-from messages.orders import CancelOrder, News
+from messages.orders import News, OrderAbsent
 from messages.positions import PositionsMoved
 from messages.records import GroupRecord, PositionEventRecord, Record, RejectedEventRecord, Severity
 from storage.port import Journal
@@ -32,6 +32,8 @@ RETRIES = 1  # tries of a message on a rebuilt group, before the group is quaran
 
 
 READ_TOGETHER = 200  # groups
+
+LOOKS = Review | OrderAbsent  # a reason to look again, not worth keeping: it comes with every tick or snapshot
 
 
 class Nursery:
@@ -56,7 +58,7 @@ class Nursery:
         self._letters: dict[str, list[msgspec.Struct]] = {}  # what each group was given in this step
         self._strikes: dict[str, int] = {}
         self.opened: set[str] = set()  # in this step: nobody has been told of them yet
-        self.given_up: set[str] = set()  # what comes for these is parked: trying again could go on for ever (L4)
+        self.given_up = GivenUp(turn)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._addresses)
@@ -175,8 +177,7 @@ class Nursery:
 
     def _start(self, group_id: str, message: OpenGroup | RestoreGroup) -> None:
         if isinstance(message, RestoreGroup) and message.record.mode is Mode.LEFT:
-            self.given_up.add(group_id)
-            self._follow(message)
+            self._hand_over(message)
             return
         address = self._addresses[group_id] = self._hire()
         self._tags[group_tag(group_id)] = group_id
@@ -253,11 +254,9 @@ class Nursery:
         ]
 
     def _take_late(self, group_id: str, letters: Sequence[msgspec.Struct]) -> None:
-        """What comes for a group that was given up: news of its orders is written down, and all of it parked."""
-        rows = self._rows(group_id)
-        if rows is not None:
-            self._keep_up(rows, letters)
-        self._letters.setdefault(group_id, []).extend(one for one in letters if not isinstance(one, Review))
+        """What comes for a group that was given up: its orders are looked after, and what is news of them parked."""
+        self.given_up.look_after(group_id, letters)
+        self._letters.setdefault(group_id, []).extend(one for one in letters if not isinstance(one, LOOKS))
         if self._letters[group_id]:
             record = self.index.groups[group_id]
             self.turn.collect(group_id, Effects(records=self._parked(record, "the group was given up")))
@@ -276,17 +275,6 @@ class Nursery:
             updated_ns=moment.at_ns,
         )
         effects.records.append(halted)
-        settled = {state.client_order_id for state in rows.execution_states if state.knowledge.is_settled}
-        for intent in rows.intents:
-            if intent.role in ENTRY_ROLES and intent.client_order_id not in settled:
-                effects.requests.append(
-                    CancelOrder(
-                        client_order_id=intent.client_order_id,
-                        venue_order_id=intent.broker_order_id,
-                        request_id=f"{intent.client_order_id}/g",
-                        epoch=moment.epoch,
-                    )
-                )
         effects.alert(
             moment,
             Severity.CRITICAL,
@@ -296,23 +284,13 @@ class Nursery:
         )
         self.turn.collect(group_id, effects)
         self._keep_moves(group_id)
-        self.given_up.add(group_id)
-        self._follow(replace(rows, record=halted))
-        self._keep_up(rows, self._letters.get(group_id, []))
+        self._hand_over(replace(rows, record=halted))
+        self.given_up.look_after(group_id, self._letters.get(group_id, []))
 
-    def _keep_up(self, rows: RestoreGroup, letters: Sequence[msgspec.Struct]) -> None:
-        """Have the journal know what becomes of the orders of a group that was given up: a person goes by it.
-
-        Nothing of it may raise: the bug that the group died of may be in here.
-        """
-        news = [letter for letter in letters if isinstance(letter, News)]
-        if not news:
-            return
-        try:
-            effects = keep_up(rows.intents, rows.execution_states, news, self.turn.moment)
-        except Exception:
-            return  # it is parked all the same
-        self.turn.collect(rows.record.group_id, effects)
+    def _hand_over(self, rows: RestoreGroup) -> None:
+        """Nobody works this group any more."""
+        self.given_up.add(rows)
+        self._follow(rows)
 
 
 def _internal_error(crash: GroupCrashed) -> msgspec.Struct:

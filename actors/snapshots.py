@@ -35,7 +35,8 @@ class Snapshots:
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Walk every order of which it says something new through the recovery table."""
         index = self.nursery.index
-        ours = (order_id for group_id in self.nursery for order_id in index.open_orders(group_id))
+        groups = (*self.nursery, *self.nursery.given_up)
+        ours = (order_id for group_id in groups for order_id in index.open_orders(group_id))
         open_orders = [order_id for order_id in ours if not self.turn.may_wait(order_id)]
         found = sort_out(
             snapshot, self.listings, open_orders, lambda order_id: self.nursery.owner(order_id) is not None
