@@ -205,7 +205,7 @@ def _config(tape: Tape, *, rests: bool, calendar: str) -> Config:
             server_side_stops=tape.corner("stops at the broker", (True, True, False)),
         ),
         orders=OrdersConfig(
-            entry_patience_ms=tape.corner("entry patience, ms", (20_000, 8_000, 60_000)),
+            entry_patience_ms=tape.corner("entry patience, ms", (20_000, 8_000, 40_000)),
             working_timeout_ms=tape.corner("an entry works for, ms", (3_000, 1_000, 30_000)),
             max_attempts=tape.corner("attempts", (3, 1, 6)),
         ),

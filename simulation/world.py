@@ -50,6 +50,7 @@ HEAL_NS = 240_000 * MS  # broker time within which everything must have ended
 CALM_TRIES = 20  # how often a moment without an order under way is looked for, a second apart
 CALM_NS = 1_000 * MS  # how often the end is looked for
 BEAT_S = 0.25  # how often the exchange says what time it is; a real one does every 0.1 s, which is no more dangerous
+HEALED_BEAT_S = 0.5  # once no fault strikes any more
 CALM_BEAT_S = 1.0  # and once every group has ended; as seldom something is quoted then
 MAX_STEPS = 200_000  # of one run: more is a livelock (L4)
 
@@ -169,7 +170,7 @@ class World:
             running = self.strategies.unfinished()
             self.operator.stop_strategies(running)
             if not mends and not open_now and not running and self.operator.answered() and self.night.is_over:
-                self.server.turn_s, self.market.every_ns = CALM_BEAT_S, round(CALM_BEAT_S * 1_000) * MS
+                self._beat(CALM_BEAT_S)
                 self._until(self.schedule.now_ns + self.rest_ns)
                 for _ in range(CALM_TRIES):
                     if not self._under_way():
@@ -217,6 +218,10 @@ class World:
         self.clock.change(self.schedule.monotonic())
         self.market.calm_down()
         self.server.behave(Mischief(self.faults.nasty(), 0))
+        self._beat(HEALED_BEAT_S)
+
+    def _beat(self, every_s: float) -> None:
+        self.server.turn_s, self.market.every_ns = every_s, round(every_s * 1_000) * MS
 
     def digest(self) -> str:
         """The same for the same tape, on any machine and in any process (M2)."""

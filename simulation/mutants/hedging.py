@@ -117,7 +117,7 @@ MUTANTS: Final = (
             returns("decisions.groups.group_levels:_bare", "0"),
             returns("decisions.groups.group_levels:Tally.missing", "0"),
         ),
-        only("F.broker.bust") | {"quantity": 10, "policy": Policy.COMPLETE, "entry patience, ms": 60_000},
+        only("F.broker.bust") | {"quantity": 10, "policy": Policy.COMPLETE, "entry patience, ms": 40_000},
     ),
     Mutant(
         "nothing-is-missing",
