@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 pytest_plugins = ["command_line"]
@@ -19,6 +21,12 @@ FIRST = (
     "tests/cli/test_demo",
     "tests/actors/",
 )
+
+
+def pytest_configure() -> None:
+    """A shell without job control has its background jobs ignore SIGINT, which tests send and children inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
