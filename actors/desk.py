@@ -130,6 +130,7 @@ class Desk(Actor):  # type: ignore[misc]
         """An entry that the snapshot did not list could not be sent again while new risk was forbidden: now it can."""
         for news in self.snapshots.not_listed():
             self.on_news(news)
+        self.nursery.tell_void()
         self.review((*self.nursery, *self.nursery.given_up))
 
     def on_tick(self, tick: Tick) -> None:

@@ -17,15 +17,15 @@ from thespian.actors import ActorAddress
 from actors.given_up import GivenUp
 from actors.rebuild import restore_message
 from actors.shell import Appointment
-from actors.turn import OrderIndex, Turn
-from decisions.effects import Effects
+from actors.turn import SYSTEM, OrderIndex, Turn
+from decisions.effects import Effects, Outgoing
 from decisions.positions import moves
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
 from messages.group import Bulletin, CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
-from messages.orders import News, OrderAbsent
+from messages.orders import ForgetOrder, News, OrderAbsent
 from messages.positions import PositionsMoved
-from messages.records import GroupRecord, PositionEventRecord, Record, RejectedEventRecord, Severity
+from messages.records import GroupRecord, IntentStatus, PositionEventRecord, Record, RejectedEventRecord, Severity
 from storage.port import Journal
 
 RETRIES = 1  # tries of a message on a rebuilt group, before the group is quarantined
@@ -59,6 +59,7 @@ class Nursery:
         self._strikes: dict[str, int] = {}
         self.opened: set[str] = set()  # in this step: nobody has been told of them yet
         self.given_up = GivenUp(turn)
+        self._void: dict[str, None] = {}  # restored orders that may still count at the gateway
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._addresses)
@@ -109,6 +110,17 @@ class Nursery:
     def taken(self, tag: str) -> str | None:
         """The group that has this tag, be it in an archive."""
         return self._tags.get(tag) or self.journal.group_by_tag(tag)
+
+    def tell_void(self) -> None:
+        """Tell the gateway again which orders are void (E6).
+
+        It was told after the commit that made them void, unless this cell's process died in between; a gateway that
+        lived on would count them for ever, and refuse the orders that replace them.
+        """
+        epoch = self.turn.moment.epoch
+        requests: list[Outgoing] = [ForgetOrder(client_order_id=key, epoch=epoch) for key in self._void]
+        self._void.clear()
+        self.turn.collect(SYSTEM, Effects(requests=requests))
 
     def give(self, group_id: str, letter: msgspec.Struct) -> None:
         """Post a letter to a group in memory, and remember it until the step ends."""
@@ -191,6 +203,8 @@ class Nursery:
         self.index.follow(rows.record)
         for intent in rows.intents:
             self.index.follow(intent)
+            if intent.status is IntentStatus.VOID:
+                self._void[intent.client_order_id] = None
         for state in rows.execution_states:
             self.index.follow(state)
 
