@@ -231,7 +231,7 @@ class Lanes:
         if known_lane is not None:
             known = self._waiting[known_lane][key]
             if _same(known, request):
-                self._waiting[known_lane][key] = replace(known, epoch=max(known.epoch, request.epoch))
+                self._waiting[known_lane][key] = _joined(known, request)
                 return
             self._copies += 1  # two meanings of one id: both stay in line, and the duplicate check refuses the second
             key = (*key, str(self._copies))
@@ -247,6 +247,14 @@ def _key(request: Request) -> _Key:
     if isinstance(request, SubmitOrder):
         return _SUBMIT, request.client_order_id
     return "change", request.request_id
+
+
+def _joined(known: Request, copy: Request) -> Request:
+    """One of the two: asked by the newer epoch, and measured (E6) by the parent's larger quantity."""
+    newest = replace(known, epoch=max(known.epoch, copy.epoch))
+    if isinstance(newest, SubmitOrder) and isinstance(copy, SubmitOrder):
+        return replace(newest, parent_qty=max(newest.parent_qty, copy.parent_qty))
+    return newest
 
 
 def _same(one: Request, other: Request) -> bool:

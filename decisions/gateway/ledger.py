@@ -50,8 +50,16 @@ class OpenOrder(msgspec.Struct, frozen=True):
 
 
 def same_payload(one: SubmitOrder, other: SubmitOrder) -> bool:
-    """Whether two requests mean the same order: epoch and resend mark say who asks and how often, not for what."""
-    return one == replace(other, epoch=one.epoch, resend=one.resend)
+    """Whether two requests mean the same order: epoch and resend mark say who asks and how often, not for what.
+
+    Nor does the parent's quantity, by which E6 measures: a hedge may have been raised since its first order was sent.
+    """
+    return one == _asked_as(one, other)
+
+
+def _asked_as(one: SubmitOrder, other: SubmitOrder) -> SubmitOrder:
+    """``other`` with all that belongs to the asking, and not to the order, as in ``one``."""
+    return replace(other, epoch=one.epoch, resend=one.resend, parent_qty=one.parent_qty)
 
 
 class Terms(NamedTuple):
@@ -246,7 +254,7 @@ class Ledger:
         elif same_payload(known.order, order):
             return ""
         else:
-            seen = msgspec.structs.asdict(replace(known.order, epoch=order.epoch, resend=order.resend))
+            seen = msgspec.structs.asdict(_asked_as(order, known.order))
         asked = msgspec.structs.asdict(order)
         return ", ".join(f"{name} {asked[name]}, not {value}" for name, value in seen.items() if asked[name] != value)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from world import DEEP_POCKETS, LONG, SHORT, World, bull_put
 
 from config.schema import Config, HedgeConfig
-from decisions.effects import MS
+from decisions.effects import MS, Request
+from decisions.gateway.ledger import Ledger
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import GroupOutcome, Mode, Policy, Role
 from messages.operator import CancelGroup
+from messages.orders import SubmitOrder
 from messages.records import HedgeStatus, Severity
 from venue.rules import Rules
 
@@ -26,6 +29,24 @@ def dry(world: World, symbol: str) -> None:
 def wet(world: World, symbol: str, size: int = 100) -> None:
     world.sizes[symbol] = size
     world.show([symbol])
+
+
+class LossyWire(World):
+    """The wire loses the first order of a hedge, behind a gateway that remembers everything that it has sent."""
+
+    def __init__(self) -> None:
+        self.gateway = Ledger()
+        self.contradictions: list[str] = []
+        super().__init__(size=5)
+
+    def send(self, request: Request) -> list[msgspec.Struct]:
+        if isinstance(request, SubmitOrder):
+            self.contradictions.append(self.gateway.contradiction(request))
+            self.gateway.sent(request)
+            if request.role is Role.HEDGE and not self.lost:
+                self.lost.append(request)
+                return []
+        return super().send(request)
 
 
 def bust_all(world: World, symbol: str) -> None:
@@ -196,6 +217,25 @@ class TestTheLimiter:
         early, late = world.orders(Role.HEDGE)
         assert 500 * MS <= late.decided_ns - early.decided_ns <= 510 * MS, "not dropped, and at the first tick after it"
         assert (early.quantity, late.quantity) == (5, 5)
+
+    def test_a_lost_order_of_a_hedge_that_was_raised_meanwhile_is_sent_again_as_the_same_order(self) -> None:
+        world = LossyWire()
+        world.submit(bull_put(quantity=10))
+        world.advance(2_000, fresh=True)
+        first, second = trades(world, LONG)
+        dry(world, LONG)
+        for trade in (first, second):
+            world.take(world.exchange.bust(trade.exec_id, world.now_ns))
+        world.advance(3_000)
+        (lost,) = world.lost
+        assert isinstance(lost, SubmitOrder)
+        world.snapshot()
+        again = next(order for order in world.orders(Role.HEDGE) if order.resend)
+        assert (again.client_order_id, lost.parent_qty, again.parent_qty) == (lost.client_order_id, 5, 10)
+        assert not any(world.contradictions), "E3: another order already"
+        wet(world, LONG)
+        world.advance(1_000, fresh=True)
+        assert (world.position(LONG), world.position(SHORT)) == (10, -10)
 
     def test_r9_one_hedge_is_in_flight_per_leg(self) -> None:
         world = World(size=2)

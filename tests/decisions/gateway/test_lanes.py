@@ -243,6 +243,13 @@ def test_the_same_request_again_waits_once_in_its_old_place_with_the_newest_epoc
     assert take(lanes, 0) == [replace(requests[number], epoch=7) for number in (2, 3, 0, 1)]
 
 
+def test_a_copy_that_waits_is_measured_by_the_larger_quantity_of_its_parent() -> None:
+    for first, then in ((100, 302), (302, 100)):
+        lanes = lanes_of(10)
+        fill(lanes, an_order(parent_qty=first), an_order(parent_qty=then, resend=True))
+        assert take(lanes, 0) == [an_order(parent_qty=302)]
+
+
 def test_another_order_under_an_id_that_waits_stays_in_line_so_that_it_can_be_refused_openly() -> None:
     lanes = lanes_of(10)
     impostor = an_entry(quantity=15)

@@ -238,6 +238,12 @@ def test_epoch_and_resend_mark_are_not_part_of_an_orders_meaning() -> None:
     assert ledger_with(ORDER).contradiction(again) == ""
 
 
+def test_a_copy_that_is_sent_again_when_its_parent_has_been_raised_is_the_same_order() -> None:
+    raised = replace(ORDER, resend=True, parent_qty=ORDER.parent_qty + 202)
+    assert same_payload(ORDER, raised)
+    assert ledger_with(ORDER).contradiction(raised) == ""
+
+
 def test_a_contradiction_names_every_difference() -> None:
     ledger = ledger_with(ORDER)
     assert (
