@@ -24,6 +24,8 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
     """Open or raise hedges: one in flight per leg and direction, one decision per symbol and window (R9, S7).
 
     A decision that comes too early is not dropped: the group is woken at the end of the window and looks again.
+    A hedge at work is raised, at whichever level it works: what is found to be missing then does not stand bare until
+    that level has ended.  Not at the last one, which would call a person for want of time: what is new begins anew.
     """
     _relieve(state, held, effects)  # a level: whether anything may leave is no matter
     _let_go(state, moment, effects)
@@ -46,7 +48,7 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
         elif moment.at_ns < due:
             effects.acted("S7")
             effects.wake(due)
-        elif working and working[0].level == 1:
+        elif working and working[0].level < max(2, moment.config.hedge.depth):
             effects.tell(hedge_name(working[0].hedge_id), Cover(working[0].needed_qty + missing))
             state = replace(state, opened_ns={**state.opened_ns, leg.instrument.symbol: moment.at_ns})
         elif not working:

@@ -218,6 +218,44 @@ class TestTheLimiter:
         assert 500 * MS <= late.decided_ns - early.decided_ns <= 510 * MS, "not dropped, and at the first tick after it"
         assert (early.quantity, late.quantity) == (5, 5)
 
+    def test_what_is_busted_while_the_second_level_works_is_hedged_at_the_end_of_the_window_too(self) -> None:
+        world = World(size=5)
+        world.submit(bull_put(quantity=10))
+        world.advance(2_000, fresh=True)
+        first, second = trades(world, LONG)
+        dry(world, LONG)
+        world.take(world.exchange.bust(first.exec_id, world.now_ns))
+        while world.group().hedges[-1].level < 2:
+            world.advance(100)
+        world.take(world.exchange.bust(second.exec_id, world.now_ns))
+        world.advance(600)
+        assert [h.needed_qty for h in world.group().hedges] == [10, 10]
+        assert sum(order.quantity for order in world.live() if order.role is Role.HEDGE) == 10, (
+            "what is bare has no order"
+        )
+        wet(world, LONG)
+        world.advance(1_000, fresh=True)
+        assert (world.position(LONG), world.position(SHORT)) == (10, -10)
+        assert world.group().group.outcome is HEDGED
+
+    def test_what_is_busted_while_the_last_level_works_has_levels_of_its_own(self) -> None:
+        world = World(size=5)
+        world.submit(bull_put(quantity=10))
+        world.advance(2_000, fresh=True)
+        first, second = trades(world, LONG)
+        dry(world, LONG)
+        world.take(world.exchange.bust(first.exec_id, world.now_ns))
+        while world.group().hedges[-1].level < 3:
+            world.advance(100)
+        world.take(world.exchange.bust(second.exec_id, world.now_ns))
+        world.advance(1_000)
+        assert [h.needed_qty for h in world.group().hedges] == [5, 5, 5]
+        wet(world, LONG, 5)
+        world.advance(1_000, fresh=True)
+        assert [(h.level, h.needed_qty) for h in world.group().hedges] == [(1, 5), (2, 5), (3, 5), (1, 5)]
+        assert (world.position(LONG), world.position(SHORT)) == (10, -10)
+        assert world.escalations("IMMEDIATE_MANUAL_HEDGE") == []
+
     def test_a_lost_order_of_a_hedge_that_was_raised_meanwhile_is_sent_again_as_the_same_order(self) -> None:
         world = LossyWire()
         world.submit(bull_put(quantity=10))
