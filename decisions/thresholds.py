@@ -22,7 +22,7 @@ class Thresholds(msgspec.Struct, frozen=True):
 def watch_exposure(
     state: Thresholds, total: int, settled: GroupSettled, moment: Moment, effects: Effects
 ) -> Thresholds:
-    """``total`` short units of all groups of the cell are uncovered since ``settled``."""
+    """``total`` short units of all groups of the cell are uncovered since ``settled``, which the alert is about."""
     most = moment.config.alerts.exposure_units
     if total > most and not state.exposure:
         effects.alert(
@@ -31,6 +31,7 @@ def watch_exposure(
             "UNHEDGED_EXPOSURE",
             f"{total} short units are uncovered, more than alerts.exposure_units = {most}; "
             f"{settled.uncovered_qty} of them in group {settled.group_id}",
+            group_id=settled.group_id,
             quantity=total,
             subject=f"{moment.cell}/{moment.at_ns}",
         )

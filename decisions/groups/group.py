@@ -105,6 +105,7 @@ def _restore(message: RestoreGroup) -> tuple[GroupState, Effects]:
         exposure=next((record for record in message.exposures if not record.covered_ns), None),
         stop=next(iter(message.group_stops), None),
         moves=message.position_events,
+        taken=exposure.taken_before(message.execution_states),
     )
     return state, effects
 
@@ -119,7 +120,7 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
     effects = Effects()
     if isinstance(message, News):
         effects.tell(child_of(state.group, message.client_order_id), message)
-        return state, effects
+        return _noted(state, message), effects
     match message:
         case LegProgressed():
             state = replace(state, legs={**state.legs, message.leg_id: message})
@@ -134,11 +135,11 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
             state = _close(state, message, moment, effects)
         case PositionsMoved():
             moved = moves.record(message, moment, effects)
-            state = replace(state, moves=(*state.moves, *moved))
+            state = _noted(replace(state, moves=(*state.moves, *moved)), message)
         case Review():
             return _review(state, moment, effects), effects
         case Bulletin():
-            return _announce(state, message, effects), effects
+            return _announce(_noted(state, *message.news), message, effects), effects
         case Settle(rounds) if rounds > 0:
             effects.tell(SELF, Settle(rounds - 1))
         case Settle():
@@ -146,6 +147,12 @@ def decide(state: GroupState, message: Message, moment: Moment) -> tuple[GroupSt
         case _:
             raise UnknownMessage(f"group {state.record.group_id} has no rule for {message!r}")
     return _looked(state, moment, effects), effects
+
+
+def _noted(state: GroupState, *heard: News | PositionsMoved) -> GroupState:
+    """The next look is to know since when what these tell of has been gone."""
+    taken = exposure.taken_back(state.taken, heard)
+    return state if taken is state.taken else replace(state, taken=taken)
 
 
 def _looked(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
@@ -218,9 +225,10 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
     stop = group_stop.conclude(state.stop, outcome, moment, effects)
-    watched = exposure.watch(state.exposure, held.uncovered, state.group, moment, effects)
+    uncovered, taken = held.uncovered, state.taken
+    watched = exposure.watch(state.exposure, uncovered, state.group, moment, effects, taken_ns=taken.since_ns)
     expired.watch(state.group, held, moment, effects)
-    return _settle(replace(state, stop=stop, exposure=watched), held, effects)
+    return _settle(replace(state, stop=stop, exposure=watched, taken=exposure.looked(taken)), held, effects)
 
 
 def _go_on(state: GroupState, effects: Effects) -> None:

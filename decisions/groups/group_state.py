@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from decisions.effects import Effects, Moment
+from decisions.groups.exposure import Taken
 from domain.groups import Group
 from messages.group import GroupSettled, HedgeProgressed, LegProgressed, StopProgressed, WorkLeg
 from messages.records import ExposureRecord, GroupRecord, GroupStopRecord, PositionEventRecord
@@ -27,6 +28,7 @@ class GroupState(msgspec.Struct, frozen=True):
     told: Mapping[str, WorkLeg] = {}
     settled: GroupSettled | None = None
     exposure: ExposureRecord | None = None  # while a short is uncovered
+    taken: Taken = Taken()
     stop: GroupStopRecord | None = None  # of the whole group
     moves: tuple[PositionEventRecord, ...] = ()  # what changed without an order of ours
     settling: bool = False  # several children are at work: the look comes after their answers

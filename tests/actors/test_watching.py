@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from stories import bust_one
-from world import SHORT, World, bull_put
+from world import LONG, SHORT, World, bull_put
 
 from config.schema import Config, OrdersConfig
-from domain.execution import ExecType
+from decisions.effects import MS
+from domain.execution import ExecType, Side
 from messages.records import ExposureRecord, Severity
 from storage.tables import EXPOSURES
 
@@ -89,7 +90,30 @@ def test_more_uncovered_units_than_allowed_call_a_person_at_once() -> None:
         world.show()
         bust_longs(world)
         assert ("UNHEDGED_EXPOSURE" in world.kinds()) == called
-        assert all(alert.severity is Severity.CRITICAL for alert in world.alerts if alert.kind == "UNHEDGED_EXPOSURE")
+        for alert in world.escalations("UNHEDGED_EXPOSURE"):
+            assert (alert.severity, alert.group_id, alert.quantity) == (Severity.CRITICAL, "bp", quantity)
+
+
+def test_a_bust_that_is_heard_when_another_has_been_hedged_is_told_as_long_as_it_has_stood() -> None:
+    world = World(size=5)
+    world.submit(bull_put(quantity=10))
+    world.advance(2_000, fresh=True)
+    first, second = [one for one in world.exchange.executions() if one.side is Side.BUY]
+    world.take(world.exchange.bust(first.exec_id, world.now_ns))
+    began = world.now_ns = world.now_ns + 100 * MS
+    world.exchange.bust(second.exec_id, world.now_ns)  # its report is lost
+    world.advance(8_000, fresh=True)
+    assert (world.position(LONG), world.cell.uncovered_qty) == (5, 0), "the cell knows of nothing that is bare"
+    world.sizes = dict.fromkeys(world.sizes, 0)
+    world.show()
+    world.snapshot()
+    known = exposures(world)[-1]
+    assert (known.opened_ns, known.covered_ns) == (began, 0)
+    world.advance(1_900)
+    assert world.escalations("UNCOVERED_EXPOSURE") == []
+    world.advance(200)
+    (alert,) = world.escalations("UNCOVERED_EXPOSURE")
+    assert "5 short units of group bp have been uncovered for 10.0 s" in alert.text
 
 
 def test_a_snapshot_that_teaches_nothing_is_no_mismatch_and_one_that_does_is_a_warning() -> None:

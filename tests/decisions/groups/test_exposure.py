@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
-from order_cases import CONFIG, NOW, at
+from order_cases import CONFIG, NOW, a_leg, alerts, at
 
 from config.schema import AlertsConfig
 from decisions.effects import MS, Effects, Moment
-from decisions.groups.exposure import watch
+from decisions.groups.exposure import Taken, looked, taken_back, watch
 from decisions.thresholds import Thresholds, margin_use, watch_exposure, watch_margin
+from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode, Policy
 from messages.group import GroupSettled
 from messages.market import Funds
-from messages.records import EscalationRecord, ExposureRecord, GroupRecord, Severity
+from messages.positions import PositionChange, PositionsMoved
+from messages.records import EscalationRecord, ExposureRecord, GroupRecord, PositionKind, Severity
 
 ALERTS = AlertsConfig(hedge_lag_ms=500, uncovered_ms=2_000, exposure_units=100, margin_use_pct=85)
 GROUP = Group(group_id="g", strategy="custom", policy=Policy.COMPLETE, allow_naked=False, legs=())
+TRADE = ExecType.TRADE
+SHORT = a_leg(1, Side.SELL)
+BARE = replace(GROUP, legs=(SHORT,))
 OPEN = ExposureRecord(group_id="g", opened_ns=NOW, symbol="X", quantity=5, covered_ns=0)
 
 
@@ -61,6 +66,36 @@ def test_a_warning_comes_when_the_hedge_is_late_and_a_person_is_called_when_it_i
         assert effects.wake_ns == (None if wake_ms is None else NOW + wake_ms * MS)
 
 
+def test_what_the_broker_took_back_before_it_was_heard_has_been_uncovered_since_then() -> None:
+    effects = Effects()
+    state = watch(None, 5, BARE, moment(2_000), effects, taken_ns=NOW)
+    assert state == replace(OPEN, symbol=SHORT.instrument.symbol)
+    assert raised(effects) == [(Severity.WARNING, "HEDGE_LAG"), (Severity.CRITICAL, "UNCOVERED_EXPOSURE")]
+
+
+def test_no_exposure_begins_later_than_it_is_seen_and_one_that_stands_keeps_its_beginning() -> None:
+    early = watch(None, 5, BARE, moment(), Effects(), taken_ns=NOW + MS)
+    assert early == replace(OPEN, symbol=SHORT.instrument.symbol)
+    assert watch(OPEN, 5, GROUP, moment(5), Effects(), taken_ns=NOW - MS) == OPEN
+
+
+def test_the_earliest_bust_correction_or_move_without_an_order_counts_and_nothing_else_does() -> None:
+    fill, busted, corrected = (
+        ExecutionReport(
+            client_order_id="o", exec_type=kind, ord_status=OrdStatus.CANCELED, exec_id=kind.value, ts_ns=ts_ns,
+            order_qty=5, cum_qty=0, leaves_qty=0,
+        )
+        for kind, ts_ns in ((TRADE, NOW - 9), (ExecType.TRADE_CANCEL, NOW - 5), (ExecType.TRADE_CORRECT, NOW - 7))
+    )  # fmt: skip
+    assert taken_back(Taken(), [fill]) == Taken()
+    known = taken_back(Taken(), [fill, busted, corrected])
+    assert known.since_ns == NOW - 7
+    assert taken_back(looked(known), [fill, busted, corrected]).since_ns == 0, "a snapshot tells it again"
+    sold = PositionChange(symbol="X", leg_id="buy0", quantity=-5, kind=PositionKind.MANUAL, evidence="")
+    changes = tuple(replace(sold, ts_ns=ts_ns) for ts_ns in (0, NOW - 8, NOW))
+    assert taken_back(known, [PositionsMoved(group_id="g", cell=0, after=0, changes=changes)]).since_ns == NOW - 8
+
+
 def settled(uncovered: int) -> GroupSettled:
     record = GroupRecord(
         group_id="g", cell=0, strategy="custom", status=GroupStatus.HEDGED, mode=Mode.ENTERING,
@@ -78,6 +113,13 @@ def test_a_person_is_called_once_each_time_that_too_much_is_uncovered() -> None:
         told += [(ms, *entry) for entry in raised(effects)]
     call = (Severity.CRITICAL, "UNHEDGED_EXPOSURE")
     assert told == [(1, *call), (4, *call)]
+
+
+def test_the_call_is_about_the_group_that_it_names() -> None:
+    effects = Effects()
+    watch_exposure(Thresholds(), 101, settled(101), moment(), effects)
+    (call,) = alerts(effects)
+    assert (call.group_id, call.quantity) == ("g", 101)
 
 
 def test_margin_use_is_told_once_by_the_first_cell() -> None:
