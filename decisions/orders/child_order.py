@@ -62,7 +62,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     absences: int = 0
     absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
     resent_ns: int = 0  # when it was last sent again: its time to work begins anew
-    barred: bool = False  # the gateway would not send it again: only its absence can settle it
+    barred: bool = False  # gateway or broker would not take it again: only its absence can settle it
 
     @property
     def filled(self) -> int:
@@ -277,7 +277,11 @@ def on_sent(order: ChildOrder, news: OrderSent) -> ChildOrder:
 
 
 def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, effects: Effects) -> ChildOrder:
-    """What the gateway says of a submission.  Only a definitive refusal ends an order, and never a resent one."""
+    """What the gateway says of a submission.  Only a definitive refusal ends an order, and never a resent one.
+
+    A resent one that is refused is not sent once more: who refuses an id goes on refusing it, and the order would count
+    as live for ever.  What becomes of an earlier copy is for two snapshots to say.
+    """
     if order.fate is Fate.ENDED:
         return order
     intent = order.intent
@@ -295,7 +299,7 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
         reason = f"{intent.reason}{SAYS}{result.reason}"
         intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
     else:
-        order = replace(order, barred=not result.left)
+        order = replace(order, barred=not result.left or result.outcome is Outcome.REFUSED)
         intent = replace(intent, status=IntentStatus.UNRESOLVED, sent_ns=intent.sent_ns or result.ts_ns)
         effects.alert(
             moment,

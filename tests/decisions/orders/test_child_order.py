@@ -238,6 +238,18 @@ class TestAbsence:
         twice = on_submit_result(self.absent(ORDER, 1)[0], refusal, at(), Effects())
         assert [order.intent.status for order in (once, twice)] == [IntentStatus.REFUSED, IntentStatus.UNRESOLVED]
 
+    def test_a_copy_that_the_broker_refuses_is_not_sent_once_more_and_its_absence_ends_it(self) -> None:
+        refusal = SubmitResult(
+            client_order_id=ORDER.intent.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW, left=True
+        )
+        order = on_submit_result(self.absent(ORDER, 1)[0], refusal, at(2_100), Effects())
+        effects, resent_ns = Effects(), order.resent_ns
+        early = on_absence(order, resent_ns + self.HORIZON_NS - 1, 10, at(5_000), effects, wanted=True)
+        assert (early.fate, effects.requests) == (Fate.LIVE, []), "the copy may still be under way"
+        order = on_absence(order, resent_ns + self.HORIZON_NS, 10, at(5_000), effects, wanted=True)
+        assert (order.fate, order.intent.status) == (Fate.ENDED, IntentStatus.VOID)
+        assert submits(effects) == []
+
     @pytest.mark.parametrize("times", [1, 2, 3])
     def test_elsewhere_it_is_void_after_the_second_absence(self, times: int) -> None:
         order, effects = self.absent(ORDER, times, deduplicates=False)
