@@ -293,7 +293,8 @@ class Nursery:
             moment,
             Severity.CRITICAL,
             "GROUP_GIVEN_UP",
-            f"group {group_id} cannot be handled any more ({why}); its entries are being canceled, the rest is yours",
+            f"group {group_id} cannot be handled any more ({why}); its entries are being canceled, its other orders"
+            " work on, and are yours",
             group_id=group_id,
         )
         self.turn.collect(group_id, effects)

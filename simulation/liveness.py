@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
 from domain.execution import Side
-from domain.groups import GroupOutcome, Role, TriggerOn, group_part, group_tag
+from domain.groups import ENTRY_ROLES, GroupOutcome, Role, TriggerOn, group_part, group_tag
 from messages.records import GroupRecord, IntentRecord, IntentStatus, Severity, StopStatus
 from storage.tables import EXECUTION_STATES, INTENTS, STOPS
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
+REDUCING = frozenset(Role) - ENTRY_ROLES
 UNPROTECTED_NS = 15_000_000_000  # so long after a stop was armed it may be refused without that anybody is called
 
 
@@ -47,9 +48,10 @@ class Rest:
 
     def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: bool) -> None:
         name, group = record.group_id, record.group
+        stays = REDUCING if record.quarantined else {Role.STOP_LIMIT}  # a person has what is given up, as it stands
         open_orders = [
             order_id for order_id in self.oracles.by_group[tag]
-            if self.oracles.orders[order_id].leaves and self.oracles.intents[order_id].role is not Role.STOP_LIMIT
+            if self.oracles.orders[order_id].leaves and self.oracles.intents[order_id].role not in stays
             and order_id not in self.oracles.forgotten
         ]  # fmt: skip
         self.oracles.demand(not open_orders, "L1", f"group {name} has ended, and {open_orders} still work")
