@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from config.load import POLL_ASKS
-from config.schema import (
-    AlertsConfig,
-    BrokerConfig,
-    Config,
-    ControlsConfig,
-    HedgeConfig,
-    MetricsConfig,
-    OrdersConfig,
-    ReconciliationConfig,
-    SupervisionConfig,
-    SystemConfig,
-)
+from config.schema import Config
 from domain.execution import Side
 from domain.groups import Plan, PlanGroupStop, PlanLeg, PlanStop, Policy, TriggerOn
 from domain.instruments import Instrument, Right, osi_symbol
@@ -29,6 +16,7 @@ from domain.quotes import Quote
 from simulation.faults import Faults
 from simulation.schedule import MS
 from simulation.sessions import PRICE, Hours, draw_hours
+from simulation.settings import draw_config
 from simulation.strategies import Walk, draw_strategies, price
 from simulation.tape import Tape
 from venue.rules import Rules
@@ -72,23 +60,6 @@ SHAPES: dict[str, Shape] = {
 
 
 LIMITS = ((0, 0), (0, 0), (0, 0), (0, 0), (4, 1_000), (1, -3_000), (1, -500), (4, 0))
-CONTROLS: tuple[dict[str, Any], ...] = (
-    *({},) * 12,
-    {"max_order_qty": 3},
-    {"max_order_notional": 2_000},
-    {"max_short_units_underlying": 2},
-    {"max_short_units": 10},
-    {"max_open_orders": 2},
-    {"max_working_notional": 2_000},
-    {"max_order_premium": 500},
-    {"max_day_premium": 2_000},
-    {"max_loss": 100},
-    {"naked_window_units": 0, "naked_window_ms": 100},
-    {"repeat_limit": 1},
-    {"strategy_limit": 1},
-    {"restricted": (UNDERLYING,)},
-    {"price_collar_pct": 2.0, "price_collar_floor": 0.1},
-)  # hardly any seed meets two that are tight
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -143,7 +114,7 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
     promises_ids = tape.corner("ids are deduplicated", (True, False))
     hours = draw_hours(tape, faults, fire_ms)
     return Scenario(
-        config=replace(_config(tape, rests=protection_pct > 0, calendar=hours.calendar), strategy=strategies),
+        config=replace(draw_config(tape, rests=protection_pct > 0, calendar=hours.calendar), strategy=strategies),
         rules=Rules(
             calendar=hours.calendar,
             cash=DEEP_POCKETS,
@@ -188,45 +159,6 @@ def _plan(tape: Tape, number: int) -> Plan:
             if stop
         ),
         stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.corner("group stop", (0, 0, 2_000_000))) else None,
-    )
-
-
-def _config(tape: Tape, *, rests: bool, calendar: str) -> Config:
-    rate, reserved = tape.corner("requests a second, and the reserve", ((200, 40), (5, 2), (3, 1)))
-    limits = tape.corner("controls", CONTROLS)
-    return Config(
-        controls=ControlsConfig(orders_per_second=rate, reserved_tokens=reserved, **limits),
-        system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", (1, 2))),
-        broker=BrokerConfig(
-            calendar=calendar,
-            answer_timeout_ms=tape.corner("answer timeout, ms", (2_000, 500)),
-            market_orders_rest=rests or tape.corner("market orders may rest", (False, True)),
-            replace_in_place=tape.corner("changes in place", (True, False)),
-            server_side_stops=tape.corner("stops at the broker", (True, True, False)),
-        ),
-        orders=OrdersConfig(
-            entry_patience_ms=tape.corner("entry patience, ms", (20_000, 8_000, 40_000)),
-            working_timeout_ms=tape.corner("an entry works for, ms", (3_000, 1_000, 30_000)),
-            max_attempts=tape.corner("attempts", (3, 1, 6)),
-        ),
-        hedge=HedgeConfig(
-            depth=tape.corner("hedge depth", (3, 1, 2)), timeout_ms=tape.corner("hedge timeout, ms", (5_000, 1_000))
-        ),
-        supervision=SupervisionConfig(
-            heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, start_timeout_ms=8_000, intensity=50
-        ),
-        alerts=AlertsConfig(repeat_ms=10_000),
-        reconciliation=ReconciliationConfig(
-            poll_ms=max(  # a long one costs much: a run ends when two have said that nothing is left
-                tape.corner(
-                    "poll, ms", (2_000, 1_000, 4_000, 2_000, 1_000, 12_000, 2_000, 1_000, 2_000, 1_000, 2_000, 1_000)
-                ),
-                2_000
-                if rate - reserved == POLL_ASKS
-                else 0,  # what is refused (config/load.py): no new order could leave
-            )
-        ),
-        metrics=MetricsConfig(port=0),
     )
 
 

@@ -112,7 +112,8 @@ class World:
         self.night = Night(self)
         self.strategies = StrategyWatch(self)
         self.at_rest = False  # all has healed, and there was time enough for everything
-        self.rest_ns = (2 * self.scenario.config.reconciliation.poll_ms + 1_000) * MS  # then nothing is unheard (R20)
+        told = self.scenario.config.reconciliation
+        self.rest_ns = (max(2 * told.poll_ms, told.grace_ms) + 1_000) * MS  # then nothing is unheard (R20)
 
     def _new_server(self) -> Server:
         mischief = Edge(self.faults, TapeRandom(self.tape, "the exchange's edge"))

@@ -1,0 +1,20 @@
+"""What a seed's configuration is drawn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.load import load_config, settings
+from config.schema import AlertsConfig, Config
+from simulation.settings import EDGES, at_edge
+
+VARIABLES = {setting.name: setting.variable for setting in settings()}
+
+
+@pytest.mark.parametrize(("edge", "value"), sorted({(edge, value) for edge, value in EDGES if edge}))
+def test_a_setting_at_its_edge_is_one_that_an_operator_can_make(edge: str, value: Any) -> None:
+    drawn = Config(alerts=AlertsConfig(repeat_ms=10_000))
+    made = load_config(None, {VARIABLES["alerts.repeat_ms"]: "10000", VARIABLES[edge]: str(value)})
+    assert made == at_edge(drawn, edge, value) != drawn
