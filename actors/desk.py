@@ -171,17 +171,23 @@ class Desk(Actor):  # type: ignore[misc]
             self.foreign.hear(news)
 
     def on_mail(self, mail: Mail) -> None:
-        """Give each group all that is new of its orders at once."""
+        """Give each group all that is new of its orders at once.
+
+        What the gateway says of an order that nobody knows was not taken: an older journal makes that order again under
+        its id, and is told the same of it in the same words.
+        """
         found: dict[str, list[News]] = {}
         for event_id, news in mail.items:
             self.listings.heard(news.client_order_id)
             self.turn.awaited.heard(news)
             group_id = self.nursery.owner(news.client_order_id)
-            self.turn.remember(event_id, type(news).__name__, group_id or SYSTEM)
             if group_id is not None:
                 found.setdefault(group_id, []).append(news)
             elif isinstance(news, ExecutionReport):
                 self.foreign.hear(news)
+            else:
+                continue
+            self.turn.remember(event_id, type(news).__name__, group_id or SYSTEM)
         for group_id, about in found.items():
             self.turn.moments[group_id] = replace(self.turn.moment, cause=input_id(decisive(about)))
             self.nursery.tell(group_id, about)

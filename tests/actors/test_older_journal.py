@@ -6,17 +6,19 @@ them in the first snapshot, calls a person, and joins what it then sends with wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
 import pytest
 from world import DEEP_POCKETS, LONG, SHORT, World, bull_put, call, leg
 
+from decisions.effects import Request
 from domain.groups import GroupOutcome, Mode, Plan
+from messages.market import session_number
 from messages.operator import CancelGroup
 from messages.orders import SubmitOrder
-from messages.records import Severity
+from messages.records import IntentStatus, Severity
 from storage.memory import MemoryJournal
 from venue.rules import Rules
 
@@ -50,13 +52,31 @@ def canceled(world: World) -> None:
     world.advance(1_000)
 
 
-def put_back(world: World, turns: int) -> None:
-    """The cell dies, and its successor finds a journal that ends after so many turns."""
+def put_back(world: World, turns: int, said: Sequence[msgspec.Struct] = ()) -> None:
+    """The cell dies, and its successor finds a journal that ends after so many turns, and what waited for it."""
     kept = world.journal.turns()[:turns]
     world.journal.crash()
     world.journal = MemoryJournal.of(kept)
     world.cell = world.new_cell()
+    world.take(said)
     world.link_up()
+
+
+class Unwilling(World):
+    """A gateway that lets no first and no second attempt out, and says so in the same words each time."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.words: dict[str, list[msgspec.Struct]] = {}
+        super().__init__(deduplicates=False)
+        self.session = session_number(1, 0)
+        self.link_up()
+
+    def send(self, request: Request) -> list[msgspec.Struct]:
+        if isinstance(request, SubmitOrder) and request.client_order_id.endswith(("1", "2")):
+            self.asked.append(request.client_order_id)
+            return self.words.setdefault(request.client_order_id, self.refuse(request, "E5: 2 orders are open"))
+        return super().send(request)
 
 
 def told(world: World) -> bool:
@@ -101,6 +121,22 @@ def test_a_group_with_forgotten_orders_is_left_to_a_person_for_good() -> None:
     assert not [request for request in world.received[received:] if isinstance(request, SubmitOrder)]
     world.take([CancelGroup("bp")])
     assert "was given up; close what it holds at the broker" in str(world.replies[-1])
+
+
+def test_s9_what_was_said_of_a_forgotten_order_is_no_repetition_once_the_order_is_made_again() -> None:
+    world = Unwilling()
+    world.submit(bull_put())
+    while len(world.words) < 2:
+        turns = len(world.journal.turns())
+        world.advance(100)
+    again = max(world.words)
+    put_back(world, turns, said=world.words[again])
+    world.advance(3_000)
+    assert world.asked.count(again) == 2
+    status = {intent.client_order_id: intent.status for intent in world.group().intents}
+    assert status[again] is IntentStatus.REFUSED
+    assert world.group().group.outcome is GroupOutcome.HEDGED
+    assert (world.position(LONG), world.position(SHORT)) == (10, -10)
 
 
 def test_an_order_of_another_cells_group_of_that_name_leaves_nothing() -> None:
