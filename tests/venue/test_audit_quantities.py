@@ -347,6 +347,25 @@ def test_I9_a_bust_of_what_was_closed_is_excused(story: Story) -> None:
     assert "excused" in found["I9"].notes[0]
 
 
+def test_I9_who_hears_of_a_bust_before_the_late_trade_that_it_takes_back_knows_that_nothing_is_left(
+    story: Story,
+) -> None:
+    story.plan()
+    kept, other = (story.send(story.decide("E", "long", 4, slice_no=number)) for number in range(2))
+    story.cancel(kept)
+    story.cancel(other)
+    late = story.fill(kept, 1)
+    unheard = story.fill(other, 1, heard=False)
+    story.bust(other, unheard, 1)
+    story.trade("C", "long", 1)
+    story.bust(kept, late, 1)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    found = story.findings()["I9"]
+    assert found.problems == []
+    assert any("excused" in note for note in found.notes)
+
+
 def closed_twice_after_a_bust(story: Story, *, heard: bool) -> Story:
     """An entry's close is busted by 1 and closed again, and then the exchange takes 2 of the entry back."""
     story.plan()

@@ -12,7 +12,7 @@ import msgspec
 from domain.execution import Side
 from domain.groups import Leg, cell_of, group_part, tag_kind, tag_leg_index
 from venue.audit.journal import Entry, EvidenceError, GroupRow, Intent, Journal, Position, read_journals
-from venue.audit.orders import ExchangeRecord, Order, State, is_ours
+from venue.audit.orders import ExchangeRecord, Order, State, Step, is_ours
 from venue.audit.wire import Wire, WireError, read_wire
 from venue.truth import TruthEvent, read_truth
 
@@ -244,17 +244,23 @@ class Seen:
     def unheard(self, order: Order, seq: int, *, ordinary: bool = False) -> tuple[int, int]:
         """What surprises up to event ``seq``, not heard of yet, had changed: filled and open units of ``order``.
 
-        With ``ordinary`` any fill that had not been heard of is left out as well.
+        With ``ordinary`` any fill that had not been heard of is left out as well.  Whoever has heard that a fill is
+        taken back knows all that is left of it.
         """
+        undone = {step.undoes for step in order.steps if step.undoes >= 0 and self._knew(order, step)}
         news = [
             step
             for step in order.steps
             if (step.surprise or (ordinary and step.kind == "fill"))
             and step.seq <= seq
-            and not self._journal.knew(order.client_order_id, step, self.position)
+            and step.seq not in undone
+            and not self._knew(order, step)
             and not (self._by_count and self._journal.counted(order.client_order_id, step, self.position))
         ]
         return sum(step.d_filled for step in news), sum(step.d_open for step in news)
+
+    def _knew(self, order: Order, step: Step) -> bool:
+        return self._journal.knew(order.client_order_id, step, self.position)
 
 
 def filled_of(order: Order, state: State, seen: Seen | None) -> int:

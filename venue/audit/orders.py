@@ -60,6 +60,7 @@ class Step(NamedTuple):
     d_open: int
     surprise: bool
     again: bool  # told without exec id in the very words of an earlier one
+    undoes: int  # the number of the fill that it takes back or corrects; -1: of none
 
 
 class Execution(NamedTuple):
@@ -86,6 +87,7 @@ class Order:
         self.replaced: list[tuple[int, Terms]] = []
         self.steps: list[Step] = []
         self._fills: dict[str, int] = {}
+        self._told_by: dict[str, int] = {}  # exec id of a fill -> the number of its event
         self._untold = Untold() if received.nameless else None
         self._quantity = self.terms.quantity
         self._step(seq, received, received.exec_id, ended=False)
@@ -127,6 +129,7 @@ class Order:
                 self.answer, self.venue_order_id = event.kind, event.venue_order_id
             case "fill":
                 self._fills[event.exec_id] = event.last_qty or 0
+                self._told_by[event.exec_id] = seq
                 surprise = ended
             case "busted":
                 self._fills.pop(event.exec_ref_id, None)
@@ -148,8 +151,11 @@ class Order:
         before = (self.last.filled, self.last.open) if self.steps else (0, 0)
         d_filled, d_open = filled - before[0], is_open - before[1]
         again = bool(exec_id) and any(step.exec_id == exec_id for step in self.steps)
+        undoes = self._told_by.get(event.exec_ref_id, -1) if event.kind in ("busted", "corrected") else -1
         self.steps.append(
-            Step(seq, event.ts_ns, event.kind, filled, is_open, ended, exec_id, d_filled, d_open, surprise, again)
+            Step(
+                seq, event.ts_ns, event.kind, filled, is_open, ended, exec_id, d_filled, d_open, surprise, again, undoes
+            )
         )
 
 
