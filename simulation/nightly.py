@@ -2,7 +2,8 @@
 
 The summary begins with the numbers that are aimed at.  A choice or a fault that no seed of the night tried fails it.
 Steps that have been done are not done again: a night that was broken off is gone on with by the same command, and a
-fresh one begins in another directory (``--to``).  The seeds come last, in blocks, until the time is up.
+fresh one begins in another directory (``--to``).  The seeds come last, in blocks, until the time is up.  All numbers of
+a night are of the same code: when that has changed since, the night is not gone on with.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,6 +22,7 @@ from rich.console import Console
 
 from simulation.totals import PER, Totals, markdown
 
+ROOT: Final = Path(__file__).parent.parent
 BLOCK: Final = 2_000  # seeds in a step
 CYCLES: Final = 1_000
 STEPS: Final = (  # name, and what `python -m simulation` is given
@@ -51,6 +54,7 @@ class Night(msgspec.Struct):
     next_seed: int = 0
     totals: Totals = msgspec.field(default_factory=Totals)
     sweeps: dict[str, dict[str, int]] = {}  # by step: what its numbers are called, and what they came to
+    code: str = ""  # what ran, by :func:`fingerprint`
 
     @property
     def failures(self) -> list[str]:
@@ -69,7 +73,8 @@ class Night(msgspec.Struct):
         lines = [
             f"# Night of {self.began}",
             "",
-            f"{len(self.steps)} steps, {self.next_seed} seeds, {len(failed)} steps failed.",
+            f"{len(self.steps)} steps, {self.next_seed} seeds, {len(failed)} steps failed. The code's fingerprint is"
+            f" {self.code}.",
             "",
             *markdown(("what", "aim", "tonight"), rows),
             *(f"- {failure}" for failure in self.failures),
@@ -87,7 +92,7 @@ def nightly(
     to: Annotated[Path, typer.Option(help="Where summary and results go.")] = Path("run/nightly"),
     seeds_only: Annotated[bool, typer.Option(help="Leave out all but the seeds.")] = False,
 ) -> None:
-    """Run everything that takes hours; exit status 1 when anything failed."""
+    """Run everything that takes hours; exit status 1 when anything failed, 2 when the code is not that of before."""
     to.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + hours * 3600
     night = _night(to)
@@ -104,10 +109,26 @@ def nightly(
 
 
 def _night(to: Path) -> Night:
-    path = to / "summary.json"
-    if path.exists():
-        return msgspec.json.decode(path.read_bytes(), type=Night)
-    return Night(datetime.now(UTC).isoformat(timespec="minutes"))
+    path, code = to / "summary.json", fingerprint()
+    if not path.exists():
+        return Night(datetime.now(UTC).isoformat(timespec="minutes"), code=code)
+    night = msgspec.json.decode(path.read_bytes(), type=Night)
+    if night.code != code:
+        raise typer.BadParameter(
+            f"the code has changed since the night in {to} began, and its numbers would be of both; begin another "
+            "one in another directory",
+            param_hint="--to",
+        )
+    return night
+
+
+def fingerprint() -> str:
+    """Of every source file of the program and the simulator."""
+    told = blake2b(digest_size=8)
+    rooms = sorted(path.parent for path in ROOT.glob("*/__init__.py"))
+    for path in sorted(file for room in rooms for kind in ("py", "sql") for file in room.rglob(f"*.{kind}")):
+        told.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    return told.hexdigest()
 
 
 def _do(night: Night, to: Path, name: str, words: list[str]) -> None:

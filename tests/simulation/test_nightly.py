@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from simulation.__main__ import app
-from simulation.nightly import STEPS, Night, count
+from simulation.nightly import STEPS, Night, count, fingerprint
 from simulation.totals import Totals
 
 FINE = ("fine", ("crashes", "--scenario", "vertical_entry", "--at", "none"))
@@ -33,6 +33,18 @@ def test_a_night_that_was_broken_off_is_gone_on_with(tmp_path: Path, monkeypatch
     assert [step.name for step in again.steps if "seeds" not in step.name] == ["fine", "broken"]
     assert again.next_seed >= night.next_seed
     assert "nobody" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_night_is_not_gone_on_with_on_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "code" / "room").mkdir(parents=True)
+    (tmp_path / "code" / "room" / "__init__.py").write_text("")
+    monkeypatch.setattr("simulation.nightly.ROOT", tmp_path / "code")
+    night = Night("tonight", code=fingerprint(), next_seed=7)
+    (tmp_path / "summary.json").write_bytes(msgspec.json.encode(night))
+    assert night_of(tmp_path, "0")[1].next_seed == 7
+    (tmp_path / "code" / "room" / "new.py").write_text("")
+    told = CliRunner().invoke(app, ["nightly", "--hours", "0", "--seeds-only", "--to", str(tmp_path)])
+    assert (told.exit_code, "the code has changed" in told.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("name", "words"), STEPS, ids=[name for name, _ in STEPS])
