@@ -94,7 +94,7 @@ MUTANTS: Final = (
         "a second hedge is opened beside the one in flight",
         edit(
             "decisions.groups.group_hedging:hedge_shortfalls",
-            ("elif working and working[0].level == 1:", "elif False:"),
+            ("elif working and working[0].level < max(2, moment.config.hedge.depth):", "elif False:"),
             ("elif not working:", "else:"),
         ),
     ),
