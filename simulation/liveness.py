@@ -4,7 +4,6 @@ short naked unless a person was called (L1 to L5).
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from decisions.groups.group_levels import naked_allowance
@@ -13,6 +12,7 @@ from domain.execution import Side
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role, TriggerOn, group_part, group_tag
 from messages.records import GroupRecord, IntentRecord, IntentStatus, Severity, StopStatus
 from storage.tables import EXECUTION_STATES, INTENTS, STOPS
+from venue.audit.books import EXPOSURE_ALERTS
 
 if TYPE_CHECKING:
     from simulation.oracles import Oracles
@@ -35,18 +35,17 @@ class Rest:
             self.oracles.demand(group_tag(name) in self.oracles.groups, "L1", f"group {name} was accepted and is gone")
         self._told()
         self._journals_agree()
-        delivered = Counter(
-            alert.group_id
-            for alert in self.world.machine.alerts
-            if alert.severity is Severity.CRITICAL and alert.group_id
-        )
+        called: dict[str, set[str]] = {}
+        for alert in self.world.machine.alerts:
+            if alert.severity is Severity.CRITICAL:
+                called.setdefault(alert.group_id, set()).add(alert.kind)
         for tag, record in self.oracles.groups.items():
             if tag in self.oracles.lost:
                 continue
             held = self.oracles.held(tag, record.group)
-            self._certified(tag, record, held, delivered[record.group_id] > 0)
+            self._certified(tag, record, held, called.get(record.group_id, set()))
 
-    def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: bool) -> None:
+    def _certified(self, tag: str, record: GroupRecord, held: dict[str, int], called: set[str]) -> None:
         name, group = record.group_id, record.group
         stays = REDUCING if record.quarantined else {Role.STOP_LIMIT}  # a person has what is given up, as it stands
         open_orders = [
@@ -67,10 +66,11 @@ class Rest:
             case GroupOutcome.FLAT:
                 self.oracles.demand(not any(held.values()), "L1", f"group {name} is flat, but holds {held}")
             case GroupOutcome.HALTED:
-                self.oracles.demand(called, "L5", f"group {name} is halted, and no alert was delivered")
+                of_it = bool(called - EXPOSURE_ALERTS)
+                self.oracles.demand(of_it, "L5", f"group {name} is halted, and no alert that says so was delivered")
             case _:
                 self.oracles.fail("L1", f"group {name} has not ended")
-        self.oracles.demand(bare <= 0 or called, "L3", f"group {name} is naked by {bare}, and nobody was called")
+        self.oracles.demand(bare <= 0 or bool(called), "L3", f"group {name} is naked by {bare}, and nobody was called")
 
     def _journals_agree(self) -> None:
         states: dict[str, int] = {}

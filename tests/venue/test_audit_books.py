@@ -158,6 +158,15 @@ def test_OUTCOME_a_group_that_ended_otherwise_than_it_says(story: Story, outcome
     assert story.failed() == {"OUTCOME"}
 
 
+@pytest.mark.parametrize(("kind", "passed"), [("GROUP_HALTED", True), ("UNHEDGED_EXPOSURE", False)])
+def test_OUTCOME_who_was_called_for_an_exposure_has_not_heard_of_a_halt(story: Story, kind: str, passed: bool) -> None:
+    story.plan()
+    enter(story)
+    story.alert(kind=kind)
+    story.outcome(GroupOutcome.HALTED)
+    assert story.findings()["OUTCOME"].passed is passed
+
+
 def test_OUTCOME_a_hedged_group_holds_its_targets(story: Story) -> None:
     story.plan()
     story.trade("E", "long", 10)

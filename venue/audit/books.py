@@ -11,6 +11,7 @@ from venue.audit.exposure import bare, naked_rest
 from venue.audit.orders import ExchangeRecord, Execution, Order, is_ours
 
 OUTCOMES = frozenset({"hedged", "flat", "halted"})
+EXPOSURE_ALERTS = frozenset({"UNCOVERED_EXPOSURE", "UNHEDGED_EXPOSURE"})  # who is called for these hears of no halt
 
 
 def the_journal_counts_what_filled(evidence: Evidence, _: Bounds) -> Finding:
@@ -145,8 +146,9 @@ def every_group_has_a_certified_outcome(evidence: Evidence, _: Bounds) -> Findin
 
     It ended hedged (each leg's position, by the exchange's fills, is its target, or less where units of it went without
     an order and no short is uncovered by that), flat (each is 0), or halted (and a CRITICAL alert of the group was
-    raised).  What went without an order counts whenever it was noted: of longs and shorts that expire against each
-    other the exchange notes nothing.  While running, groups that are open or have fills to hear of are left out.
+    raised, not of its exposure alone).  What went without an order counts whenever it was noted: of longs and shorts
+    that expire against each other the exchange notes nothing.  While running, groups that are open or have fills to
+    hear of are left out.
     """
     found = Finding(name="OUTCOME", title="every group ended hedged, flat, or halted with an alert")
     left_out = 0
@@ -184,8 +186,11 @@ def _wrong_outcome(evidence: Evidence, group: GroupOrders) -> str:
     if outcome not in OUTCOMES:
         return f"ended {outcome}; expected hedged, flat or halted"
     if outcome == "halted":
-        alerts = (a for a in evidence.journal.alerts if a["group_id"] == group_id and a["severity"] == "CRITICAL")
-        return "" if any(alerts) else "halted; expected a CRITICAL alert"
+        called = any(
+            alert["group_id"] == group_id and alert["severity"] == "CRITICAL" and alert["kind"] not in EXPOSURE_ALERTS
+            for alert in evidence.journal.alerts
+        )
+        return "" if called else "halted; expected a CRITICAL alert that says so"
     held = group.held(group.final(), until_ns=FOREVER_NS)
     wanted = {leg.leg_id: leg.target_qty if outcome == "hedged" else 0 for leg in group.group.legs}
     gone = _may_be_missing(group, held) if outcome == "hedged" else frozenset()
