@@ -169,6 +169,8 @@ class Desk(Actor):  # type: ignore[misc]
             self.nursery.give(group_id, news)
         elif isinstance(news, ExecutionReport):
             self.foreign.hear(news)
+        else:
+            self.foreign.hear_of(news)
 
     def on_mail(self, mail: Mail) -> None:
         """Give each group all that is new of its orders at once.
@@ -186,6 +188,7 @@ class Desk(Actor):  # type: ignore[misc]
             elif isinstance(news, ExecutionReport):
                 self.foreign.hear(news)
             else:
+                self.foreign.hear_of(news)
                 continue
             self.turn.remember(event_id, type(news).__name__, group_id or SYSTEM)
         for group_id, about in found.items():

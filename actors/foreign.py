@@ -6,6 +6,7 @@ from actors.nursery import Nursery
 from actors.turn import Turn
 from domain.execution import ExecutionReport
 from domain.groups import group_part, parent_prefix
+from messages.orders import News, OrderSent, Outcome, SubmitResult
 from messages.records import Severity
 
 
@@ -23,9 +24,7 @@ class Foreign:
         has been put back.
         """
         side = report.side.value if report.side else "?"
-        group_id = self.nursery.find(group_part(report.client_order_id)) if self.made_here(report) else None
-        if group_id is not None:
-            self.nursery.leave(group_id, f"its order {report.client_order_id} is at the broker, and not in its journal")
+        self._leave(report.client_order_id, "is at the broker")
         self.groups.add(group_part(report.client_order_id))
         self.turn.alert(
             Severity.CRITICAL,
@@ -37,6 +36,20 @@ class Foreign:
             subject=report.client_order_id or report.venue_order_id,
         )
 
-    def made_here(self, report: ExecutionReport) -> bool:
+    def hear_of(self, news: News) -> None:
+        """What the gateway says of an order that no intent explains: if it has left, the broker will show it in time.
+
+        Until then what the journal knows misleads: it may have protection sold of a short that is being opened.
+        """
+        refused = isinstance(news, SubmitResult) and (news.outcome is Outcome.REFUSED or not news.left)
+        if isinstance(news, OrderSent | SubmitResult) and not refused:
+            self._leave(news.client_order_id, "has left for the broker")
+
+    def made_here(self, order_id: str) -> bool:
         """Whether only this cell makes such order ids."""
-        return report.client_order_id.startswith(parent_prefix(self.turn.moment.cell))
+        return order_id.startswith(parent_prefix(self.turn.moment.cell))
+
+    def _leave(self, order_id: str, where: str) -> None:
+        group_id = self.nursery.find(group_part(order_id)) if self.made_here(order_id) else None
+        if group_id is not None:
+            self.nursery.leave(group_id, f"its order {order_id} {where}, and not in its journal")

@@ -14,11 +14,11 @@ import pytest
 from world import DEEP_POCKETS, LONG, SHORT, World, bull_put, call, leg
 
 from decisions.effects import Request
-from domain.groups import GroupOutcome, Mode, Plan
+from domain.groups import GroupOutcome, Mode, Plan, Role
 from messages.market import session_number
 from messages.operator import CancelGroup
-from messages.orders import SubmitOrder
-from messages.records import IntentStatus, Severity
+from messages.orders import OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.records import IntentRecord, IntentStatus, Severity
 from storage.memory import MemoryJournal
 from venue.rules import Rules
 
@@ -52,14 +52,15 @@ def canceled(world: World) -> None:
     world.advance(1_000)
 
 
-def put_back(world: World, turns: int, said: Sequence[msgspec.Struct] = ()) -> None:
+def put_back(world: World, turns: int, said: Sequence[msgspec.Struct] = (), *, shown: bool = True) -> None:
     """The cell dies, and its successor finds a journal that ends after so many turns, and what waited for it."""
     kept = world.journal.turns()[:turns]
     world.journal.crash()
     world.journal = MemoryJournal.of(kept)
     world.cell = world.new_cell()
     world.take(said)
-    world.link_up()
+    if shown:
+        world.link_up()
 
 
 class Unwilling(World):
@@ -121,6 +122,39 @@ def test_a_group_with_forgotten_orders_is_left_to_a_person_for_good() -> None:
     assert not [request for request in world.received[received:] if isinstance(request, SubmitOrder)]
     world.take([CancelGroup("bp")])
     assert "was given up; close what it holds at the broker" in str(world.replies[-1])
+
+
+def without_its_risk(world: World) -> str:
+    """The journal is one of before the spread's short was decided; the short's order."""
+    whole(world)
+    for turns, turn in enumerate(world.journal.turns()):
+        risk = [one for one in turn.records() if isinstance(one, IntentRecord) and one.role is Role.RISK]
+        if risk:
+            put_back(world, turns, shown=False)
+            return risk[0].client_order_id
+    raise AssertionError("no short was decided")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "left"), [(None, True), (Outcome.ACCEPTED, True), (Outcome.UNKNOWN, True), (Outcome.REFUSED, False)]
+)
+def test_r22_a_group_is_left_as_soon_as_a_forgotten_order_is_said_to_have_left(
+    outcome: Outcome | None, left: bool
+) -> None:
+    world = a_world(deduplicates=True)
+    order_id = without_its_risk(world)
+    if outcome is None:
+        world.take([OrderSent(client_order_id=order_id, ts_ns=world.now_ns, checks="")])
+    else:
+        world.take([SubmitResult(client_order_id=order_id, outcome=outcome, ts_ns=world.now_ns)])
+    assert (world.group().group.mode is Mode.LEFT) is left
+    received = len(world.received)
+    world.take([CancelGroup("bp")])
+    closes = [request for request in world.received[received:] if isinstance(request, SubmitOrder)]
+    assert not (left and closes), "protection that the short needs"
+    if left:
+        (alert,) = world.escalations("GROUP_GIVEN_UP")
+        assert order_id in alert.text
 
 
 def test_s9_what_was_said_of_a_forgotten_order_is_no_repetition_once_the_order_is_made_again() -> None:
