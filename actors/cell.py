@@ -98,6 +98,7 @@ class Cell(ProcessActor):
         if self.peers.get("gateway") != self.greeted:
             self.greeted = self.peers.get("gateway")
             self.orders.drop(lambda _: False)
+            self.tree.addressed()
             self.greet()
         undelivered = tuple(alert for alert in self.journal.open_escalations() if not alert.delivered_ns)
         if undelivered:

@@ -108,6 +108,10 @@ class CellTree:
         """Short units of all groups that nothing protects."""
         return self._turn.uncovered_qty
 
+    def addressed(self) -> None:
+        """Another gateway is asked from now on; nobody says what became of what the one before was asked."""
+        self._turn.awaited.addressed()
+
     def run(self, inputs: Iterable[msgspec.Struct]) -> Released:
         """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""
         if self.journal.storage_low and not self.gate.storage_low:  # the last commit found it out

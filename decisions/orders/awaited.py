@@ -14,16 +14,24 @@ _ANSWERS = (OrderSent, SubmitResult, ExecutionReport)
 
 
 class Awaited:
-    """Of one incarnation of the gateway: with it dies what waits in its lanes."""
+    """Of one incarnation of the gateway: with it dies what waits in its lanes.
+
+    A new one is addressed before it has said who it is, and may be asked in between; or its session is heard of first,
+    and what is asked in between goes to the old one's address.
+    """
 
     def __init__(self) -> None:
         self._gateway = 0
+        self._unnamed = False
         self._orders: set[str] = set()
 
+    def addressed(self) -> None:
+        """Another gateway is spoken to from now on; which, its session will tell."""
+        self._orders, self._unnamed = set(), True
+
     def asked(self, client_order_id: str, gateway: int) -> None:
-        """This incarnation is to send the order, or to send it again; 0: there is none."""
-        if gateway != self._gateway:
-            self._gateway, self._orders = gateway, set()
+        """The gateway is to send the order, or to send it again.  ``gateway``: whose session it is; 0: nobody's."""
+        self._name(gateway)
         self._orders.add(client_order_id)
 
     def heard(self, news: News) -> None:
@@ -33,4 +41,12 @@ class Awaited:
 
     def waits(self, client_order_id: str, gateway: int) -> bool:
         """Whether the order may still be in a lane of this incarnation."""
-        return bool(gateway) and gateway == self._gateway and client_order_id in self._orders
+        self._name(gateway)
+        return bool(gateway) and client_order_id in self._orders
+
+    def _name(self, gateway: int) -> None:
+        if not gateway or gateway == self._gateway:
+            return
+        if not self._unnamed:
+            self._orders = set()
+        self._gateway, self._unnamed = gateway, False

@@ -42,6 +42,19 @@ def test_a_new_gateway_owes_nothing_of_what_the_old_one_was_asked_for(awaited: A
     assert [awaited.waits(each, 6) for each in (ID, "LK-2")] == [False, True]
 
 
+def test_what_a_new_gateway_is_asked_before_it_has_said_who_it_is_waits_there(awaited: Awaited) -> None:
+    awaited.addressed()
+    awaited.asked("LK-2", 5)
+    assert [awaited.waits(each, 6) for each in (ID, "LK-2")] == [False, True]
+    assert not awaited.waits("LK-2", 7)
+
+
+def test_what_went_to_the_old_address_when_the_new_session_was_known_waits_nowhere(awaited: Awaited) -> None:
+    awaited.asked("LK-2", 6)
+    awaited.addressed()
+    assert not awaited.waits("LK-2", 6)
+
+
 def test_without_a_session_nobody_waits() -> None:
     awaited = Awaited()
     awaited.asked(ID, 0)
