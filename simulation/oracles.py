@@ -63,6 +63,7 @@ class Oracles:
         self.reconciled: dict[Path, int] = {}  # journal -> the epoch that was compared with the broker
         self.busted: Counter[str] = Counter()  # units taken back, gone, or filled after an end, by group's tag
         self.moves: dict[str, dict[str, PositionEventRecord]] = defaultdict(dict)  # by tag: changes without orders
+        self.excused: set[str] = set()  # of such changes, those that ``busted`` has counted, journaled still or not
         self.accepted: set[str] = set()
         self.forgotten: set[str] = set()  # orders of which a journal knows nothing any more
         self.remade: set[str] = set()  # of them, those whose ids were given out again
@@ -108,7 +109,8 @@ class Oracles:
 
     def _moved(self, tag: str, moved: PositionEventRecord) -> None:
         """Units went without an order: what is on its way by then was decided with them."""
-        if moved.event_id not in self.moves[tag]:
+        if moved.event_id not in self.excused:
+            self.excused.add(moved.event_id)
             self.busted[tag] += abs(moved.quantity)
         self.moves[tag][moved.event_id] = moved
 
@@ -139,22 +141,26 @@ class Oracles:
     def on_older(self, path: Path, turns: list[StoredTurn]) -> dict[str, IntentRecord]:
         """The journal ends after these turns: what came later is not known to anybody any more.
 
-        Who is asked for what it has forgotten is a person; nothing of it may be done twice.  Returns the
-        orders that it knows.
+        Who is asked for what it has forgotten is a person; nothing of it may be done twice.  A change without an order
+        is told again, and may be another group's by then, or nobody's.  Returns the orders that it knows.
         """
         if path.stem == GATEWAY_STEM:
             return {}
         cell = int(path.stem.partition("-")[2])
         intents: dict[str, IntentRecord] = {}
         groups: dict[str, GroupRecord] = {}
+        moves: dict[str, dict[str, PositionEventRecord]] = defaultdict(dict)
         for record in (record for turn in turns for record in turn.records()):
             if isinstance(record, IntentRecord):
                 intents[record.client_order_id] = record
             elif isinstance(record, GroupRecord):
                 groups[group_tag(record.group_id)] = record
+            elif isinstance(record, PositionEventRecord) and record.group_id:
+                moves[group_tag(record.group_id)][record.event_id] = record
         self.forgotten |= {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
         self.intents |= intents
         self.lost |= {tag: one for tag, one in self.groups.items() if one.cell == cell and tag not in groups}
+        self.moves |= {tag: moves[tag] for tag, one in self.groups.items() if one.cell == cell}
         self.groups |= groups
         self.accepted -= {one.group_id for one in self.lost.values()}
         return intents
