@@ -12,6 +12,7 @@ from domain.execution import OrdStatus, OrdType, Side, TimeInForce
 from domain.instruments import Instrument
 from domain.money import round_down, round_up
 from domain.quotes import Quote
+from venue.lows import Low, Lows
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -86,12 +87,19 @@ class Book:
         self.instrument = instrument
         self.quote = Quote(instrument.symbol, 0, 0, 0, 0, 0)
         self.orders: list[Order] = []
+        self._lows = Lows()
         self._left = {Side.BUY: 0, Side.SELL: 0}  # what buys and sells can still take
 
     def show(self, quote: Quote) -> None:
         """Replace the top of book; its size is fresh."""
+        self._lows.end(self.quote.mid, quote.ts_ns)
         self.quote = quote
         self._left = {Side.BUY: quote.ask_size, Side.SELL: quote.bid_size}
+
+    @property
+    def lows(self) -> tuple[Low, ...]:
+        """The middles that were quoted before, as far as they were lower than all since and than what is quoted now."""
+        return self._lows.below(self.quote.mid)
 
     @property
     def price(self) -> int:

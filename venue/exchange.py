@@ -119,12 +119,13 @@ class Exchange:
             nameless=first.nameless if first else nameless,
         )  # fmt: skip
         self._list_record.note(symbol, now_ns)
-        self._reporter.arrived(order, now_ns, session, self.last_quote.get(symbol))
+        book = self._books.get(symbol)
+        lows = book.lows if book and order_type is OrdType.MARKET else ()
+        self._reporter.arrived(order, now_ns, session, self.last_quote.get(symbol), lows)
         if first and self._rules.deduplicate:
             reason = f"duplicate client order id: the first order is {first.status.value}"
             self._reporter.duplicate(order, first, now_ns, reason)
             return self._reply(first, reason)
-        book = self._books.get(symbol)
         if book:
             order.limit = book.limit(order, self._rules.market_protection_pct)
         reason = self._gate.objection(order, now_ns, halted=self.halted)

@@ -12,6 +12,7 @@ from domain.money import to_float
 from domain.quotes import Quote
 from messages.orders import Activity, ActivityKind
 from venue.book import Order
+from venue.lows import Low
 from venue.settlement import Movement
 from venue.truth import Kind, TruthEvent
 
@@ -81,8 +82,8 @@ class Reporter:
         """Record what was asked, or refused, without a report."""
         self._record(_event(kind, self._stamp(now_ns), order, request_id=request_id, reason=reason))
 
-    def arrived(self, order: Order, now_ns: int, session: int, quote: Quote | None) -> None:
-        """Record an order's receipt: over which connection it came, and what was quoted at that moment."""
+    def arrived(self, order: Order, now_ns: int, session: int, quote: Quote | None, lows: tuple[Low, ...]) -> None:
+        """Record an order's receipt: over which connection, and what was quoted at that moment, and lower before."""
         event = _event("order_received", self._stamp(now_ns), order)
         self._record(
             msgspec.structs.replace(
@@ -90,6 +91,7 @@ class Reporter:
                 session=session,
                 bid=to_float(quote.bid) if quote and quote.bid else None,
                 ask=to_float(quote.ask) if quote and quote.ask else None,
+                lows=lows,
             )
         )
 

@@ -18,6 +18,8 @@ from typing import Literal, Self
 
 import msgspec
 
+from venue.lows import Low
+
 Kind = Literal[
     "order_received",
     "accepted",
@@ -66,6 +68,7 @@ class TruthEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: int = 0  # of a received order or a told list: its connection, counted from 1 in order of login
     bid: float | None = None  # of a received order: what was quoted when it came; absent where nothing was
     ask: float | None = None
+    lows: tuple[Low, ...] = ()  # of a received market order: what had been quoted lower than all since
     lot_size: int | None = None  # of a listing, as the two after it
     tick_size: float | None = None
     largest_qty: int | None = None  # the largest order: the freeze quantity in whole lots; 0: none may be sent

@@ -11,6 +11,7 @@ from audit_story import SECOND, Story, enter, eventful, guard
 
 from domain.calendar import calendar
 from domain.execution import OrdType
+from venue.lows import Low
 from venue.truth import TruthEvent
 
 
@@ -50,6 +51,33 @@ def test_an_order_that_breaks_a_limit(story: Story, plant: Callable[[Story], obj
     story.plan()
     plant(story)
     assert any(said in problem for problem in story.findings()["I25"].problems)
+
+
+def dipped(story: Story, *lows: tuple[float, float]) -> list[str]:
+    """What is said of 50 units at the market, decided and arrived at 15.00.
+
+    Quotes of these middles had ended so many seconds after the decision.
+    """
+    story.wire[0]["controls"]["reference_max_age_ms"] = 10_000
+    story.plan()
+    terms: dict[str, Any] = {"order_type": OrdType.MARKET, "price": 0, "reference_price": 150_000}
+    order = story.decide("E", "long", 50, **terms)
+    steps = tuple(Low(story.now + round(s * SECOND), middle) for s, middle in lows)
+    story.wait(5)
+    story.send(order, bid=14.9, ask=15.1, lows=steps)
+    return [problem.partition(": ")[2] for problem in story.findings()["I25"].problems]
+
+
+def test_E1_a_market_order_may_have_been_measured_while_the_market_was_lower(story: Story) -> None:
+    assert dipped(story, (1, 9.9), (2, 14.0)) == []
+
+
+@pytest.mark.parametrize("lows", [(), ((-1, 9.9),), ((-1, 9.9), (2, 10.1))])
+def test_E1_a_market_order_was_at_no_time_so_cheap_since_it_was_decided(
+    story: Story, lows: tuple[tuple[float, float], ...]
+) -> None:
+    (problem,) = dipped(story, *lows)
+    assert problem.startswith(f"E1: worth {50500 if len(lows) == 2 else 75000}; expected at most 50000")
 
 
 def test_E2_a_stop_is_measured_by_its_trigger(story: Story) -> None:

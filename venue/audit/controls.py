@@ -39,6 +39,7 @@ class Case(NamedTuple):
     bid: int
     ask: int
     decided_by: int  # the middle that the decision went by, while it is young enough for the gateway; else 0
+    dips: tuple[int, ...]  # lower middles than when it arrived, each quoted at some time since it was decided
 
     @property
     def reference(self) -> int:
@@ -53,12 +54,12 @@ class Case(NamedTuple):
 
     @property
     def price(self) -> int:
-        """What a unit counts with: its limit, or of a market order the lower middle of when it was decided and arrived.
+        """What a unit counts with: its limit, or of a market order the lowest middle from its decision to its arrival.
 
-        The gateway measures by a middle between these moments; 0: it was decided blind, and the gateway saw as little.
+        The gateway measures by one that it saw in between; 0: it was decided blind, and the gateway saw as little.
         """
         middle = (self.bid + self.ask) // 2 if self.bid and self.ask else self.decided_by
-        return self.order.terms.price or min(middle, self.decided_by)
+        return self.order.terms.price or min(middle, self.decided_by, *self.dips)
 
 
 def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
@@ -79,10 +80,11 @@ def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
             continue  # I1, I2
         bid, ask = (from_float(price or 0) for price in (order.received.bid, order.received.ask))
         limits = evidence.wire.limits[order.client_order_id]
-        decided_by = _decided_by(evidence.intent(order), left[0], limits)
+        intent = evidence.intent(order)
+        decided_by = _decided_by(intent, left[0], limits)
         in_flight_ns = round(bounds.in_flight_s * SECOND_NS)
         listings = evidence.record.listings.known(leg.instrument, order.seq, order.received, in_flight_ns)
-        case = Case(order, left[0], limits, leg.instrument, listings, bid, ask, decided_by)
+        case = Case(order, left[0], limits, leg.instrument, listings, bid, ask, decided_by, _dips(intent, order))
         if evidence.wire.open_ns(order.received_ns - in_flight_ns, order.received_ns + 1) == 0:
             late = f"arrived between two sessions, more than {bounds.in_flight_s:g} s after the close"
             found.problems.append(f"{order.client_order_id}: E17: {late}, at {order.received_ns}")
@@ -111,6 +113,11 @@ def _decided_by(intent: Intent | None, left: Line, limits: dict[str, Any]) -> in
         return 0
     reference: int = intent.facts["reference_price"]
     return reference
+
+
+def _dips(intent: Intent | None, order: Order) -> tuple[int, ...]:
+    since_ns = intent.decided_ns if intent else order.received_ns
+    return tuple(from_float(low.middle) for low in order.received.lows if low.until_ns >= since_ns)
 
 
 def _size(case: Case) -> str:
