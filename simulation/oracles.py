@@ -108,8 +108,8 @@ class Oracles:
             self.remade.add(order_id)
 
     def _moved(self, tag: str, moved: PositionEventRecord) -> None:
-        """Units went without an order: what is on its way by then was decided with them."""
-        if moved.event_id not in self.excused:
+        """Units went without an order: what is on its way by then was decided with them.  Shares are of no leg."""
+        if moved.leg_id and moved.event_id not in self.excused:
             self.excused.add(moved.event_id)
             self.busted[tag] += abs(moved.quantity)
         self.moves[tag][moved.event_id] = moved
