@@ -86,8 +86,6 @@ class Rest:
                 states.get(order_id, 0) == order.cum, "I12",
                 f"{order_id}: the journal has {states.get(order_id, 0)} filled, the exchange {order.cum}",
             )  # fmt: skip
-        # What an answer took, and nothing else ever tells of, counts as live, and a person is told to look (R7).
-        alerts = {alert.escalation_id for alert in self.world.machine.alerts}
         for order_id, row in rows.items():
             if group_part(order_id) in self.oracles.left_to_a_person:
                 continue
@@ -99,8 +97,7 @@ class Rest:
             live = row.status is IntentStatus.LIVE
             known = self.oracles.orders.get(order_id)
             working = known is not None and known.leaves > 0
-            told = known is None and f"ORDER_MISSING:{row.group_id}:{order_id}" in alerts
-            self.oracles.demand(not live or working or fresh or told, "L2", f"{order_id} is not live any more")
+            self.oracles.demand(not live or working or fresh, "L2", f"{order_id} is not live any more")
         self._stops()
 
     def _told(self) -> None:
