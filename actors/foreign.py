@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from actors.nursery import Nursery
 from actors.turn import Turn
+from decisions.orders.awaited import has_left
 from domain.execution import ExecutionReport
 from domain.groups import group_part, parent_prefix
-from messages.orders import News, OrderSent, Outcome, SubmitResult
+from messages.orders import News
 from messages.records import Severity
 
 
@@ -41,8 +42,7 @@ class Foreign:
 
         Until then what the journal knows misleads: it may have protection sold of a short that is being opened.
         """
-        refused = isinstance(news, SubmitResult) and (news.outcome is Outcome.REFUSED or not news.left)
-        if isinstance(news, OrderSent | SubmitResult) and not refused:
+        if has_left(news):
             self._leave(news.client_order_id, "has left for the broker")
 
     def made_here(self, order_id: str) -> bool:

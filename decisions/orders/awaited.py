@@ -8,9 +8,16 @@ is what the cell asked for, not what a group knows: a group that crashes is rebu
 from __future__ import annotations
 
 from domain.execution import ExecutionReport
-from messages.orders import News, OrderSent, SubmitResult
+from messages.orders import News, OrderSent, Outcome, SubmitResult
 
 _ANSWERS = (OrderSent, SubmitResult, ExecutionReport)
+
+
+def has_left(news: News) -> bool:
+    """Whether the gateway says by this that an order is on its way to the broker; a refusal ends that."""
+    if isinstance(news, SubmitResult):
+        return news.left and news.outcome is not Outcome.REFUSED
+    return isinstance(news, OrderSent)
 
 
 class Awaited:

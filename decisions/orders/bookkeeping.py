@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from decisions.effects import Effects, Moment
 from decisions.orders.child_order import (
     ChildOrder,
     Fate,
     join,
-    new_child,
     on_absence,
     on_sent,
     on_submit_result,
+    restored_child,
     write_down,
 )
 from decisions.orders.order_changes import request_cancel
@@ -33,11 +31,8 @@ Orders = tuple[ChildOrder, ...]
 
 def orders_of(intents: Iterable[IntentRecord], states: Iterable[ExecutionStateRecord]) -> Orders:
     """The orders that a group's rows tell of."""
-    known = {state.client_order_id: state.knowledge for state in states}
-    return tuple(
-        replace(new_child(intent), state=known.get(intent.client_order_id, new_child(intent).state))
-        for intent in intents
-    )
+    known = {state.client_order_id: state for state in states}
+    return tuple(restored_child(intent, known.get(intent.client_order_id)) for intent in intents)
 
 
 def keep_up(orders: Orders, news: Sequence[News], moment: Moment) -> tuple[Orders, Effects]:

@@ -103,6 +103,12 @@ def new_child(intent: IntentRecord) -> ChildOrder:
     return ChildOrder(intent, OrderState.new(intent.client_order_id, intent.quantity))
 
 
+def restored_child(intent: IntentRecord, known: ExecutionStateRecord | None) -> ChildOrder:
+    """The child order that the journal tells of; ``known``: what the broker had said of it, if it has."""
+    order = new_child(intent)
+    return replace(order, state=known.knowledge) if known else order
+
+
 def submit_request(intent: IntentRecord, moment: Moment, *, resend: bool) -> SubmitOrder:
     """The order as the gateway is to send it: nothing that is not in the intent (I30)."""
     return SubmitOrder(

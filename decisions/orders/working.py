@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment
 from decisions.orders.chasing import chase, is_chased
-from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, submit_request
+from decisions.orders.child_order import SAYS, ChildOrder, Fate, new_child, restored_child, submit_request
 from decisions.orders.doubts import tell_doubts
 from decisions.orders.order_changes import must_cancel, request_cancel
 from decisions.orders.prices import Price, Pricing, price
@@ -114,9 +114,7 @@ def restore(parent: Parent, intents: Iterable[IntentRecord], states: Mapping[str
     """The parent with the child orders that the journal knows of it."""
     for intent in intents:
         if intent.parent_id == parent.parent_id:
-            known = states.get(intent.client_order_id)
-            order = new_child(intent)
-            parent = with_order(parent, replace(order, state=known.knowledge) if known else order)
+            parent = with_order(parent, restored_child(intent, states.get(intent.client_order_id)))
     return parent
 
 

@@ -179,6 +179,20 @@ class TestABust:
         assert world.group().group.outcome is HEDGED
 
 
+def busted_again_at(level: int) -> World:
+    """Half the protection of a spread is busted, and the rest while the hedge of the first half is at this level."""
+    world = World(size=5)
+    world.submit(bull_put(quantity=10))
+    world.advance(2_000, fresh=True)
+    first, second = trades(world, LONG)
+    dry(world, LONG)
+    world.take(world.exchange.bust(first.exec_id, world.now_ns))
+    while world.group().hedges[-1].level < level:
+        world.advance(100)
+    world.take(world.exchange.bust(second.exec_id, world.now_ns))
+    return world
+
+
 class TestTheLimiter:
     def test_r9_two_triggers_in_one_window_make_one_decision_at_its_end(self) -> None:
         world = World(size=5)
@@ -219,15 +233,7 @@ class TestTheLimiter:
         assert (early.quantity, late.quantity) == (5, 5)
 
     def test_what_is_busted_while_the_second_level_works_is_hedged_at_the_end_of_the_window_too(self) -> None:
-        world = World(size=5)
-        world.submit(bull_put(quantity=10))
-        world.advance(2_000, fresh=True)
-        first, second = trades(world, LONG)
-        dry(world, LONG)
-        world.take(world.exchange.bust(first.exec_id, world.now_ns))
-        while world.group().hedges[-1].level < 2:
-            world.advance(100)
-        world.take(world.exchange.bust(second.exec_id, world.now_ns))
+        world = busted_again_at(2)
         world.advance(600)
         assert [h.needed_qty for h in world.group().hedges] == [10, 10]
         assert sum(order.quantity for order in world.live() if order.role is Role.HEDGE) == 10, (
@@ -239,15 +245,7 @@ class TestTheLimiter:
         assert world.group().group.outcome is HEDGED
 
     def test_what_is_busted_while_the_last_level_works_has_levels_of_its_own(self) -> None:
-        world = World(size=5)
-        world.submit(bull_put(quantity=10))
-        world.advance(2_000, fresh=True)
-        first, second = trades(world, LONG)
-        dry(world, LONG)
-        world.take(world.exchange.bust(first.exec_id, world.now_ns))
-        while world.group().hedges[-1].level < 3:
-            world.advance(100)
-        world.take(world.exchange.bust(second.exec_id, world.now_ns))
+        world = busted_again_at(3)
         world.advance(1_000)
         assert [h.needed_qty for h in world.group().hedges] == [5, 5, 5]
         wet(world, LONG, 5)
