@@ -231,9 +231,8 @@ class OrderDoor:
         return len(entries)
 
     def forget(self, void: ForgetOrder) -> None:
-        """A cell has proven that an order never reached the broker: its parent may place the quantity again."""
-        order_id, now_ns = void.client_order_id, self.session.clock_ns
-        self.ledger.answered(SubmitResult(client_order_id=order_id, outcome=Outcome.REFUSED, ts_ns=now_ns))
+        """A cell has proven that the broker does not have an order: its parent may place the quantity again."""
+        self.ledger.forgotten(void.client_order_id)
 
     def answer_unsent(self, request: wire.Request, reason: str) -> None:
         """It did not leave.  That is definitive, except where another copy may be at the broker.

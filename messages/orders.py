@@ -67,7 +67,7 @@ class ModifyOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_onl
 
 
 class ForgetOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
-    """This order is void: absent at the broker, proven twice, and durable as such.  It no longer counts (E6)."""
+    """This order is void: the broker does not have it, proven, and durable as such.  It no longer counts (E6)."""
 
     client_order_id: str
     epoch: int
@@ -100,6 +100,7 @@ class CancelResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_on
     outcome: Outcome
     ts_ns: int
     reason: str = ""
+    unknown_order: bool = False  # refused because the broker has no order of this id (FIX 102 = 1)
 
 
 class ModifyResult(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

@@ -37,6 +37,7 @@ from messages.orders import (
 from venue import protocol as wire
 
 DUPLICATE = "duplicate"
+UNKNOWN_ORDER = "unknown order"
 
 DECLARED = Capabilities(
     name="embedded",
@@ -380,8 +381,16 @@ def _result(
             venue_order_id=venue_order_id,
             reason=reason,
         )
-    kind = CancelResult if isinstance(what, CancelOrder) else ModifyResult
-    return kind(
+    if isinstance(what, CancelOrder):
+        return CancelResult(
+            client_order_id=what.client_order_id,
+            request_id=what.request_id,
+            outcome=outcome,
+            ts_ns=ts_ns,
+            reason=reason,
+            unknown_order=outcome is Outcome.REFUSED and reason == UNKNOWN_ORDER,
+        )
+    return ModifyResult(
         client_order_id=what.client_order_id,
         request_id=what.request_id,
         outcome=outcome,

@@ -187,6 +187,13 @@ class Ledger:
         known.refused = known.refused or result.outcome is Outcome.REFUSED
         self._recount(known)
 
+    def forgotten(self, client_order_id: str) -> None:
+        """A cell has proven that the broker has no such order, whatever an answer said; a report revives it."""
+        known = self._orders.get(client_order_id)
+        if known is not None:
+            known.accepted, known.refused = False, True
+            self._recount(known)
+
     def changing(self, change: ModifyOrder) -> None:
         """This change is being written to the broker: from now on the order may have either terms."""
         self._listings.heard(change.client_order_id)

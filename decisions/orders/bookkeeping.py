@@ -15,6 +15,7 @@ from decisions.orders.child_order import (
     Fate,
     join,
     on_absence,
+    on_cancel_result,
     on_sent,
     on_submit_result,
     restored_child,
@@ -23,7 +24,7 @@ from decisions.orders.child_order import (
 from decisions.orders.order_changes import request_cancel
 from domain.execution import ExecutionReport
 from domain.groups import ENTRY_ROLES
-from messages.orders import News, OrderAbsent, OrderSent, SubmitResult
+from messages.orders import CancelResult, News, OrderAbsent, OrderSent, SubmitResult
 from messages.records import ExecutionStateRecord, IntentRecord
 
 Orders = tuple[ChildOrder, ...]
@@ -72,5 +73,7 @@ def _heard(order: ChildOrder, news: News, moment: Moment, effects: Effects) -> C
             return on_submit_result(order, news, moment, effects)
         case OrderAbsent():
             return on_absence(order, news.as_of_ns, order.intent.parent_qty, moment, effects, wanted=False)
+        case CancelResult():
+            return on_cancel_result(order, news, moment, effects)
         case _:
             return order

@@ -15,7 +15,7 @@ from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
 from domain.orders import OrderState, merge
 from domain.report_ids import event_id, execution_id
-from messages.orders import ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.orders import CancelResult, ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
 from messages.records import (
     ExecutionRecord,
     ExecutionStateRecord,
@@ -84,6 +84,15 @@ class ChildOrder(msgspec.Struct, frozen=True):
             and self.intent.replace_status not in (ReplaceStatus.REQUESTED, ReplaceStatus.FAILED)
             and self.intent.status is not IntentStatus.UNRESOLVED
         )
+
+    @property
+    def has_vanished(self) -> bool:
+        """An answer took it, nothing has shown it since, and two snapshots in a row do not list it.
+
+        Its refusal may have been lost, and no list shows what never worked: a stop-loss would count as live for ever.
+        """
+        taken = self.intent.status is _LIVE_AT_BROKER and not self.state.acknowledged and not self.state.count.qty
+        return taken and self.absences > 1
 
     @property
     def fate(self) -> Fate:
@@ -299,6 +308,7 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
             sent_ns=intent.sent_ns or result.ts_ns,
             acknowledged_ns=intent.acknowledged_ns or result.ts_ns,
         )
+        order = replace(order, absences=0)
     elif order.state.is_acknowledged:
         return order  # the broker has it: a refusal of a second copy says nothing about the first
     elif result.outcome is Outcome.REFUSED and not order.resent_ns:  # else the other copy may have been taken
@@ -318,6 +328,24 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
             subject=intent.client_order_id,
         )
     return replace(order, intent=intent)
+
+
+def on_cancel_result(order: ChildOrder, result: CancelResult, moment: Moment, effects: Effects) -> ChildOrder:
+    """What came of a cancel.  That it was taken or refused is no evidence of where the order is: reports are (R2, R4).
+
+    Only of one that has vanished "unknown order" is the proof that no copy of it works: it cannot be under way any
+    more, for an answer had taken it, and two snapshots had looked for it.
+    """
+    if not result.unknown_order or not order.has_vanished:
+        return order
+    return _void(order, "taken by an answer alone, absent twice, and unknown to its cancel", moment, effects)
+
+
+def _void(order: ChildOrder, proof: str, moment: Moment, effects: Effects) -> ChildOrder:
+    intent = order.intent
+    effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
+    reason = f"{intent.reason}; {proof}"
+    return replace(order, intent=replace(intent, status=_VOID, reason=reason, terminal_ns=moment.at_ns))
 
 
 def on_absence(
@@ -352,10 +380,8 @@ def on_absence(
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
         effects.requests.append(submit_request(current, moment, resend=True))
     elif action is Action.VOID:
-        reason = f"{intent.reason}; absent at the broker, proven twice"
-        intent = replace(intent, status=IntentStatus.VOID, reason=reason, terminal_ns=moment.at_ns)
-        effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
-    elif action is Action.ALERT:
+        return _void(order, "absent at the broker, proven twice", moment, effects)
+    elif action in (Action.ALERT, Action.CANCEL):
         effects.alert(
             moment,
             Severity.WARNING,

@@ -10,6 +10,7 @@ from decisions.orders.child_order import (
     ChildOrder,
     join,
     on_absence,
+    on_cancel_result,
     on_modify_result,
     on_sent,
     on_submit_result,
@@ -34,9 +35,8 @@ def by_parent(bulletin: Sequence[News]) -> dict[str, list[News]]:
 def hear(parent: Parent, bulletin: Sequence[News], moment: Moment, effects: Effects) -> Parent:
     """The parent after this news about its child orders: all of an order's is joined, then written down once.
 
-    The answers to cancel requests change nothing: neither "taken" nor "refused" is evidence of where the order is; its
-    reports are (R2, R4).  A change in place that was not taken is given up, and its order canceled.  News of an order
-    with our tag that this parent never placed is a bug or a forgery and raises :class:`UnknownMessage`.
+    A change in place that was not taken is given up, and its order canceled.  News of an order with our tag that this
+    parent never placed is a bug or a forgery and raises :class:`UnknownMessage`.
     """
     told: dict[str, list[News]] = {}
     for news in bulletin:
@@ -66,7 +66,7 @@ def _heard(order: ChildOrder, parent: Parent, news: News, moment: Moment, effect
         case ModifyResult():
             return on_modify_result(order, news)
         case CancelResult():
-            return order
+            return on_cancel_result(order, news, moment, effects)
 
 
 def _wanted(parent: Parent) -> bool:

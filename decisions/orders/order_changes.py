@@ -97,9 +97,11 @@ def request_replace(
 
 
 def must_cancel(order: ChildOrder, moment: Moment, effects: Effects) -> bool:
-    """Whether the order is to be canceled whatever is wanted: one is under way, or a change in place has failed."""
+    """Whether the order is to be canceled whatever is wanted: one is under way, a change in place has failed, or nobody
+    has seen it since an answer took it.
+    """
     intent = order.intent
-    if intent.cancel_requests or intent.replace_status is ReplaceStatus.FAILED:
+    if intent.cancel_requests or intent.replace_status is ReplaceStatus.FAILED or order.has_vanished:
         return True
     if intent.replace_status is not ReplaceStatus.REQUESTED:
         return False

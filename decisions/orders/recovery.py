@@ -17,7 +17,8 @@ class JournalSays(Enum):
 
     UNACKNOWLEDGED = "unacknowledged"  # the intent is durable; that it was sent is neither known nor excluded
     UNRESOLVED = "unresolved"  # it was sent, or may have been, and the answer was lost
-    ACKNOWLEDGED = "acknowledged"  # the broker has confirmed it at least once
+    TAKEN = "taken"  # an answer took it, and no report or listing has shown it since
+    ACKNOWLEDGED = "acknowledged"  # the broker has shown it at least once
     ENDED = "ended"
 
 
@@ -37,6 +38,7 @@ class Action(Enum):
     RESEND = "resend"  # the same id, the same payload
     ASK_AGAIN = "ask_again"  # counts as live until the next snapshot
     VOID = "void"  # it never reached the broker
+    CANCEL = "cancel"  # ask for its end: what shows that the broker has it ends it, and "unknown order" proves the rest
     ALERT = "alert"  # the broker has lost an order that it had confirmed: count as live, tell a person
     NONE = "none"
 
@@ -57,6 +59,10 @@ TABLE: dict[tuple[JournalSays, BrokerSays, bool], Action] = {
     (_J.UNRESOLVED, _B.ABSENT_ONCE, False): _A.ASK_AGAIN,
     (_J.UNRESOLVED, _B.ABSENT_AGAIN, True): _A.RESEND,
     (_J.UNRESOLVED, _B.ABSENT_AGAIN, False): _A.VOID,
+    (_J.TAKEN, _B.ABSENT_ONCE, True): _A.ASK_AGAIN,
+    (_J.TAKEN, _B.ABSENT_ONCE, False): _A.ASK_AGAIN,
+    (_J.TAKEN, _B.ABSENT_AGAIN, True): _A.CANCEL,
+    (_J.TAKEN, _B.ABSENT_AGAIN, False): _A.CANCEL,
     (_J.ACKNOWLEDGED, _B.ABSENT_ONCE, True): _A.ASK_AGAIN,
     (_J.ACKNOWLEDGED, _B.ABSENT_ONCE, False): _A.ASK_AGAIN,
     (_J.ACKNOWLEDGED, _B.ABSENT_AGAIN, True): _A.ALERT,
@@ -66,7 +72,7 @@ TABLE: dict[tuple[JournalSays, BrokerSays, bool], Action] = {
 STATUS: dict[IntentStatus, JournalSays] = {
     IntentStatus.INTENT_PERSISTED: _J.UNACKNOWLEDGED,
     IntentStatus.SENT: _J.UNACKNOWLEDGED,
-    IntentStatus.LIVE: _J.ACKNOWLEDGED,
+    IntentStatus.LIVE: _J.TAKEN,
     IntentStatus.UNRESOLVED: _J.UNRESOLVED,
     IntentStatus.FILLED: _J.ENDED,
     IntentStatus.CANCELED: _J.ENDED,

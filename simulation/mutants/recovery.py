@@ -207,6 +207,29 @@ MUTANTS: Final = (
         edit("decisions.orders.awaited:Awaited.waits", ("return bool(gateway) and", "return False and")),
         only("F.process.hang", "F.process.kill") | DOUBLES | {"groups": 2, "quantity": 60},
     ),
+    Mutant(
+        "gateway-without-a-session-forgotten",
+        "what a new gateway was asked for before its session was heard of is taken for the old one's",
+        ("I7", "I15"),
+        edit("decisions.orders.awaited:Awaited.addressed", ("set(), True", "set(), False")),
+        only("F.process.kill", "F.storage.older_copy", "F.broker.forget", "F.wire.delay", "F.actors.drop")
+        | DOUBLES
+        | {"groups": 2, "quantity": 60},
+    ),
+    Mutant(
+        "left-unheard",
+        "that an order has left which a put-back journal has forgotten is no news to its group",
+        ("R22",),
+        edit("actors.foreign:Foreign.hear_of", ("if has_left(news):", "if False:")),
+        only("F.storage.older_copy", "F.operator.cancel", "F.broker.drop_report", "F.wire.delay") | {"groups": 2},
+    ),
+    Mutant(
+        "taken-for-ever",
+        "what an answer took and no snapshot shows counts as live for ever",
+        ("L2",),
+        edit("decisions.orders.order_changes:must_cancel", (" or order.has_vanished", "")),
+        only("F.broker.accept_refused", "F.broker.drop_report") | GUARDED,
+    ),
     Mutant(  # held twice: two absences beyond the horizon prove that the first copy is not there
         "resend-without-promise",
         "an order that one snapshot leaves out is sent again to a broker that makes a second one of it",

@@ -11,7 +11,7 @@ from actors.cell_tree import Released
 from decisions.effects import Request
 from decisions.gateway.ledger import Ledger
 from domain.groups import GroupOutcome
-from messages.orders import ForgetOrder, OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.orders import ForgetOrder, OrderSent, SubmitOrder
 from messages.records import IntentStatus
 
 
@@ -27,10 +27,7 @@ class Booked(World):
     def carry_out(self, released: Released) -> list[msgspec.Struct]:
         for request in released.requests:
             if isinstance(request, ForgetOrder):
-                void = SubmitResult(
-                    client_order_id=request.client_order_id, outcome=Outcome.REFUSED, ts_ns=self.now_ns
-                )  # fmt: skip
-                self.books.answered(void)
+                self.books.forgotten(request.client_order_id)
         return super().carry_out(released)
 
     def send(self, request: Request) -> list[msgspec.Struct]:

@@ -191,8 +191,14 @@ class BrokerContract(AccountContract):
         desk.report(order, ExecType.TRADE)
         request = self.cancel_of(order)
         desk.adapter.cancel(request)
-        assert desk.next(CancelResult).outcome is Outcome.REFUSED
+        answer = desk.next(CancelResult)
+        assert (answer.outcome, answer.unknown_order) == (Outcome.REFUSED, False)
         assert listed(desk.snapshot(), order)[0].ord_status is OrdStatus.FILLED
+
+    def test_a_cancel_of_an_order_that_the_broker_does_not_know_says_so(self, desk: Desk, harness: Harness) -> None:
+        desk.adapter.cancel(self.cancel_of(self.order(harness)))
+        answer = desk.next(CancelResult)
+        assert (answer.outcome, answer.unknown_order) == (Outcome.REFUSED, True)
 
     def test_a_modify_of_an_order_that_the_broker_does_not_know_is_refused(self, desk: Desk, harness: Harness) -> None:
         desk.adapter.modify(self.modify_of(self.order(harness), ASK))

@@ -28,7 +28,7 @@ from decisions.gateway.ledger import Ledger, OpenOrder, same_payload
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Role
 from domain.orders import OrderState, merge
-from messages.orders import Outcome, Snapshot, SubmitOrder
+from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult
 
 ORDER = an_order()
 ID = ORDER.client_order_id
@@ -190,6 +190,17 @@ def test_a_report_without_quantity_does_not_make_an_order_known(report: Executio
     ledger = Ledger()
     ledger.follow(report)
     assert not ledger.knows(ID)
+
+
+def test_what_is_proven_not_to_be_there_does_not_count_whatever_an_answer_said_until_a_report_shows_it() -> None:
+    ledger = ledger_with(ORDER)
+    ledger.answered(SubmitResult(client_order_id=ID, outcome=Outcome.ACCEPTED, ts_ns=1))
+    ledger.answered(SubmitResult(client_order_id=ID, outcome=Outcome.REFUSED, ts_ns=1))
+    assert ledger.committed(PARENT) == 10
+    ledger.forgotten(ID)
+    assert ledger.committed(PARENT) == 0
+    ledger.follow(acknowledged(ID))
+    assert ledger.committed(PARENT) == 10
 
 
 def test_reports_without_an_id_are_passed_over() -> None:

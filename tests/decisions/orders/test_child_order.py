@@ -18,15 +18,17 @@ from decisions.orders.child_order import (
     join,
     new_child,
     on_absence,
+    on_cancel_result,
     on_sent,
     on_submit_result,
     submit_request,
     write_down,
 )
+from decisions.orders.order_changes import must_cancel
 from decisions.orders.working import work
 from domain.execution import ExecType, OrdStatus
 from domain.groups import Role
-from messages.orders import ForgetOrder, OrderSent, Outcome, SubmitResult
+from messages.orders import CancelResult, ForgetOrder, OrderSent, Outcome, SubmitResult
 from messages.records import (
     ExecutionRecord,
     ExecutionStateRecord,
@@ -279,6 +281,49 @@ class TestAbsence:
         assert (order.fate, order.live) == (Fate.LIVE, 10)
         assert {alert.kind for alert in alerts(effects)} == {"ORDER_MISSING"}
         assert not effects.requests
+
+    TAKEN = SubmitResult(client_order_id=ORDER.intent.client_order_id, outcome=Outcome.ACCEPTED, ts_ns=NOW)
+    UNKNOWN = CancelResult(
+        client_order_id=ORDER.intent.client_order_id, request_id="r", outcome=Outcome.REFUSED, ts_ns=NOW,
+        unknown_order=True,
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("times", [0, 1, 2, 3])
+    @pytest.mark.parametrize("deduplicates", [False, True])
+    def test_what_only_an_answer_took_is_void_once_it_is_absent_twice_and_unknown_to_its_cancel(
+        self, times: int, deduplicates: bool
+    ) -> None:
+        taken = on_submit_result(ORDER, self.TAKEN, at(), Effects())
+        order, effects = self.absent(taken, times, deduplicates=deduplicates)
+        assert (order.fate, order.has_vanished, effects.requests) == (Fate.LIVE, times >= 2, [])
+        assert {alert.kind for alert in alerts(effects)} == ({"ORDER_MISSING"} if times >= 2 else set())
+        assert must_cancel(order, at(), Effects()) == (times >= 2)
+        order = on_cancel_result(order, self.UNKNOWN, at(3_000), effects)
+        assert (order.fate is Fate.ENDED) == (order.intent.status is IntentStatus.VOID) == (times >= 2)
+        assert [type(request) for request in effects.requests] == [ForgetOrder] * (times >= 2)
+
+    def test_a_cancel_that_is_refused_otherwise_proves_nothing(self) -> None:
+        taken = on_submit_result(ORDER, self.TAKEN, at(), Effects())
+        order, _ = self.absent(taken, 2)
+        for outcome in Outcome:
+            answer = replace(self.UNKNOWN, outcome=outcome, unknown_order=False)
+            assert on_cancel_result(order, answer, at(), Effects()) is order
+
+    def test_unknown_order_proves_nothing_of_what_the_broker_has_shown_or_nobody_took(self) -> None:
+        shown, _ = heard(on_submit_result(ORDER, self.TAKEN, at(), Effects()), new(ORDER))
+        for known in (shown, ORDER):
+            order, _ = self.absent(known, 5)
+            assert not order.has_vanished
+            assert on_cancel_result(order, self.UNKNOWN, at(), Effects()) is order
+
+    def test_what_is_taken_when_it_is_sent_again_has_been_seen(self) -> None:
+        order, _ = self.absent(ORDER, 2)
+        assert not on_submit_result(order, self.TAKEN, at(), Effects()).has_vanished
+
+    def test_a_report_revives_what_was_void(self) -> None:
+        order, _ = self.absent(on_submit_result(ORDER, self.TAKEN, at(), Effects()), 2)
+        order = on_cancel_result(order, self.UNKNOWN, at(), Effects())
+        assert heard(order, new(ORDER))[0].fate is Fate.LIVE
 
     def test_a_report_starts_the_count_again(self) -> None:
         order, _ = self.absent(ORDER, 1, deduplicates=False)
