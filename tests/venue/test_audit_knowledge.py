@@ -103,6 +103,18 @@ def test_I14_an_ended_intent_that_works_again(story: Story) -> None:
     assert story.failed() == {"I14"}
 
 
+@pytest.mark.parametrize("was", [IntentStatus.REFUSED, IntentStatus.VOID])
+@pytest.mark.parametrize(("now", "same"), [(IntentStatus.REJECTED, True), (IntentStatus.EXPIRED, False)])
+def test_I14_a_late_refusal_of_what_is_known_not_to_be_there_is_no_other_end(
+    story: Story, was: IntentStatus, now: IntentStatus, same: bool
+) -> None:
+    story.plan()
+    order = story.send(story.decide("E", "long", 10))
+    amended(story, order, status=was)
+    amended(story, order, status=now)
+    assert ("I14" not in story.failed()) == same
+
+
 def test_I14_a_bust_lets_a_filled_order_work_again(story: Story) -> None:
     story.plan()
     order = story.send(story.decide("E", "long", 10))

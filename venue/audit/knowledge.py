@@ -12,7 +12,7 @@ from venue.audit.orders import Order
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
 NO_OTHER_END = frozenset(
-    {("REFUSED", "REJECTED"), ("filled", "pending_cancel"), ("filled", "pending_replace")}
+    {("REFUSED", "REJECTED"), ("VOID", "REJECTED"), ("filled", "pending_cancel"), ("filled", "pending_replace")}
 )  # FIX 4.4: a request that has not been answered outranks FILLED
 FILLED = frozenset({"filled", "FILLED"})
 SETTLED = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED", "REFUSED", "VOID"})  # of an intent
@@ -84,7 +84,8 @@ def an_end_is_an_end(evidence: Evidence, _: Bounds) -> Finding:
 
     An ended order stays ended, whatever is heard.  Its status changes to another end only with what has filled, and it,
     or its intent, works again only when a bust or a correction of the same order took a fill from it.  That the broker
-    then reports what its answer had said (REFUSED, REJECTED) is no other end.
+    then reports what its answer had said (REFUSED, REJECTED), or by which word an order is not there (VOID, REJECTED:
+    the refusal was late), is no other end.
     """
     found = Finding(name="I14", title="an ended order stays ended; only fills change it")
     amended: dict[str, list[int]] = {}
