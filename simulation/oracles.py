@@ -24,6 +24,7 @@ from messages.records import (
 )
 from storage.log import StoredTurn
 from storage.port import Turn
+from venue.audit.orders import Terms
 from venue.truth import TruthEvent
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Oracles:
         self.by_group: dict[str, list[str]] = defaultdict(list)  # group's tag -> client order ids at the exchange
         self.intents: dict[str, IntentRecord] = {}
         self.first_intents: dict[str, IntentRecord] = {}
+        self.changes: dict[str, set[Terms]] = defaultdict(set)  # by order: what it was ever to be changed into
         self.groups: dict[str, GroupRecord] = {}  # by tag
         self.reconciled: dict[Path, int] = {}  # journal -> the epoch that was compared with the broker
         self.busted: Counter[str] = Counter()  # units taken back, gone, or filled after an end, by group's tag
@@ -92,6 +94,8 @@ class Oracles:
                     fresh[record.client_order_id] = self.groups.get(group_part(record.client_order_id))
                 self._follow(record)
                 self.intents[record.client_order_id] = record
+                if record.replace_requests:
+                    self.changes[record.client_order_id].add(_terms(record))
             elif isinstance(record, GroupRecord):
                 self.groups[group_tag(record.group_id)] = record
                 self.lost.pop(group_tag(record.group_id), None)
@@ -302,6 +306,12 @@ class Oracles:
             self.demand(
                 group_tag(answer.group_id) in self.groups, "S10", f"{command_id} was accepted, but is not durable"
             )
+
+
+def _terms(intent: IntentRecord) -> Terms:
+    return Terms(
+        intent.symbol, intent.side.value, intent.quantity, intent.price, intent.trigger_price, intent.order_type.value
+    )
 
 
 def _price(value: float | None) -> int:

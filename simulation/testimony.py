@@ -79,6 +79,8 @@ def gather(world: World) -> Evidence:
     journal.epochs = [
         Epoch(_cell(path), epoch, after, pid, at_ns) for path, epoch, after, pid, at_ns in world.storage.openings
     ]
+    for order_id, intent in journal.intents.items():
+        intent.all_terms |= world.oracles.changes.get(order_id, set())  # also those that an older copy has forgotten
     record = ExchangeRecord(world.truth)
     wire = Wire(world.machine.wire, present=True)
     return Evidence(record, record, journal, wire, at_rest=True, leaps=world.night.leaps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation.aims import AT_ONCE, DOUBLES, GUARDED, MANY, PACED, certain, one_group, only
+from simulation.aims import AT_ONCE, DOUBLES, GUARDED, MANY, certain, one_group, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
 
@@ -206,20 +206,6 @@ MUTANTS: Final = (
         ("I15", "I7", "R7"),
         edit("decisions.orders.awaited:Awaited.waits", ("return bool(gateway) and", "return False and")),
         only("F.process.hang", "F.process.kill") | DOUBLES | {"groups": 2, "quantity": 60},
-    ),
-    Mutant(
-        "gateway-without-a-session-forgotten",
-        "what a new gateway was asked for before its session was heard of is taken for the old one's",
-        ("I7", "I15"),
-        edit("decisions.orders.awaited:Awaited.addressed", ("set(), True", "set(), False")),
-        only("F.process.kill", "F.actors.drop", "F.wire.delay") | DOUBLES | PACED | MANY,
-    ),
-    Mutant(
-        "left-unheard",
-        "that an order has left which a put-back journal has forgotten is no news to its group",
-        ("R22",),
-        edit("actors.foreign:Foreign.hear_of", ("if has_left(news):", "if False:")),
-        only("F.storage.older_copy", "F.process.hang", "F.operator.cancel", "F.wire.one_way") | PACED | MANY,
     ),
     Mutant(
         "taken-for-ever",
