@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from simulation.oracles import Oracles
     from simulation.world import World
 
-UNDER_WAY_NS = 1_000_000_000  # what was decided so lately may not have been answered yet
+# What was decided so lately may not have been answered for: the clock that it was decided by is up to a second old, and
+# so are what the exchange and the cell look at (CALM_BEAT_S).
+UNDER_WAY_NS = 3_000_000_000
 REDUCING = frozenset(Role) - ENTRY_ROLES
 UNPROTECTED_NS = 15_000_000_000  # so long after a stop was armed it may be refused without that anybody is called
 

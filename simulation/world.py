@@ -21,7 +21,7 @@ from simulation.base import RELIABLE, Died, SeededSystem
 from simulation.clocks import HouseClock, WallClock
 from simulation.faults import Faults
 from simulation.fragile import fragile
-from simulation.liveness import Rest
+from simulation.liveness import UNDER_WAY_NS, Rest
 from simulation.machine import SimulatedMachine
 from simulation.network import Network
 from simulation.operator import Operator
@@ -200,7 +200,7 @@ class World:
 
         A stop-loss that the house refuses is tried again for ever.
         """
-        young_ns = self.server.now_ns - 2_000 * MS
+        young_ns = self.server.now_ns - UNDER_WAY_NS
         return any(
             row.decided_ns > young_ns or row.status is IntentStatus.INTENT_PERSISTED
             for journal in self.journals()

@@ -153,8 +153,9 @@ def risk_works_under_filled_protection(evidence: Evidence, _: Bounds) -> Finding
                 continue
             found.cases += 1
             lacking = _lacking(group, state)
-            if not lacking or _naked(group, state) == _naked(group, {o: s for o, s in state.items() if o is not order}):
-                continue
+            others = {other: at for other, at in state.items() if other is not order}
+            if not lacking or _naked(group, state, step.ts_ns) == _naked(group, others, step.ts_ns):
+                continue  # it makes no short naked that was not
             seen = evidence.seen_by(order)
             told = f"{order.client_order_id}: received at {step.ts_ns} with {lacking}; expected protection filled first"
             if seen is not None and not _lacking(group, state, seen):
@@ -176,18 +177,20 @@ def _lacking(group: GroupOrders, state: State, seen: Seen | None = None) -> str:
     return ""
 
 
-def _naked(group: GroupOrders, state: State) -> int:
-    return bare(group.group, *_sides(group, state, None))
+def _naked(group: GroupOrders, state: State, at_ns: int) -> int:
+    return bare(group.group, *_sides(group, state, None, at_ns))
 
 
-def _sides(group: GroupOrders, state: State, seen: Seen | None) -> tuple[dict[str, int], dict[str, int]]:
-    """Longs held, and shorts held or open.
+def _sides(
+    group: GroupOrders, state: State, seen: Seen | None, until_ns: int | None = None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Longs held, and shorts held or open; ``until_ns``: up to when changes without an order count (``held``).
 
     As a decision could know (``seen``), a short is the lesser of what it was before and after a surprise: the order's
     status may have told of what its correction had yet to tell.
     """
-    held = group.held(state, seen)
-    truly = group.held(state)
+    held = group.held(state, seen, until_ns)
+    truly = group.held(state, until_ns=until_ns)
     longs = {leg.leg_id: max(0, held[leg.leg_id]) for leg in group.group.legs if leg.side is Side.BUY}
     shorts = {leg.leg_id: max(0, min(held[leg.leg_id], truly[leg.leg_id])) for leg in group.shorts()}
     for order in state:
