@@ -110,7 +110,7 @@ class CellTree:
 
     def addressed(self) -> None:
         """Another gateway is asked from now on; nobody says what became of what the one before was asked."""
-        self._turn.awaited.addressed()
+        self._turn.awaited.addressed(gateway_of(self.gate.session))
 
     def run(self, inputs: Iterable[msgspec.Struct]) -> Released:
         """One turn.  Raises ``CommitUnknown`` when the commit failed: the caller must die, nothing was released."""

@@ -173,6 +173,7 @@ class Network:
         self.links: dict[Link, None] = {}  # those that are up
         self.cut_until_ns = [0, 0]  # by direction
         self._due_ns = 0  # when all that was ever sent has arrived, also by connections that are gone
+        self.late_until_ns = 0  # when all has arrived that a cut held back
 
     def dial(self, process: Process) -> Link:
         """A new connection of this process.  Raises ``LinkError`` while the network is cut."""
@@ -206,8 +207,8 @@ class Network:
             self.cut_until_ns[direction] = max(self.cut_until_ns[direction], self.schedule.now_ns + for_ns)
 
     def mend(self) -> None:
-        """Everything gets through."""
-        self.cut_until_ns = [0, 0]
+        """Everything gets through; what is on its way comes when it would have, and what follows it not before."""
+        self.cut_until_ns, self.late_until_ns = [0, 0], self._due_ns
 
     def reset(self) -> None:
         """The house's end of every connection is reset."""

@@ -28,6 +28,7 @@ FREEZE_QTY = 20
 DEEP_POCKETS = 10**15
 MID = 20_250  # of every option, unless they move with their underlying
 QUOTE_EVERY_NS = 250 * MS
+ROUND = 3  # so many beats apart all contracts are quoted, once the market is deep
 STRIKES = range(90, 115, 5)
 
 
@@ -163,7 +164,9 @@ def _plan(tape: Tape, number: int) -> Plan:
 
 
 class Market:
-    """An endless feed: one contract is quoted every so often; while ``deep`` every side has size and prices rest."""
+    """An endless feed: one contract is quoted every so often; while ``deep`` every side has size and prices rest, and
+    all of them are quoted at once, as seldom: who needs several that are fresh has them.
+    """
 
     def __init__(self, tape: Tape, faults: Faults, symbols: tuple[str, ...]) -> None:
         self.tape, self.faults, self.symbols = tape, faults, symbols
@@ -194,18 +197,22 @@ class Market:
         yield self._underlying(from_ns)
         at_ns, turn = from_ns, 0
         while True:
+            if self.deep:
+                at_ns = max(at_ns + ROUND * self.every_ns, self.asleep_until_ns)
+                yield self._underlying(at_ns)
+                yield from (self._deep(symbol, at_ns) for symbol in self.symbols)
+                continue
             at_ns = max(at_ns + self.every_ns, self.asleep_until_ns)
             turn += 1
             if turn % (20 if self.walk is None else 6) == 0:
                 self._move()
                 yield self._underlying(at_ns)
             symbol = self.symbols[turn % len(self.symbols)]
-            if not self.deep and at_ns < self.silent_until_ns.get(symbol, 0):
-                continue
-            yield self._deep(symbol, at_ns) if self.deep else self._next(symbol, at_ns)
+            if at_ns >= self.silent_until_ns.get(symbol, 0):
+                yield self._next(symbol, at_ns)
 
     def _move(self) -> None:
-        if self.walk is None or self.deep:
+        if self.walk is None:
             return
         before, self.spot = self._worth(self.spot), self.walk.step()
         after = self._worth(self.spot)

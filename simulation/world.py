@@ -170,7 +170,9 @@ class World:
             mends, open_now = self.operator.mends(), self.open_groups()
             running = self.strategies.unfinished()
             self.operator.stop_strategies(running)
-            if not mends and not open_now and not running and self.operator.answered() and self.night.is_over:
+            late = self.schedule.now_ns < self.network.late_until_ns
+            over = self.operator.answered() and self.night.is_over and not late
+            if over and not mends and not open_now and not running:
                 self._beat(CALM_BEAT_S)
                 self._until(self.schedule.now_ns + self.rest_ns)
                 for _ in range(CALM_TRIES):

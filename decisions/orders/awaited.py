@@ -32,13 +32,17 @@ class Awaited:
         self._unnamed = False
         self._orders: set[str] = set()
 
-    def addressed(self) -> None:
-        """Another gateway is spoken to from now on; which, its session will tell."""
-        self._orders, self._unnamed = set(), True
+    def addressed(self, before: int) -> None:
+        """Another gateway is spoken to from now on; which, its session will tell.  ``before``: whose session it was."""
+        self._orders, self._unnamed, self._gateway = set(), True, before or self._gateway
 
     def asked(self, client_order_id: str, gateway: int) -> None:
-        """The gateway is to send the order, or to send it again.  ``gateway``: whose session it is; 0: nobody's."""
-        self._name(gateway)
+        """The gateway is to send the order, or to send it again.  ``gateway``: whose session it is; 0: nobody's.
+
+        Between address and session that is still the one before.
+        """
+        if not self._unnamed:
+            self._name(gateway)
         self._orders.add(client_order_id)
 
     def heard(self, news: News) -> None:

@@ -43,15 +43,27 @@ def test_a_new_gateway_owes_nothing_of_what_the_old_one_was_asked_for(awaited: A
 
 
 def test_what_a_new_gateway_is_asked_before_it_has_said_who_it_is_waits_there(awaited: Awaited) -> None:
-    awaited.addressed()
+    awaited.addressed(5)
     awaited.asked("LK-2", 5)
     assert [awaited.waits(each, 6) for each in (ID, "LK-2")] == [False, True]
     assert not awaited.waits("LK-2", 7)
 
 
+@pytest.mark.parametrize("listens", [False, True])
+def test_so_it_does_when_the_one_before_was_never_asked_for_anything(listens: bool) -> None:
+    awaited = Awaited()
+    awaited.addressed(0)
+    awaited.addressed(5)
+    awaited.asked(ID, 5)
+    if listens:
+        assert awaited.waits(ID, 5), "a snapshot that is late"
+    assert awaited.waits(ID, 6)
+    assert not awaited.waits(ID, 7)
+
+
 def test_what_went_to_the_old_address_when_the_new_session_was_known_waits_nowhere(awaited: Awaited) -> None:
     awaited.asked("LK-2", 6)
-    awaited.addressed()
+    awaited.addressed(6)
     assert not awaited.waits("LK-2", 6)
 
 
