@@ -110,10 +110,14 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.child_ready(child)
 
     def on_failed(self, message: ChildFailed, sender: ActorAddress) -> None:
-        """It will not get any further by itself: note why, and end it."""
+        """It will not get any further by itself: note why, and end it.
+
+        Whatever it answers from now on does not count: when the request to end is lost, it is killed like one that
+        hangs.
+        """
         child = self.children.get(message.name)
         if child is not None and child.address == sender:
-            child.failure, child.permanent = message.reason, message.permanent
+            child.failure, child.permanent, child.heard_ms = message.reason, message.permanent, now_ms()
             self.send(sender, ActorExitRequest())
 
     def on_exited(self, message: ChildActorExited, sender: ActorAddress) -> None:
@@ -204,7 +208,7 @@ class Supervisor(Actor):  # type: ignore[misc]
 
     def on_pong(self, message: Pong, sender: ActorAddress) -> None:
         child = self.children.get(message.name)
-        if child is not None and child.address == sender:
+        if child is not None and child.address == sender and not child.failure:
             child.state, child.heard_ms = message.state, now_ms()
             child.detail = message.detail or child.detail
 
