@@ -49,17 +49,19 @@ class Caller:
 
 
 class Door:
-    """Listens on one Unix-domain socket.  :meth:`fileno` becomes readable when somebody calls or says something."""
+    """Listens on one Unix-domain socket.  :meth:`fileno` becomes readable when somebody calls or says something.
+
+    ``path`` appears when it is listened to, not before, and replaces what a dead system has left there: who waits for
+    the file can call as soon as he sees it.  Raises ``OSError`` when it cannot be made.
+    """
 
     def __init__(self, path: Path) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)  # only this user, from the first moment on
         try:
-            self._listener.bind(str(path))
-        finally:
-            os.umask(before)
-        self._listener.setblocking(False)
-        self._listener.listen(MAX_CALLERS)
+            _listen(self._listener, path)
+        except OSError:
+            self._listener.close()
+            raise
         self._selector = selectors.EpollSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._callers: dict[int, Caller] = {}  # by descriptor, in the order of their calls
@@ -109,3 +111,20 @@ class Door:
         self._selector.unregister(caller.connection)
         del self._callers[caller.connection.fileno()]
         return caller
+
+
+def _listen(listener: socket.socket, path: Path) -> None:
+    made = path.with_name(path.name[:-1] + "~")  # no longer than the path itself, which just fits into an address
+    made.unlink(missing_ok=True)
+    before = os.umask(0o177)  # only this user, from the first moment on
+    try:
+        listener.bind(str(made))
+    finally:
+        os.umask(before)
+    try:
+        listener.setblocking(False)
+        listener.listen(MAX_CALLERS)
+        made.replace(path)
+    except OSError:
+        made.unlink(missing_ok=True)
+        raise

@@ -83,8 +83,7 @@ def open_door(journal_dir: str) -> Iterator[Door]:
     except ValueError as error:
         raise CommandFailed(str(error)) from None
     try:
-        path.unlink(missing_ok=True)  # we own the directory's lock: whoever left it is gone
-        door = Door(path)
+        door = Door(path)  # we own the directory's lock: whoever left one there is gone
     except OSError as error:
         raise CommandFailed(
             f"the control socket {path} cannot be made: {(error.strerror or str(error)).lower()}"

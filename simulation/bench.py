@@ -274,7 +274,7 @@ class System:
         self.pid = process.pid
 
     def takes_commands(self) -> bool:
-        """Whether the control socket answers.  Fails when the program has ended instead."""
+        """Whether the control socket is there to be called.  Fails when the program has ended instead."""
         assert self.process.poll() is None, f"the program ended: {self.process.communicate()}"
         return control_path(self.bench.journal_dir).exists()
 

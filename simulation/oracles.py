@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from decisions.groups.group_levels import naked_allowance
 from domain.coverage import uncovered
@@ -24,11 +24,8 @@ from messages.records import (
 )
 from storage.log import StoredTurn
 from storage.port import Turn
-from venue.audit.orders import Terms
+from venue.audit.orders import Terms, terms_of
 from venue.truth import TruthEvent
-
-if TYPE_CHECKING:
-    pass
 
 GATEWAY_STEM = "gateway"
 ENDS = frozenset({"canceled", "expired", "rejected"})
@@ -197,11 +194,7 @@ class Oracles:
         intent = self.intents.get(order_id)
         self.demand(intent is not None, "I1", f"{order_id} is at the exchange, and no intent is durable")
         assert intent is not None
-        told = (event.symbol, event.side, event.qty, event.order_type, _price(event.price), _price(event.trigger_price))
-        meant = (
-            intent.symbol, intent.side.value, intent.quantity, intent.order_type.value, intent.price,
-            intent.trigger_price,
-        )  # fmt: skip
+        told, meant = terms_of(event), _terms(intent)
         self.demand(told == meant, "I30", f"{order_id}: sent {told}, meant {meant}")
         if order_id in self.orders:
             return  # a second copy, which the exchange refuses
@@ -312,7 +305,3 @@ def _terms(intent: IntentRecord) -> Terms:
     return Terms(
         intent.symbol, intent.side.value, intent.quantity, intent.price, intent.trigger_price, intent.order_type.value
     )
-
-
-def _price(value: float | None) -> int:
-    return 0 if value is None else round(value * 10_000)

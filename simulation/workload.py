@@ -164,8 +164,10 @@ def _plan(tape: Tape, number: int) -> Plan:
 
 
 class Market:
-    """An endless feed: one contract is quoted every so often; while ``deep`` every side has size and prices rest, and
-    all of them are quoted at once, as seldom: who needs several that are fresh has them.
+    """An endless feed, which quotes one contract every ``every_ns``.
+
+    While it is ``deep``, every side has size, prices rest, and all contracts are quoted at once, though ``ROUND`` times
+    more seldom: who needs several fresh quotes has them.
     """
 
     def __init__(self, tape: Tape, faults: Faults, symbols: tuple[str, ...]) -> None:

@@ -381,19 +381,14 @@ def _result(
             venue_order_id=venue_order_id,
             reason=reason,
         )
-    if isinstance(what, CancelOrder):
-        return CancelResult(
-            client_order_id=what.client_order_id,
-            request_id=what.request_id,
-            outcome=outcome,
-            ts_ns=ts_ns,
-            reason=reason,
-            unknown_order=outcome is Outcome.REFUSED and reason == UNKNOWN_ORDER,
-        )
-    return ModifyResult(
+    kind = CancelResult if isinstance(what, CancelOrder) else ModifyResult
+    result = kind(
         client_order_id=what.client_order_id,
         request_id=what.request_id,
         outcome=outcome,
         ts_ns=ts_ns,
         reason=reason,
     )
+    if isinstance(result, CancelResult) and outcome is Outcome.REFUSED and reason == UNKNOWN_ORDER:
+        return msgspec.structs.replace(result, unknown_order=True)
+    return result

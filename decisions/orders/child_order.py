@@ -91,8 +91,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
 
         Its refusal may have been lost, and no list shows what never worked: a stop-loss would count as live for ever.
         """
-        taken = self.intent.status is _LIVE_AT_BROKER and not self.state.acknowledged and not self.state.count.qty
-        return taken and self.absences > 1
+        return self.absences > 1 and _action(self, may_resend=False) is Action.CANCEL
 
     @property
     def fate(self) -> Fate:
@@ -368,13 +367,7 @@ def on_absence(
         return order
     if as_of_ns > order.absent_ns:
         order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns)
-    action = resolve(
-        intent.status,
-        acknowledged=order.state.is_acknowledged or order.filled > 0,
-        ended=order.fate is Fate.ENDED,
-        absences=order.absences,
-        may_resend=may_resend,
-    )
+    action = _action(order, may_resend=may_resend)
     if action is Action.RESEND:
         order = replace(order, resent_ns=moment.at_ns)
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
@@ -393,3 +386,14 @@ def on_absence(
             subject=intent.client_order_id,
         )
     return replace(order, intent=intent)
+
+
+def _action(order: ChildOrder, *, may_resend: bool) -> Action:
+    """What the recovery table says of an order that the last ``absences`` snapshots did not list."""
+    return resolve(
+        order.intent.status,
+        acknowledged=order.state.is_acknowledged or order.filled > 0,
+        ended=order.fate is Fate.ENDED,
+        absences=order.absences,
+        may_resend=may_resend,
+    )

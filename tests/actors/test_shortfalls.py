@@ -179,14 +179,21 @@ class TestABust:
         assert world.group().group.outcome is HEDGED
 
 
-def busted_again_at(level: int) -> World:
-    """Half the protection of a spread is busted, and the rest while the hedge of the first half is at this level."""
+def half_busted() -> tuple[World, ExecutionReport]:
+    """Half the protection of a hedged spread is busted and cannot be bought again; with the trade that is left."""
     world = World(size=5)
     world.submit(bull_put(quantity=10))
     world.advance(2_000, fresh=True)
+    assert world.group().group.outcome is HEDGED
     first, second = trades(world, LONG)
     dry(world, LONG)
     world.take(world.exchange.bust(first.exec_id, world.now_ns))
+    return world, second
+
+
+def busted_again_at(level: int) -> World:
+    """The rest of the protection is busted too, while the hedge of the first half is at this level."""
+    world, second = half_busted()
     while world.group().hedges[-1].level < level:
         world.advance(100)
     world.take(world.exchange.bust(second.exec_id, world.now_ns))
@@ -195,13 +202,7 @@ def busted_again_at(level: int) -> World:
 
 class TestTheLimiter:
     def test_r9_two_triggers_in_one_window_make_one_decision_at_its_end(self) -> None:
-        world = World(size=5)
-        world.submit(bull_put(quantity=10))
-        world.advance(2_000, fresh=True)
-        assert world.group().group.outcome is HEDGED
-        first, second = trades(world, LONG)
-        dry(world, LONG)
-        world.take(world.exchange.bust(first.exec_id, world.now_ns))
+        world, second = half_busted()
         assert [order.quantity for order in world.orders(Role.HEDGE)] == [5]
         world.advance(100)
         world.take(world.exchange.bust(second.exec_id, world.now_ns))
@@ -218,12 +219,7 @@ class TestTheLimiter:
         assert (world.position(LONG), world.position(SHORT)) == (10, -10)
 
     def test_s7_a_decision_that_comes_too_early_is_counted_and_fires_at_the_end_of_its_window(self) -> None:
-        world = World(size=5)
-        world.submit(bull_put(quantity=10))
-        world.advance(2_000, fresh=True)
-        first, second = trades(world, LONG)
-        dry(world, LONG)
-        world.take(world.exchange.bust(first.exec_id, world.now_ns))
+        world, second = half_busted()
         assert world.acted("S7") == 0
         world.take(world.exchange.bust(second.exec_id, world.now_ns))
         assert world.acted("S7") > 0

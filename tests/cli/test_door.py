@@ -184,3 +184,33 @@ def test_a_plan_that_no_table_could_hold_is_refused_before_anybody_gets_it(leg: 
         read(line.encode())
     assert says in str(refusal.value)
     assert len(str(refusal.value)) < 400
+
+
+def test_the_socket_appears_when_it_is_listened_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, before = tmp_path / "s", []
+
+    class Watched(socket.socket):
+        def listen(self, backlog: int = 0, /) -> None:
+            before.append(path.exists())
+            super().listen(backlog)
+
+    monkeypatch.setattr(socket, "socket", Watched)
+    with closing(Door(path)):
+        assert before == [False], "who waits for the file would be refused"
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_dead_system_left_is_replaced(tmp_path: Path) -> None:
+    for name in ("s", "~"):
+        with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as left:
+            left.bind(str(tmp_path / name))
+    with closing(Door(tmp_path / "s")), closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as caller:
+        caller.connect(str(tmp_path / "s"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_socket_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        Door(tmp_path / "s")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
