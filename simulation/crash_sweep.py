@@ -79,6 +79,12 @@ def victims(points: Iterable[Point]) -> Iterator[Crash]:
         yield Crash(point.number, PROGRAM)
 
 
+def different(points: Sequence[Point]) -> Iterator[Crash]:
+    """The same without those that are the one at the point before over again."""
+    apart = {(point.number, victim) for point in points for victim in point.apart}
+    return (crash for crash in victims(points) if (crash.point, crash.victim) in apart)
+
+
 def share(crashes: Sequence[T], most: int) -> list[T]:
     """At most so many of them, evenly spread; all for 0."""
     if not most or len(crashes) <= most:
@@ -92,8 +98,8 @@ def singles(clean: Crashed) -> list[tuple[Crash, ...]]:
 
 
 def followed(first: Crashed) -> list[tuple[Crash, ...]]:
-    """Another crash at every point of the recovery from those of ``first``."""
-    return [(*first.crashes, crash) for crash in victims(first.points)]
+    """Every different crash in the recovery from those of ``first``; the first ones, if it had none."""
+    return [(*first.crashes, crash) for crash in different(first.points)]
 
 
 def triples(clean: Crashed, count: int, seed: int) -> Iterator[Crashed]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simulation.crash_sweep import Crashed, each, run_job, run_pairs, run_story, share, singles, triples
+from simulation.crash_sweep import Crashed, each, followed, run_job, run_pairs, run_story, share, singles, triples
 from simulation.crashing import Crash, parse
 from simulation.options import scenarios_of
 from simulation.run import be_quiet
@@ -59,15 +59,14 @@ def crashes(
         sweep.possible[clean.story] = len(singles(clean))
         for line in _count(sweep, "clean", [clean]):
             err.print(line, markup=False, highlight=False)
-    firsts = {clean.story: share(singles(clean), firsts_most) for clean in cleans if not clean.violation}
-    jobs = [(name, crash) for name in firsts for crash in firsts[name]]
+    able = [clean for clean in cleans if not clean.violation]
+    jobs = [(clean.story, crash) for clean in able for crash in share(singles(clean), firsts_most)]
     _go(sweep, "single", run_job, jobs, workers)
     if pairs:
-        shortest = sorted(firsts, key=lambda name: sweep.points[name])[:PAIRED]
-        jobs = [(name, crash) for name in shortest for crash in firsts[name]]
+        shortest = sorted(able, key=lambda clean: len(clean.points))[:PAIRED]
+        jobs = [(clean.story, crash) for clean in shortest for crash in share(followed(clean), firsts_most)]
         _go(sweep, "pair", partial(run_pairs, pairs_most), jobs, workers)
     if triples_count:
-        able = [clean for clean in cleans if not clean.violation]
         chunks = [(clean, chunk) for clean in able for chunk in range(0, triples_count, 10)]
         _go(sweep, "triple", partial(_some_triples, triples_count, seed), chunks, workers)
     if as_json:

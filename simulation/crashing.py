@@ -7,6 +7,11 @@ not die there: it has nothing under way, so that its death differs from one at i
 
 Points before letters that only wake or ask are left out when nothing has happened in that process since its last
 point: a death there would be the death at that one.
+
+A point is *apart* for a victim where its death is another one than at the point before.  Letters and memory die with
+the program: without anything that outlives it, and without time that passes, its death is the one at the point before.
+So is that of a process that has no children, and has done nothing since its own last point: what was sent to it since
+then is lost either way.
 """
 
 from __future__ import annotations
@@ -55,6 +60,7 @@ class Point(msgspec.Struct, frozen=True):
     kind: str  # of the process
     what: str
     at_ns: int
+    apart: tuple[str, ...]  # the victims whose death here is another one than at the point before
 
     def __str__(self) -> str:
         return f"{self.kind}, {self.what}, at {(self.at_ns - SECOND_NS) / SECOND_NS:.3f} s"
@@ -75,6 +81,8 @@ class Crasher:
         self.points: list[Point] = []
         self.done: list[str] = []
         self._idle: set[int] = set()  # processes that did nothing since their last point
+        self._outlives: tuple[int, ...] = ()  # as of the last point in ``points``
+        self._did: dict[int, tuple[int, int]] = {}  # by process: when its last one was
         self.base.point = self.at
 
     def at(self, what: str) -> None:
@@ -95,14 +103,34 @@ class Crasher:
     def _note(self, process: Process, what: str) -> None:
         now_ns = self.world.schedule.now_ns
         if self.until_ns is None or now_ns <= self.until_ns:
-            self.points.append(Point(self.number, process.kind, what or f"before {self.base.handled}", now_ns))
+            told = what or f"before {self.base.handled}"
+            self.points.append(Point(self.number, process.kind, told, now_ns, self._apart(process, what)))
+
+    def _apart(self, process: Process, what: str) -> tuple[str, ...]:
+        before, self._outlives = self._outlives, self._outliving()
+        did, now = self._did.get(process.pid), (self.world.schedule.now_ns, self.world.schedule.happened)
+        self._did[process.pid] = now
+        idle = not what and did == now and not self.base.descendants(process)
+        return tuple(one for one, same in ((OWN, idle), (PROGRAM, before == self._outlives)) if not same)
+
+    def _outliving(self) -> tuple[int, ...]:
+        """Changes with everything that a death of the program does not undo, and also with much that it does."""
+        world, base, schedule = self.world, self.base, self.world.schedule
+        disks, machine = world.storage, world.machine
+        return (
+            schedule.now_ns, schedule.count,  # the second: every byte that was sent, and every timer that was set
+            base.pids, len(base.processes), len(base.answers), len(world.truth), len(disks.openings),
+            sum(disk.head.turn for disk in disks.disks.values()), len(machine.alerts), len(machine.wire),
+            machine.killed.on,
+        )  # fmt: skip
 
     def _strike(self, process: Process, what: str) -> None:
         crash = self.left.pop(0)
-        point = Point(self.number, process.kind, what or f"before {self.base.handled}", self.world.schedule.now_ns)
+        now_ns = self.world.schedule.now_ns
+        point = Point(self.number, process.kind, what or f"before {self.base.handled}", now_ns, (OWN, PROGRAM))
         self.done.append(f"{crash} ({point})")
         self.world.faults.told(f"power cut of {'the program' if crash.victim == PROGRAM else 'this process'}, {point}")
-        self.until_ns = self.world.schedule.now_ns + RECOVERY_NS[crash.victim]
+        self.until_ns = now_ns + RECOVERY_NS[crash.victim]
         if crash.victim == PROGRAM:
             for root in self.base.find("RootSupervisor"):
                 self.base.kill(root)

@@ -30,6 +30,11 @@ class Schedule:
         """The same in seconds from now, as an event loop says it."""
         self.at(self.now_ns + round(delay * SECOND_NS), callback, *args)
 
+    @property
+    def happened(self) -> int:
+        """How many of them have been called."""
+        return self.count - len(self._due)
+
     def monotonic(self) -> float:
         """Seconds, as :func:`time.monotonic` says them."""
         return self.now_ns / SECOND_NS

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from domain.groups import GroupOutcome
 from simulation.__main__ import app
 from simulation.base import Process
-from simulation.crash_sweep import Crashed, followed, run_story, share, singles, triples, victims
+from simulation.crash_sweep import Crashed, different, followed, run_story, share, singles, triples, victims
 from simulation.crashing import OWN, PROGRAM, Crash, Crasher, parse
 from simulation.oracles import Violation
 from simulation.scenarios import STORIES
@@ -72,10 +72,33 @@ def test_the_second_crash_lies_in_the_recovery_from_the_first() -> None:
     sent = next(point for point in clean.points if point.what == "Submit to the exchange")
     first = run_story(SHORT, [Crash(sent.number, PROGRAM)])
     assert first.points[0].number == sent.number + 1
-    job = next(job for job, point in zip(followed(first), first.points, strict=False) if point.number > sent.number)
-    second = run_story(SHORT, job)
+    second = run_story(SHORT, followed(first)[0])
     assert not second.violation, second.text
     assert len(second.happened) == 2
+
+
+@pytest.mark.parametrize(("victim", "at_least"), [(OWN, 30), (PROGRAM, 100)])
+def test_a_death_that_pairs_leave_out_is_the_one_at_the_point_before(victim: str, at_least: int) -> None:
+    points = run_story(SHORT).points
+    kinds = {point.number: point.kind for point in points}  # there is one process of each
+
+    def dies(crash: Crash) -> str:
+        return kinds[crash.point] if victim == OWN else victim
+
+    tried = [crash for crash in different(points) if crash.victim == victim]
+    left_out = [crash for crash in victims(points) if crash.victim == victim and crash not in tried]
+    assert len(left_out) >= at_least
+    for crash in share(left_out, 20):
+        same = [other for other in tried if dies(other) == dies(crash) and other.point < crash.point][-1]
+        assert came_of(crash) == came_of(same)
+
+
+def came_of(crash: Crash) -> tuple[object, ...]:
+    """What the exchange, the disks and a person have of a run with this crash."""
+    worlds: list[World] = []
+    run_story(SHORT, [crash], look=worlds.append)
+    journals = [journal.head.hash for journal in worlds[0].journals()]
+    return worlds[0].truth, journals, worlds[0].machine.alerts
 
 
 def test_a_crash_in_a_commit_leaves_the_turn_lost_or_durable_as_it_says() -> None:
