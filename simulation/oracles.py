@@ -42,11 +42,12 @@ class Violation(BaseException):
 class AtExchange:
     """One order as the exchange's record tells it."""
 
-    __slots__ = ("cum", "ended", "leaves", "qty", "side", "symbol")
+    __slots__ = ("cum", "ended", "leaves", "qty", "received_ns", "side", "symbol")
 
     def __init__(self, event: TruthEvent) -> None:
         self.symbol, self.side, self.qty = event.symbol, Side(event.side), event.qty or 0
         self.cum, self.leaves, self.ended = 0, self.qty, False
+        self.received_ns = event.ts_ns
 
 
 class Oracles:
@@ -66,6 +67,7 @@ class Oracles:
         self.accepted: set[str] = set()
         self.forgotten: set[str] = set()  # orders of which a journal knows nothing any more
         self.remade: set[str] = set()  # of them, those whose ids were given out again
+        self.received_ns: dict[str, int] = {}  # of them, when those that the exchange had by then were received
         self.lost: dict[str, GroupRecord] = {}  # groups, likewise, by tag
         self.checks: Counter[str] = Counter()
 
@@ -158,7 +160,9 @@ class Oracles:
                 groups[group_tag(record.group_id)] = record
             elif isinstance(record, PositionEventRecord) and record.group_id:
                 moves[group_tag(record.group_id)][record.event_id] = record
-        self.forgotten |= {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
+        forgotten = {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
+        self.forgotten |= forgotten
+        self.received_ns |= {one: self.orders[one].received_ns for one in forgotten & self.orders.keys()}
         self.intents |= intents
         self.lost |= {tag: one for tag, one in self.groups.items() if one.cell == cell and tag not in groups}
         self.moves |= {tag: moves[tag] for tag, one in self.groups.items() if one.cell == cell}

@@ -63,6 +63,8 @@ def forgotten(world: World) -> Iterator[str]:
         yield from (leg.instrument.symbol for leg in oracles.groups[tag].group.legs)
     for order_id in sorted(oracles.remade):  # the first one was lost on its way, or this would be the second: R7
         yield f"{order_id}: E3: left with 2 different contents"
+    for order_id, received_ns in sorted(oracles.received_ns.items()):  # I1: its first intent was there in time
+        yield f"{order_id}: received at {received_ns}, decided at"
 
 
 def broken(world: World) -> Iterator[str]:

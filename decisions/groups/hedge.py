@@ -58,7 +58,11 @@ def open_record(
 
 
 def start(message: StartHedge, moment: Moment) -> tuple[HedgeState, Effects]:
-    """The state of a new or a restored hedge, and its first report.  Whoever opened it wrote its record."""
+    """The state of a new or a restored hedge, and its first report.  Whoever opened it wrote its record.
+
+    One that is restored with levels below it neither works nor reports before they have: what they have obtained would
+    seem to be missing, and the hedge would be relieved of it.
+    """
     record, config = message.record, moment.config.hedge
     parent = Parent(
         parent_id=record.hedge_id,
@@ -84,8 +88,8 @@ def start(message: StartHedge, moment: Moment) -> tuple[HedgeState, Effects]:
     effects = Effects()
     descendants = message.chain[1:]
     if descendants:
-        state = replace(state, child=_waiting(descendants[0]))
         effects.tell(CHILD, replace(message, record=descendants[0], chain=descendants))
+        return replace(state, child=_waiting(descendants[0])), effects
     return _advance(state, moment, effects), effects
 
 

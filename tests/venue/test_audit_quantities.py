@@ -366,6 +366,24 @@ def test_I9_who_hears_of_a_bust_before_the_late_trade_that_it_takes_back_knows_t
     assert any("excused" in note for note in found.notes)
 
 
+def test_I9_a_second_late_fill_while_the_first_is_bought_back_is_the_exchanges_doing(story: Story) -> None:
+    story.plan()
+    story.trade("E", "long", 4)
+    canceled = [story.send(story.decide("C", "long", 2, slice_no=number)) for number in range(2)]
+    for close in canceled:
+        story.cancel(close)
+    story.trade("C", "long", 4, slice_no=2)
+    story.fill(canceled[0], 1)
+    story.hedge("long", 1)
+    story.send(story.decide("H", "long", 1, ordinal=1))
+    story.fill(canceled[1], 1)
+    story.alert()
+    story.outcome(GroupOutcome.HALTED)
+    found = story.findings()["I9"]
+    assert found.problems == []
+    assert len(found.notes) == 2
+
+
 def closed_twice_after_a_bust(story: Story, *, heard: bool) -> Story:
     """An entry's close is busted by 1 and closed again, and then the exchange takes 2 of the entry back."""
     story.plan()

@@ -62,7 +62,9 @@ def excesses(
     What was excused once, and sold again by ``leaving``, may be held once more when it is busted after that.  So may
     what a late fill made too much by the ``whole`` measure, with what was lost without an order: who sold it again need
     not have heard of the loss.  And what was excused once may be lacking once more when the exchange takes back a fill
-    of an order that was ``repairing`` it, which it had received after that: no decision makes that excess grow.
+    of an order that was ``repairing`` it, which it had received after that: no decision makes that excess grow.  A
+    surprise is measured by what the exchange had made before it: who has heard of that, and repairs it, did not cause
+    this one.
     """
     before, peak, peak_seq, exits = 0, limit, 0, list(leaving)
     for order, step, state in moments(orders):
@@ -72,7 +74,8 @@ def excesses(
         sold = sum(_filled_by(one, step.seq) for one in exits) if peak > limit else 0
         undone = order in repairing and step.surprise and step.d_filled < 0 and order.steps[0].seq > peak_seq
         if total > max(limit + min(peak - limit, sold), before, peak if undone else limit):
-            excess = Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, limit))
+            most = max(limit, min(peak, before)) if step.surprise else limit
+            excess = Excess(order, step, total, excused=_excused(evidence, order, step, state, measure, most))
             if excess.excused and total > peak:
                 peak, peak_seq = total, step.seq
             yield excess
@@ -83,7 +86,7 @@ def _filled_by(order: Order, seq: int) -> int:
     return next((step.filled for step in reversed(order.steps) if step.seq <= seq), 0)
 
 
-def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure: Measure, limit: int) -> bool:
+def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure: Measure, most: int) -> bool:
     """Whether a decision that had not heard of the surprise made the excess.
 
     It is the decision of the order itself; when the exchange took back or corrected a fill, whose order's own decision
@@ -92,7 +95,7 @@ def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure
     decided = [intent.position for one in ({order} if not step.surprise else state) if (intent := evidence.intent(one))]
     own = evidence.intent(order)
     views = {max(decided), own.position} if decided and own else set(decided)
-    return any(measure(state, seen) <= limit for position in views for seen in evidence.views_at(position))
+    return any(measure(state, seen) <= most for position in views for seen in evidence.views_at(position))
 
 
 def _charge(found: Finding, excess: Excess, what: str, limit: int) -> None:

@@ -320,6 +320,28 @@ def test_a_restored_chain_is_handed_down_link_by_link(levels: int) -> None:
         assert (letter.record, letter.chain) == (records[1], tuple(records[1:]))
 
 
+def test_a_restored_hedge_reports_when_the_levels_below_it_have() -> None:
+    upper, lower = (
+        open_record(
+            LONG, group_id=GROUP, ordinal=ROUND + level, level=level, parent_hedge_id="", needed_qty=10,
+            closing=False, trigger="test", moment=at(),
+        )
+        for level in (1, 2)
+    )  # fmt: skip
+    upper = replace(upper, status=HedgeStatus.SHORT, closed_ns=NOW)
+    state, effects = hedge_core.start(StartHedge(leg=LONG, record=upper, chain=(upper, lower)), at())
+    assert told(effects) == [], "what is held below would seem to be missing"
+    assert effects.records == []
+    below = HedgeProgressed(
+        hedge_id=lower.hedge_id, leg_id=LONG.leg_id, side=lower.side, needed_qty=10, filled=10, live=0, unresolved=0,
+        status=HedgeStatus.FILLED, level=2,
+    )  # fmt: skip
+    _, effects = hedge_core.decide(state, below, at())
+    (progress,) = told(effects)
+    assert (progress.needed_qty, progress.filled, progress.status) == (10, 10, HedgeStatus.FILLED)
+    assert effects.records == []
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.integers(1, 60),
