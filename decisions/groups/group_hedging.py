@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
+from itertools import chain
+
 from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment
@@ -27,8 +30,7 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
     A hedge at work is raised, at whichever level it works: what is found to be missing then does not stand bare until
     that level has ended.  Not at the last one, which would call a person for want of time: what is new begins anew.
     """
-    _relieve(state, held, effects)  # a level: whether anything may leave is no matter
-    _let_go(state, moment, effects)
+    _lower(state, held, moment, effects)  # a level: whether anything may leave is no matter
     if not moment.may_send:
         return state
     for (leg_id, closing), missing in wanted.hedge.items():
@@ -56,19 +58,35 @@ def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Mom
     return state
 
 
-def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
-    """Take off working hedges what the leg has filled after all (I4, I5): a fill that comes late, behind its cancel.
+def _lower(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> None:
+    """Take off working hedges what they need not obtain any more: each is told one level, the lowest of all reasons.
+
+    Told two, it would be raised to the second, and the first be told again at its report.  In a contract that has
+    expired there is one reason.
+    """
+    if not state.hedges:
+        return
+    expired = {leg.leg_id for leg in state.group.legs if moment.expired(leg.instrument)}
+    levels = dict(_expired(state, expired))
+    reasons = [_beyond_what_is_left(state, held)]
+    if state.record.mode is Mode.FLATTENING and held.uncovered == 0:
+        reasons.append(_no_longer_wanted(state, held))
+    if state.record.mode in (Mode.ENTERING, Mode.REDUCING):
+        reasons.append(_obtained_after_all(state, held))
+    for hedge_id, cover in chain.from_iterable(reasons):
+        lowest = hedge_id not in levels or cover.needed_qty < levels[hedge_id].needed_qty
+        if lowest and state.hedges[hedge_id].leg_id not in expired:
+            levels[hedge_id] = cover
+    for hedge_id, cover in levels.items():
+        effects.tell(hedge_name(hedge_id), cover)
+
+
+def _obtained_after_all(state: GroupState, held: Tally) -> Iterator[tuple[str, Cover]]:
+    """What the leg has filled after all (I4, I5): a fill that comes late, behind its cancel.
 
     What is in the market may finish there: to cancel a working hedge for a few units too many would leave the rest
     bare, and what a long leg then holds too much is closed.  But nothing takes its place, and it is not sent again.
     """
-    if not state.hedges:
-        return
-    _stay_within(state, held, effects)
-    if state.record.mode is Mode.FLATTENING and held.uncovered == 0:
-        _withdraw(state, held, effects)
-    if state.record.mode is not Mode.ENTERING:
-        return
     for leg in state.group.legs:
         own = held.legs[leg.leg_id]
         obtained = own.progress.entry_filled + own.progress.entry_live + own.hedged - own.replacing
@@ -81,21 +99,20 @@ def _relieve(state: GroupState, held: Tally, effects: Effects) -> None:
             level = max(progress.filled, answers_for - max(0, over))
             over -= answers_for - level
             if level != hedge.level_of(progress):
-                effects.tell(hedge_name(hedge_id), Cover(level, eased=True))
+                yield hedge_id, Cover(level, eased=True)
 
 
-def _let_go(state: GroupState, moment: Moment, effects: Effects) -> None:
-    """Take off all that hedges have yet to obtain of contracts that have expired: the broker's word settles these."""
+def _expired(state: GroupState, expired: Container[str]) -> Iterator[tuple[str, Cover]]:
+    """All that hedges have yet to obtain of contracts that have expired: the broker's word settles these."""
     for hedge_id, progress in state.hedges.items():
         level = progress.filled + progress.live
-        if progress.status is not HedgeStatus.WORKING or level >= progress.needed_qty:
-            continue
-        if moment.expired(state.group.leg(progress.leg_id).instrument):
-            effects.tell(hedge_name(hedge_id), Cover(level))
+        working = progress.status is HedgeStatus.WORKING and level < progress.needed_qty
+        if working and progress.leg_id in expired:
+            yield hedge_id, Cover(level)
 
 
-def _stay_within(state: GroupState, held: Tally, effects: Effects) -> None:
-    """Take off hedges that reverse a leg what it has closed after all (R12): they would turn its position round."""
+def _beyond_what_is_left(state: GroupState, held: Tally) -> Iterator[tuple[str, Cover]]:
+    """Of hedges that reverse a leg, what it has closed after all (R12): they would turn its position round."""
     for leg in state.group.legs:
         over = held.legs[leg.leg_id].leaving - held.legs[leg.leg_id].acquired
         for hedge_id, progress in state.hedges.items():
@@ -106,11 +123,11 @@ def _stay_within(state: GroupState, held: Tally, effects: Effects) -> None:
             level = max(progress.filled, answers_for - over)
             over -= answers_for - level
             if level < progress.needed_qty:
-                effects.tell(hedge_name(hedge_id), Cover(level))
+                yield hedge_id, Cover(level)
 
 
-def _withdraw(state: GroupState, held: Tally, effects: Effects) -> None:
-    """Stop the hedges of a group that closes and protects its shorts: what they bought would only be sold again.
+def _no_longer_wanted(state: GroupState, held: Tally) -> Iterator[tuple[str, Cover]]:
+    """The hedges of a group that closes and protects its shorts: what they bought would only be sold again.
 
     What was closed beyond what was acquired, as when an entry is busted after its close, is still to be obtained.
     """
@@ -123,7 +140,7 @@ def _withdraw(state: GroupState, held: Tally, effects: Effects) -> None:
             level = min(progress.needed_qty, progress.filled + left)
             left -= level - progress.filled if level > progress.filled else 0
             if level < progress.needed_qty:
-                effects.tell(hedge_name(hedge_id), Cover(level))
+                yield hedge_id, Cover(level)
 
 
 def _open_hedge(

@@ -33,7 +33,7 @@ def test_a_hedge_is_let_go_with_what_it_has_and_what_still_works(
     state, _ = decide(state, CloseGroup("test", flatten=flatten), at(2))
     _, effects = decide(state, Review(), at(A_YEAR_MS))
     letters = [one for one in told(effects, hedge_name("h")) if isinstance(one, Cover)]
-    assert letters[-1:] == [Cover(filled + live)]
+    assert letters == [Cover(filled + live)], "one level: between two it would go to and fro"
     assert not [letter for _, letter in effects.letters if isinstance(letter, StartHedge)]
 
 

@@ -258,6 +258,14 @@ class TestTheLimiter:
         _, effects = decide(state, late, at(1_100))
         assert told(effects, hedge_name(hedge_id)) == [Cover(5, eased=True)] * (eased != 5)
 
+    def test_it_is_eased_by_a_group_that_only_reduces_too(self) -> None:
+        hedge_id = "h"
+        state, _ = decide(opened(), progress(LONG, entry_filled=3), at())
+        state, _ = decide(state, a_hedge(LONG, 7, hedge_id=hedge_id, live=7), at())
+        state, _ = decide(state, CloseGroup("test", flatten=False), at())
+        _, effects = decide(state, progress(LONG, entry_filled=4), at())
+        assert told(effects, hedge_name(hedge_id)) == [Cover(6, eased=True)]
+
     def test_it_is_eased_while_nothing_may_leave_too(self) -> None:
         """When the gate opens the hedge works before the group has looked again: at the level that it knows by then."""
         state, hedge_id = self.hedging()
