@@ -2,7 +2,8 @@
 
 The summary begins with the numbers that are aimed at.  A choice or a fault that no seed of the night tried fails it.
 Steps that have been done are not done again: a night that was broken off is gone on with by the same command, and a
-fresh one begins in another directory (``--to``).  The seeds come last, in blocks, until the time is up.  All numbers of
+fresh one begins in another directory (``--to``).  The seeds come last, in blocks, until the time is up; a night that
+begins at seeds of its own (``--first``) tries what none before it did.  All numbers of
 a night are of the same code: when that has changed since, the night is not gone on with.
 """
 
@@ -51,6 +52,7 @@ class Night(msgspec.Struct):
 
     began: str
     steps: list[Step] = []
+    first_seed: int = 0
     next_seed: int = 0
     totals: Totals = msgspec.field(default_factory=Totals)
     sweeps: dict[str, dict[str, int]] = {}  # by step: what its numbers are called, and what they came to
@@ -73,8 +75,8 @@ class Night(msgspec.Struct):
         lines = [
             f"# Night of {self.began}",
             "",
-            f"{len(self.steps)} steps, {self.next_seed} seeds, {len(failed)} steps failed. The code's fingerprint is"
-            f" {self.code}.",
+            f"{len(self.steps)} steps, seeds from {self.first_seed} to {self.next_seed}, {len(failed)} steps failed. The code's"
+            f" fingerprint is {self.code}.",
             "",
             *markdown(("what", "aim", "tonight"), rows),
             *(f"- {failure}" for failure in self.failures),
@@ -91,11 +93,12 @@ def nightly(
     hours: Annotated[float, typer.Option(help="Begin no step after so long.")] = 8.0,
     to: Annotated[Path, typer.Option(help="Where summary and results go.")] = Path("run/nightly"),
     seeds_only: Annotated[bool, typer.Option(help="Leave out all but the seeds.")] = False,
+    first: Annotated[int | None, typer.Option(min=0, help="The first seed of a fresh night; 0 unless told.")] = None,
 ) -> None:
     """Run everything that takes hours; exit status 1 when anything failed, 2 when the code is not that of before."""
     to.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + hours * 3600
-    night = _night(to)
+    night = _night(to, first)
     done = {step.name for step in night.steps}
     for name, words in () if seeds_only else STEPS:
         if name not in done and time.monotonic() < until:
@@ -108,11 +111,18 @@ def nightly(
     raise typer.Exit(1 if night.failures else 0)
 
 
-def _night(to: Path) -> Night:
+def _night(to: Path, first: int | None) -> Night:
     path, code = to / "summary.json", fingerprint()
     if not path.exists():
-        return Night(datetime.now(UTC).isoformat(timespec="minutes"), code=code)
+        seed = first or 0
+        return Night(datetime.now(UTC).isoformat(timespec="minutes"), first_seed=seed, next_seed=seed, code=code)
     night = msgspec.json.decode(path.read_bytes(), type=Night)
+    if first not in (None, night.first_seed):
+        raise typer.BadParameter(
+            f"the night in {to} began at seed {night.first_seed}; go on with it without this option, or begin another "
+            "one in another directory",
+            param_hint="--first",
+        )
     if night.code != code:
         raise typer.BadParameter(
             f"the code has changed since the night in {to} began, and its numbers would be of both; begin another "

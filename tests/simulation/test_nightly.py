@@ -47,6 +47,17 @@ def test_a_night_is_not_gone_on_with_on_other_code(tmp_path: Path, monkeypatch: 
     assert (told.exit_code, "the code has changed" in told.stderr) == (2, True)
 
 
+def test_a_night_begins_at_the_seed_it_is_told_and_at_no_other_later(tmp_path: Path) -> None:
+    words = ["nightly", "--hours", "0.0002", "--seeds-only", "--to", str(tmp_path)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("simulation.nightly.BLOCK", 1)
+        CliRunner().invoke(app, [*words, "--first", "700"])
+    night = msgspec.json.decode((tmp_path / "summary.json").read_bytes(), type=Night)
+    assert (night.steps[0].name, night.totals.seeds) == ("seeds 700 to 701", len(night.steps))
+    told = CliRunner().invoke(app, [*words, "--first", "800"])
+    assert (told.exit_code, "began at seed 700" in told.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(("name", "words"), STEPS, ids=[name for name, _ in STEPS])
 def test_every_step_is_a_command_that_there_is(name: str, words: tuple[str, ...]) -> None:
     told = CliRunner().invoke(app, [words[0], "--help"])
