@@ -75,8 +75,8 @@ class Night(msgspec.Struct):
         lines = [
             f"# Night of {self.began}",
             "",
-            f"{len(self.steps)} steps, seeds from {self.first_seed} to {self.next_seed}, {len(failed)} steps failed. The code's"
-            f" fingerprint is {self.code}.",
+            f"{len(self.steps)} steps, {len(failed)} of them failed, seeds {self.first_seed} to {self.next_seed}. The"
+            f" code's fingerprint is {self.code}.",
             "",
             *markdown(("what", "aim", "tonight"), rows),
             *(f"- {failure}" for failure in self.failures),
