@@ -140,6 +140,7 @@ class Bench:
             **(supervision or {}),
         }
         self.configure(admin_port=self.admin_port)
+        self.environment: dict[str, str] = {}  # of every system of it, besides
         self.systems: list[System] = []
 
     def configure(self, *, admin_port: int) -> None:
@@ -173,7 +174,7 @@ class Bench:
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
-                env={**os.environ, MARKER: self.marker, **environment},
+                env={**os.environ, MARKER: self.marker, **self.environment, **environment},
             ),
         )
         self.systems.append(system)

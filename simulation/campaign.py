@@ -25,6 +25,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from cli.problems import CommandFailed
 from simulation.bench import Bench, id_in_cell, plan, wait_for
 from simulation.havoc import FAULTS, Fault, Site, tmpfs
+from simulation.host_clock import tidy
 from venue.audit import CHECKS, audit, passed, report
 from venue.child import VenueChild
 
@@ -144,6 +145,7 @@ class Campaign:
                 yield "violation"
             finally:
                 bench.close()
+                tidy(system.pid for system in bench.systems)
                 assert bench.venue is not None
                 bench.venue.stop()
         self.summary.rounds += 1

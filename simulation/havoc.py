@@ -1,8 +1,4 @@
-"""What the kill campaign does to a running system: each fault by name, and whether this machine can do it.
-
-Not among them: a jump of the clock.  The system judges every deadline by the broker's clock, and this machine's cannot
-be moved for a few processes alone; the simulator does it.
-"""
+"""What the kill campaign does to a running system: each fault by name, and whether this machine can do it."""
 
 from __future__ import annotations
 
@@ -18,6 +14,8 @@ from random import Random
 from typing import NamedTuple
 
 from simulation.bench import Bench, cont, is_alive, stop, wait_for
+from simulation.host_clock import READ_EVERY_S, HostClock
+from simulation.strikes import WALL_JUMP_HOURS
 from venue.child import VenueChild
 
 LOOK_EVERY_S = 0.5
@@ -30,6 +28,8 @@ class Site:
 
     def __init__(self, bench: Bench, arguments: tuple[str, ...], *, has_tmpfs: bool) -> None:
         self.bench, self.arguments, self.has_tmpfs = bench, arguments, has_tmpfs
+        self.clock = HostClock(bench.directory)
+        bench.environment |= self.clock.environment
         self.system = bench.start()
         self._looked_s = 0.0
 
@@ -160,6 +160,12 @@ def fill_disk(site: Site, random: Random) -> None:
         filler.unlink(missing_ok=True)
 
 
+def jump_clock(site: Site, random: Random) -> None:
+    """The machine's wall clock jumps by hours, days or years, and stays there until it jumps again."""
+    site.clock.jump(random.choice(WALL_JUMP_HOURS) * 3600)
+    time.sleep(random.uniform(0, READ_EVERY_S))  # what comes next may come before or after they are told
+
+
 def fail_calls(call: str, error: str) -> Act:
     """A system call of a cell fails for a moment, by strace's fault injection."""
 
@@ -184,6 +190,10 @@ def _needs_tmpfs(site: Site) -> str:
     return "" if site.has_tmpfs else "no tmpfs can be mounted here"
 
 
+def _needs_clock(site: Site) -> str:
+    return site.clock.unable
+
+
 def _needs_strace(_site: Site) -> str:
     return "" if STRACE else "strace is not installed"
 
@@ -204,6 +214,7 @@ FAULTS = (
     Fault("freeze exchange", "SIGSTOP of the exchange", freeze_exchange),
     Fault("cut links", "connections to the exchange are reset", cut_links),
     Fault("second instance", "a second program on the same journals", second_instance),
+    Fault("clock jump", "the wall clock of the system jumps by hours, days or years", jump_clock, _needs_clock),
     Fault("full disk", "the journals' file system is full", fill_disk, _needs_tmpfs),
     Fault(
         "EIO of fdatasync",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PROCESSES: Final = ("Cell", "BrokerGateway", "Notifier", "CellSupervisor", "PositionReconciler")
 FIRST_MS: Final = 300  # nothing is going on before
 LETTERS: Final = 12  # a fault may wait for so many letters, so that it comes in the middle of something
+WALL_JUMP_HOURS: Final = (1, -1, 24, -24, 24 * 365, -24 * 365)
 SPEEDS: Final = (1.02, 0.98, 1.2, 0.8)
 
 
@@ -225,7 +226,7 @@ def _put_back(strikes: Strikes) -> bool:
 
 
 def _wall_jump(strikes: Strikes) -> None:
-    hours = strikes.tape.pick("hours", (1, -1, 24, -24, 24 * 365, -24 * 365))
+    hours = strikes.tape.pick("hours", WALL_JUMP_HOURS)
     strikes.world.wall.offset_ns += hours * 3_600_000 * MS
 
 
