@@ -147,6 +147,9 @@ def _plan(tape: Tape, number: int) -> Plan:
     )  # fmt: skip
     stop = tape.corner("stop-loss trigger", (0, 0, 21_500, 30_000))
     shorts = [leg for leg in legs if leg.side is Side.SELL]
+    guarded = shorts[: tape.corner("stop-losses on so many shorts", (1, 2))]
+    if not shorts:
+        guarded, stop = list(legs[:1]), tape.corner("stop-loss trigger of a long", (0, 0, 19_000, 12_000))
     return Plan(
         group_id=f"g{number}",
         quantity=quantity,
@@ -155,8 +158,8 @@ def _plan(tape: Tape, number: int) -> Plan:
         policy=tape.corner("policy", tuple(Policy)),
         allow_naked=shape == "naked_call",
         stops=tuple(
-            PlanStop(leg_id=short.leg_id, trigger_price=stop, trigger_on=tape.corner("trigger on", tuple(TriggerOn)))
-            for short in shorts[:1]
+            PlanStop(leg_id=leg.leg_id, trigger_price=stop, trigger_on=tape.corner("trigger on", tuple(TriggerOn)))
+            for leg in guarded
             if stop
         ),
         stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.corner("group stop", (0, 0, 2_000_000))) else None,

@@ -210,10 +210,11 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     state = replace(
         state, stop=group_stop.watch(state.stop, state.record, held, moment, effects, moved=bool(state.moves))
     )
-    state = _turn(state, held, moment, effects)
+    state = told = _turn(state, held, moment, effects)
     wanted = levels(state.group, state.record, held)
     state = _tell_legs(state, wanted, effects)
     state = _tell_stops(state, wanted, held, moment, effects)
+    state = _await_answers(told, state, effects)
     state = hedge_shortfalls(state, wanted, held, moment, effects)
     _go_on(state, effects)
     before = state.record.outcome
@@ -340,12 +341,7 @@ def _tell_legs(state: GroupState, wanted: Levels, effects: Effects) -> GroupStat
             if leg.side is Side.SELL and letter.entering and letter.entry_qty < leg.target_qty:
                 effects.acted("S1")
             effects.tell(leg_name(leg.leg_id), letter)
-    if not told:
-        return state
-    if len(told) > 1 and not state.settling:  # each will answer that it has: one look for all answers
-        effects.tell(SELF, Settle(1))
-        state = replace(state, settling=True)
-    return replace(state, told={**state.told, **told})
+    return replace(state, told={**state.told, **told}) if told else state
 
 
 def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, effects: Effects) -> GroupState:
@@ -366,6 +362,18 @@ def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, 
         effects.tell(name, ProtectPosition(level, exitable))
         state = replace(state, stop_levels={**state.stop_levels, leg.leg_id: (level, exitable)})
     return state
+
+
+def _await_answers(before: GroupState, state: GroupState, effects: Effects) -> GroupState:
+    """One look for the answers of all who have been told something; of one leg alone, its answer is enough.
+
+    Of a stop-loss always: an exit that it has placed, and not told of yet, would be placed by its leg once more (R2).
+    """
+    legs = sum(state.told.get(leg_id) != before.told.get(leg_id) for leg_id in state.told)
+    if legs < 2 and state.stop_levels == before.stop_levels:
+        return state
+    effects.tell(SELF, Settle(1))
+    return replace(state, settling=True)
 
 
 def _alert_halt(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> None:

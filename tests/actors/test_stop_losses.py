@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 import pytest
-from world import DEEP_POCKETS, LONG, SHORT, World, bull_put
+from world import DEEP_POCKETS, LONG, SHORT, World, bull_put, call, leg
 
 from decisions.effects import MS
 from domain.execution import ExecType, OrdType, Side
-from domain.groups import GroupOutcome, GroupStatus, Role
+from domain.groups import GroupOutcome, GroupStatus, Plan, PlanStop, Role, TriggerOn
 from messages.records import StopStatus
 from venue.rules import Rules
 from venue.truth import TruthEvent
@@ -247,3 +247,32 @@ def test_r2_an_exit_under_way_shrinks_with_a_position_that_is_taken_back() -> No
     bought = sum(e.last_qty or 0 for e in world.truth if e.kind == "fill" and e.symbol == SHORT and e.side == "buy")
     assert bought == 5
     assert world.position(SHORT) == 0
+
+
+@pytest.mark.parametrize("trigger_on", list(TriggerOn))
+def test_r2_of_two_stops_one_that_fires_at_once_lets_the_other_answer_before_its_leg_is_closed(
+    trigger_on: TriggerOn,
+) -> None:
+    """The first of them is past its trigger when the group becomes whole, and the second has just been placed."""
+    legs = (leg(LONG, "buy"), leg(SHORT, "sell"), leg(call(110), "buy"), leg(call(105), "sell"))
+    stops = (
+        PlanStop(leg_id="sellP95", trigger_price=TRIGGER, trigger_on=trigger_on),
+        PlanStop(leg_id="sellC105", trigger_price=30_000),
+    )
+    world = World(rules=Rules(cash=DEEP_POCKETS, cancel_latency_ns=900 * MS))
+    world.sizes[call(105)] = 0
+    world.show([call(105)])
+    world.submit(Plan(group_id="bp", quantity=10, legs=legs, strategy="iron_condor", stops=stops))
+    world.quote(SHORT, 28_000, 28_500)
+    world.advance(100)
+    world.sizes[call(105)] = 100
+    world.show([call(105)])
+    assert world.position(call(105)) == -10
+    buys = [order for order in world.live() if order.symbol == call(105) and order.side is Side.BUY]
+    assert sum(order.quantity for order in buys) <= 10
+    world.now_ns += 100 * MS
+    world.quote(call(105), 30_000, 30_100)  # while the cancel is on its way
+    assert world.position(call(105)) <= 0
+    world.advance(20_000, fresh=True)
+    assert world.group().group.outcome is GroupOutcome.FLAT
+    assert [world.position(one.symbol) for one in legs] == [0, 0, 0, 0]
