@@ -253,7 +253,7 @@ class Desk(Actor):  # type: ignore[misc]
             problem = f"group {command.group_id!r} was given up; close what it holds at the broker"
             self.reply(reply_to, CommandRefused((problem,)))
             return
-        self.nursery.give(command.group_id, CloseGroup("canceled by the operator", flatten=True))
+        self.nursery.give(command.group_id, CloseGroup("canceled by the operator", flatten=True, by_person=True))
         waits = f", once orders may leave: {self.turn.moment.waits}" if self.turn.moment.waits else ""
         self.reply(reply_to, CommandDone(f"group {command.group_id} is being closed{waits}"))
 

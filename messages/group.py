@@ -70,10 +70,14 @@ class Settle(msgspec.Struct, frozen=True, tag=True):
 
 
 class CloseGroup(msgspec.Struct, frozen=True, tag=True):
-    """Stop entering and end: flat when ``flatten``, else with what is covered kept and the rest closed."""
+    """Stop entering and end: flat when ``flatten``, else with what is covered kept and the rest closed.
+
+    ``by_person``: what a person was called for is the group's again, because he says so.
+    """
 
     reason: str
     flatten: bool
+    by_person: bool = False
 
 
 class StartLeg(msgspec.Struct, frozen=True, tag=True, kw_only=True):

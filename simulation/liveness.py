@@ -60,6 +60,8 @@ class Rest:
         shorts = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
         bare = sum(uncovered(group.legs, longs, shorts).values()) - naked_allowance(group)
         targets = {leg.leg_id: leg.target_qty for leg in group.legs}
+        closed = name not in self.world.operator.closed or record.outcome is GroupOutcome.FLAT
+        self.oracles.demand(closed, "L1", f"a person had group {name} closed, and it is {record.outcome.value}")
         match record.outcome:
             case GroupOutcome.HEDGED:
                 gone = {moved.leg_id for moved in self.oracles.moves[tag].values()}

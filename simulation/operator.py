@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
+from domain.groups import GroupOutcome, Mode, group_tag
 from domain.plans import home_cell
 from messages import wire
 from messages.controls import AcceptDifferences
@@ -48,6 +49,7 @@ class Operator:
         self.answers: dict[str, Any] = {}
         self._commands = 0
         self._shut: Counter[str] = Counter()  # how often a command was refused by a gate
+        self.closed: set[str] = set()  # groups that were halted, and that a person had closed
         self.goes_home = False  # all strategies are to be stopped
         self._differ = False  # whether an answer said that broker and journals differ since the start
 
@@ -171,8 +173,20 @@ class Operator:
                 self.world.oracles.answered(message.command_id, answer)
 
     def answered(self) -> bool:
-        """Whether every plan has been accepted or refused."""
-        return all(answer is not None for key, answer in self.answers.items() if key.startswith("submit"))
+        """Whether every plan has been accepted or refused, and what is to be closed is."""
+        closing = {f"cancel:{group_id}" for group_id in self.closed}
+        asked = (key for key in self.answers if key.startswith("submit") or key in closing)
+        return all(self.answers[key] is not None for key in asked)
+
+    def close_halted(self) -> bool:
+        """Have every group closed that hedges which fell short have halted; whether there is any."""
+        for record in self.world.groups():
+            theirs = record.quarantined or group_tag(record.group_id) in self.world.oracles.left_to_a_person
+            if record.outcome is GroupOutcome.HALTED and record.mode is Mode.REDUCING and not theirs:
+                self.closed.add(record.group_id)
+                self.answers[f"cancel:{record.group_id}"] = None
+                self.ask(f"cancel:{record.group_id}", CancelGroup(record.group_id), record.group_id)
+        return bool(self.closed)
 
     def release_kill_switch(self) -> None:
         """Nobody asks for it any more, and where it is on it goes off."""

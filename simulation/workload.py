@@ -83,6 +83,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[Action, ...]
     fire_ns: int  # how long faults strike
     hours: Hours = Hours()
+    closes_halted: bool = False  # when all has healed, a person has what is halted closed
 
     @property
     def symbols(self) -> list[str]:
@@ -128,6 +129,7 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         actions=tuple(sorted(actions, key=lambda action: action.at_ns)),
         fire_ns=fire_ms * MS,
         hours=hours,
+        closes_halted=tape.corner("a person closes what is halted", (False, True)),
     )
 
 

@@ -143,6 +143,8 @@ class World:
             self.heal()
             self._nobody_hangs()
             self._settle()
+            if self.scenario.closes_halted and self.operator.close_halted():
+                self._settle()
             self.at_rest = True
             Rest(self, self.oracles).judge()
             self.watch.at_rest(self)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from decisions.effects import MS, SELF, Effects, Moment, UnknownMessage
 from decisions.groups import expired, exposure, group_stop, hedge, stop_loss
-from decisions.groups.group_hedging import hedge_shortfalls, is_hedging
+from decisions.groups.group_hedging import escalated, hedge_shortfalls, is_hedging, take_back_escalated
 from decisions.groups.group_levels import Levels, Tally, levels, tally
 from decisions.groups.group_routes import child_of, hedge_name, leg_name, stop_name
 from decisions.groups.group_state import GroupState, recorded
@@ -44,7 +44,6 @@ from messages.orders import News
 from messages.positions import PositionsMoved
 from messages.records import (
     GroupRecord,
-    HedgeStatus,
     Severity,
     StopStatus,
 )
@@ -170,10 +169,7 @@ def _announce(state: GroupState, bulletin: Bulletin, effects: Effects) -> GroupS
     several = len(found) > 1
     for name, about in found.items():
         effects.tell(name, Bulletin(tuple(about), hold=several) if several or len(about) > 1 else about[0])
-    if len(found) == 1 or state.settling:
-        return state
-    effects.tell(SELF, Settle(1))
-    return replace(state, settling=True)
+    return state if len(found) == 1 else _awaiting(state, effects)
 
 
 def _heard(state: GroupState, name: str) -> GroupState:
@@ -201,6 +197,8 @@ def _close(state: GroupState, message: CloseGroup, moment: Moment, effects: Effe
     if record.outcome is not GroupOutcome.OPEN and not message.flatten:
         return state
     mode = Mode.FLATTENING if message.flatten else Mode.REDUCING
+    if message.by_person and take_back_escalated(state, effects):
+        state = _awaiting(state, effects)
     return recorded(state, moment, effects, mode=mode, reason=message.reason, outcome=GroupOutcome.OPEN)
 
 
@@ -277,11 +275,7 @@ def _turn(state: GroupState, held: Tally, moment: Moment, effects: Effects) -> G
     if entering and not held.complete and (reason := _too_late(state, moment, effects)):
         effects.acted("S12")
         return recorded(state, moment, effects, mode=Mode.FLATTENING, reason=reason)
-    if (
-        state.hedges
-        and record.mode is not Mode.REDUCING
-        and any(h.status is HedgeStatus.ESCALATED for h in state.hedges.values())
-    ):
+    if record.mode is not Mode.REDUCING and any(escalated(state)):
         reason = "hedging fell short; a person was called"
         return recorded(state, moment, effects, mode=Mode.REDUCING, reason=reason)
     return state
@@ -370,9 +364,13 @@ def _await_answers(before: GroupState, state: GroupState, effects: Effects) -> G
     Of a stop-loss always: an exit that it has placed, and not told of yet, would be placed by its leg once more (R2).
     """
     legs = sum(state.told.get(leg_id) != before.told.get(leg_id) for leg_id in state.told)
-    if legs < 2 and state.stop_levels == before.stop_levels:
-        return state
-    effects.tell(SELF, Settle(1))
+    return state if legs < 2 and state.stop_levels == before.stop_levels else _awaiting(state, effects)
+
+
+def _awaiting(state: GroupState, effects: Effects) -> GroupState:
+    """Look when all who have been told something by now have answered."""
+    if not state.settling:
+        effects.tell(SELF, Settle(1))
     return replace(state, settling=True)
 
 

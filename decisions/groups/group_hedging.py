@@ -14,13 +14,28 @@ from decisions.groups.group_levels import Levels, Tally
 from decisions.groups.group_routes import hedge_name
 from decisions.groups.group_state import GroupState, recorded
 from domain.groups import Mode
-from messages.group import Cover, StartHedge
+from messages.group import Cover, HedgeProgressed, StartHedge
 from messages.records import HedgeStatus
 
 
 def is_hedging(state: GroupState) -> bool:
     """Whether a hedge is at work."""
     return any(progress.status is HedgeStatus.WORKING for progress in state.hedges.values())
+
+
+def escalated(state: GroupState) -> Iterator[HedgeProgressed]:
+    """The hedges that a person was called for, and that still owe something."""
+    for progress in state.hedges.values():
+        if progress.status is HedgeStatus.ESCALATED and progress.needed_qty > progress.filled + progress.live:
+            yield progress
+
+
+def take_back_escalated(state: GroupState, effects: Effects) -> bool:
+    """What these owe is theirs no longer, so that a group that closes sees to it anew; whether there is any."""
+    found = list(escalated(state))
+    for progress in found:
+        effects.tell(hedge_name(progress.hedge_id), Cover(progress.filled + progress.live))
+    return bool(found)
 
 
 def hedge_shortfalls(state: GroupState, wanted: Levels, held: Tally, moment: Moment, effects: Effects) -> GroupState:

@@ -373,3 +373,41 @@ class TestALateFill:
         assert "ORDER_ANOMALY" in world.kinds()
         (close,) = world.orders(Role.CLOSE)
         assert (close.symbol, close.side, close.quantity) == (LONG, Side.SELL, 3)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_r13_a_group_that_an_escalated_hedge_has_halted_is_closed_when_a_person_cancels_it(restarted: bool) -> None:
+    """What its hedge owed is the group's again: it used to turn back to halted in the look that had obeyed."""
+    world = half_bought()
+    world.advance(40_000)
+    assert world.group().group.outcome is HALTED
+    if restarted:
+        world.restart()
+    wet(world, LONG)
+    world.take([CancelGroup("bp")])
+    world.advance(20_000, fresh=True)
+    group = world.group().group
+    assert (group.mode, group.outcome) == (Mode.FLATTENING, FLAT)
+    assert (world.position(LONG), world.position(SHORT)) == (0, 0)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_r13_what_nobody_bought_back_for_a_group_that_closed_is_bought_when_a_person_cancels_it_again(
+    restarted: bool,
+) -> None:
+    world = World()
+    world.submit(bull_put())
+    dry(world, SHORT)
+    world.take([CancelGroup("bp")])
+    world.advance(60_000, fresh=True)
+    assert world.group().group.outcome is HALTED
+    assert world.escalations("IMMEDIATE_MANUAL_HEDGE")
+    if restarted:
+        world.restart()
+    wet(world, SHORT)
+    world.advance(20_000, fresh=True)
+    assert (world.position(LONG), world.position(SHORT)) == (10, -10), "a person was called, and has said nothing"
+    world.take([CancelGroup("bp")])
+    world.advance(20_000, fresh=True)
+    assert world.group().group.outcome is FLAT
+    assert (world.position(LONG), world.position(SHORT)) == (0, 0)
