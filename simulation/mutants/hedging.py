@@ -157,6 +157,14 @@ MUTANTS: Final = (
         edit("decisions.groups.group_levels:_closing", ("own.stop_filled + own.stop_committed + own.gone", "own.gone")),
     ),
     Mutant(
+        "halted-for-ever",
+        "a group that hedges have halted is not closed when a person cancels it",
+        ("L1", "R13"),
+        returns("decisions.groups.group_hedging:take_back_escalated", "False"),
+        only("F.broker.bust", "F.market.dry")
+        | {"groups": 1, "shape": "bull_put", "a person closes what is halted": True},
+    ),
+    Mutant(
         "entries-go-on",
         "a group that closes still places entries",
         ("I10", "I4"),
