@@ -165,7 +165,8 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=T
     ``activities`` are all of the session: what moved positions without an order of ours.
 
     ``orders`` lists every order of the session, working or not.  An order that is not listed is *absent as of*
-    ``as_of_ns``, which is evidence only for orders sent well before that.
+    ``as_of_ns``, which is evidence only for orders sent well before that.  Of an earlier session a house may leave out
+    what has ended: what nobody has heard of it by then is for the comparison of positions to find (E14).
     """
 
     as_of_ns: int

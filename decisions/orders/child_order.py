@@ -63,6 +63,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
     resent_ns: int = 0  # when it was last sent again: its time to work begins anew
     barred: bool = False  # gateway or broker would not take it again: only its absence can settle it
+    outlived: bool = False  # it was not listed after the session that it was sent in
 
     @property
     def filled(self) -> int:
@@ -87,9 +88,10 @@ class ChildOrder(msgspec.Struct, frozen=True):
 
     @property
     def has_vanished(self) -> bool:
-        """An answer took it, nothing has shown it since, and two snapshots in a row do not list it.
+        """It should have ended, and two snapshots in a row do not list it: a stop-loss would count as live for ever.
 
-        Its refusal may have been lost, and no list shows what never worked: a stop-loss would count as live for ever.
+        Either an answer took it, and nothing has shown it since: its refusal may have been lost, and no list shows what
+        never worked.  Or its day is over, and the broker lists only what is of today.
         """
         return self.absences > 1 and _action(self, may_resend=False) is Action.CANCEL
 
@@ -333,11 +335,25 @@ def on_cancel_result(order: ChildOrder, result: CancelResult, moment: Moment, ef
     """What came of a cancel.  That it was taken or refused is no evidence of where the order is: reports are (R2, R4).
 
     Only of one that has vanished "unknown order" is the proof that no copy of it works: it cannot be under way any
-    more, for an answer had taken it, and two snapshots had looked for it.
+    more, for the broker had taken it, and two snapshots had looked for it.
     """
     if not result.unknown_order or not order.has_vanished:
         return order
+    if order.outlived:
+        return _outlive(order, moment, effects)
     return _void(order, "taken by an answer alone, absent twice, and unknown to its cancel", moment, effects)
+
+
+def _outlive(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
+    """It has expired with its day, as far as it is known to have filled: what the broker would have said of it then."""
+    state, text = order.state, "its session is over, two snapshots do not list it, and its cancel finds no such order"
+    expired = ExecutionReport(
+        client_order_id=state.client_order_id, exec_type=ExecType.EXPIRED, ord_status=OrdStatus.EXPIRED, exec_id="",
+        ts_ns=order.absent_ns, order_qty=state.order_qty, cum_qty=state.cum_qty, leaves_qty=0, avg_px=state.avg_px,
+        text=text,
+    )  # fmt: skip
+    order = join(order, expired, moment, effects)
+    return replace(order, intent=replace(order.intent, reason=f"{order.intent.reason}; {text}"))
 
 
 def _void(order: ChildOrder, proof: str, moment: Moment, effects: Effects) -> ChildOrder:
@@ -366,7 +382,8 @@ def on_absence(
     if as_of_ns < max(intent.decided_ns, intent.sent_ns, order.resent_ns) + horizon_ns:
         return order
     if as_of_ns > order.absent_ns:
-        order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns)
+        outlived = max(intent.decided_ns, intent.sent_ns) < moment.calendar.standing(as_of_ns).opened_ns
+        order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns, outlived=outlived)
     action = _action(order, may_resend=may_resend)
     if action is Action.RESEND:
         order = replace(order, resent_ns=moment.at_ns)
@@ -393,6 +410,7 @@ def _action(order: ChildOrder, *, may_resend: bool) -> Action:
     return resolve(
         order.intent.status,
         acknowledged=order.state.is_acknowledged or order.filled > 0,
+        outlived=order.outlived,
         ended=order.fate is Fate.ENDED,
         absences=order.absences,
         may_resend=may_resend,

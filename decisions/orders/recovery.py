@@ -19,6 +19,7 @@ class JournalSays(Enum):
     UNRESOLVED = "unresolved"  # it was sent, or may have been, and the answer was lost
     TAKEN = "taken"  # an answer took it, and no report or listing has shown it since
     ACKNOWLEDGED = "acknowledged"  # the broker has shown it at least once
+    OUTLIVED = "outlived"  # the same, in a session that is over: a day order has ended, and nobody has heard how
     ENDED = "ended"
 
 
@@ -67,6 +68,10 @@ TABLE: dict[tuple[JournalSays, BrokerSays, bool], Action] = {
     (_J.ACKNOWLEDGED, _B.ABSENT_ONCE, False): _A.ASK_AGAIN,
     (_J.ACKNOWLEDGED, _B.ABSENT_AGAIN, True): _A.ALERT,
     (_J.ACKNOWLEDGED, _B.ABSENT_AGAIN, False): _A.ALERT,
+    (_J.OUTLIVED, _B.ABSENT_ONCE, True): _A.ASK_AGAIN,
+    (_J.OUTLIVED, _B.ABSENT_ONCE, False): _A.ASK_AGAIN,
+    (_J.OUTLIVED, _B.ABSENT_AGAIN, True): _A.CANCEL,
+    (_J.OUTLIVED, _B.ABSENT_AGAIN, False): _A.CANCEL,
 }
 
 STATUS: dict[IntentStatus, JournalSays] = {
@@ -83,8 +88,11 @@ STATUS: dict[IntentStatus, JournalSays] = {
 }
 
 
-def resolve(status: IntentStatus, *, acknowledged: bool, ended: bool, absences: int, may_resend: bool) -> Action:
+def resolve(
+    status: IntentStatus, *, acknowledged: bool, outlived: bool, ended: bool, absences: int, may_resend: bool
+) -> Action:
     """What to do about an order that ``absences`` snapshots in a row did not list (0: the query said nothing)."""
-    journal = JournalSays.ENDED if ended else JournalSays.ACKNOWLEDGED if acknowledged else STATUS[status]
+    shown = JournalSays.OUTLIVED if outlived else JournalSays.ACKNOWLEDGED
+    journal = JournalSays.ENDED if ended else shown if acknowledged else STATUS[status]
     broker = (BrokerSays.NOTHING, BrokerSays.ABSENT_ONCE, BrokerSays.ABSENT_AGAIN)[min(absences, 2)]
     return TABLE[journal, broker, may_resend]

@@ -29,6 +29,14 @@ CELLS: dict[tuple[JournalSays, BrokerSays], tuple[Action, Action, str]] = {
     (J.ACKNOWLEDGED, B.NOTHING): (A.ASK_AGAIN, A.ASK_AGAIN, "no news"),
     (J.ACKNOWLEDGED, B.ABSENT_ONCE): (A.ASK_AGAIN, A.ASK_AGAIN, "a stale snapshot must not end a live order (I13)"),
     (J.ACKNOWLEDGED, B.ABSENT_AGAIN): (A.ALERT, A.ALERT, "the broker lost what it had: count as live, tell a person"),
+    (J.OUTLIVED, B.LISTED): (A.ADOPT, A.ADOPT, "the broker tells how it ended"),
+    (J.OUTLIVED, B.NOTHING): (A.ASK_AGAIN, A.ASK_AGAIN, "no news"),
+    (J.OUTLIVED, B.ABSENT_ONCE): (A.ASK_AGAIN, A.ASK_AGAIN, "one snapshot may leave it out"),
+    (J.OUTLIVED, B.ABSENT_AGAIN): (
+        A.CANCEL,
+        A.CANCEL,
+        "no day order works now: its cancel finds none, or tells its end",
+    ),
     (J.ENDED, B.LISTED): (A.ADOPT, A.ADOPT, "a late fill still counts (R11)"),
     (J.ENDED, B.NOTHING): (A.NONE, A.NONE, "it is over"),
     (J.ENDED, B.ABSENT_ONCE): (A.NONE, A.NONE, "it is over"),
@@ -64,9 +72,11 @@ def test_every_status_of_an_intent_is_mapped() -> None:
 @pytest.mark.parametrize("may_resend", [True, False])
 def test_resolve_reads_the_table(status: IntentStatus, absences: int, may_resend: bool) -> None:
     broker = (B.NOTHING, B.ABSENT_ONCE, B.ABSENT_AGAIN)[min(absences, 2)]
-    kinds = {"acknowledged": False, "ended": False, "absences": absences, "may_resend": may_resend}
+    kinds = {"acknowledged": False, "outlived": False, "ended": False, "absences": absences, "may_resend": may_resend}
     assert resolve(status, **kinds) is TABLE[STATUS[status], broker, may_resend]  # type: ignore[arg-type]
     kinds["acknowledged"] = True
     assert resolve(status, **kinds) is TABLE[J.ACKNOWLEDGED, broker, may_resend]  # type: ignore[arg-type]
+    kinds["outlived"] = True
+    assert resolve(status, **kinds) is TABLE[J.OUTLIVED, broker, may_resend]  # type: ignore[arg-type]
     kinds["ended"] = True
     assert resolve(status, **kinds) is TABLE[J.ENDED, broker, may_resend]  # type: ignore[arg-type]
