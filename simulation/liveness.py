@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from decisions.groups.group_levels import naked_allowance
-from domain.coverage import uncovered
 from domain.execution import Side
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role, TriggerOn, group_part, group_tag
 from messages.records import GroupRecord, IntentRecord, IntentStatus, Severity, StopStatus
 from storage.tables import EXECUTION_STATES, INTENTS, STOPS
 from venue.audit.books import EXPOSURE_ALERTS
+from venue.audit.exposure import exposed
 
 if TYPE_CHECKING:
     from simulation.oracles import Oracles
@@ -58,7 +57,7 @@ class Rest:
         self.oracles.demand(not open_orders, "L1", f"group {name} has ended, and {open_orders} still work")
         longs = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.BUY}
         shorts = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
-        bare = sum(uncovered(group.legs, longs, shorts).values()) - naked_allowance(group)
+        bare = exposed(group, longs, shorts)
         targets = {leg.leg_id: leg.target_qty for leg in group.legs}
         closed = name not in self.world.operator.closed or record.outcome is GroupOutcome.FLAT
         self.oracles.demand(closed, "L1", f"a person had group {name} closed, and it is {record.outcome.value}")
@@ -67,6 +66,7 @@ class Rest:
                 gone = {moved.leg_id for moved in self.oracles.moves[tag].values()}
                 whole = all(held[key] == units or (key in gone and held[key] < units) for key, units in targets.items())
                 self.oracles.demand(whole, "L1", f"group {name} is hedged, but holds {held} of {targets}")
+                self.oracles.demand(not bare, "L1", f"group {name} is hedged, but {bare} of its shorts are not")
             case GroupOutcome.FLAT:
                 self.oracles.demand(not any(held.values()), "L1", f"group {name} is flat, but holds {held}")
             case GroupOutcome.HALTED:
@@ -74,7 +74,7 @@ class Rest:
                 self.oracles.demand(of_it, "L5", f"group {name} is halted, and no alert that says so was delivered")
             case _:
                 self.oracles.fail("L1", f"group {name} has not ended")
-        self.oracles.demand(bare <= 0 or bool(called), "L3", f"group {name} is naked by {bare}, and nobody was called")
+        self.oracles.demand(not bare or bool(called), "L3", f"group {name} is naked by {bare}, and nobody was called")
 
     def _journals_agree(self) -> None:
         states: dict[str, int] = {}

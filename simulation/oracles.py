@@ -10,8 +10,6 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from decisions.groups.group_levels import naked_allowance
-from domain.coverage import uncovered
 from domain.execution import Side
 from domain.groups import ENTRY_ROLES, Group, Mode, cell_of, group_part, group_tag
 from messages.operator import GroupAccepted
@@ -24,6 +22,7 @@ from messages.records import (
 )
 from storage.log import StoredTurn
 from storage.port import Turn
+from venue.audit.exposure import exposed
 from venue.audit.orders import Terms, terms_of
 from venue.truth import TruthEvent
 
@@ -282,8 +281,7 @@ class Oracles:
             if leg.side is Side.SELL
         }
         shorts[leg_id] += quantity
-        bare = sum(uncovered(group.legs, held, shorts).values())
-        allowed = naked_allowance(group) + self.busted[tag]
+        bare, allowed = exposed(group, held, shorts), self.busted[tag]
         self.demand(bare <= allowed, "I7", f"{order_id}: {bare} units would be uncovered, {allowed} may be")
 
     # --- older copies ---

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decisions.effects import MS
-from decisions.groups.group_levels import naked_allowance
 from decisions.orders.working import RETRY_MS
 from domain.calendar import calendar, has_expired
-from domain.coverage import uncovered
 from domain.execution import Side
 from domain.groups import ENTRY_ROLES, Role, cell_of, group_part
 from messages.records import EscalationRecord, HedgeRecord, HedgeStatus, IntentRecord, IntentStatus
@@ -23,6 +21,7 @@ from simulation.oracles import Oracles
 from storage.log import StoredTurn
 from storage.port import Turn
 from storage.tables import ESCALATIONS
+from venue.audit.exposure import exposed
 from venue.audit.wire import LEAVING, PACED, Line
 from venue.protocol import Cancel, ClientMessage, Modify, Submit
 from venue.truth import TruthEvent
@@ -229,10 +228,9 @@ class Watch:
             for leg in group.legs
             if leg.side is Side.SELL
         }
-        after = sum(uncovered(group.legs, {key: max(0, units) for key, units in longs.items()}, shorts).values())
+        after = exposed(group, longs, shorts)
         longs[intent.leg_id] += oracles.orders[event.client_order_id].leaves
-        before = sum(uncovered(group.legs, {key: max(0, units) for key, units in longs.items()}, shorts).values())
-        allowed = max(before, naked_allowance(group) + oracles.busted[tag])
+        allowed = max(exposed(group, longs, shorts), oracles.busted[tag])
         oracles.demand(
             after <= allowed, "R22", f"{event.client_order_id} leaves {after} short units without protection"
         )

@@ -12,13 +12,12 @@ from itertools import islice
 from world import World
 
 from decisions.effects import Request
-from decisions.groups.group_levels import naked_allowance
-from domain.coverage import uncovered
 from domain.execution import ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import ENTRY_ROLES, Group, Leg, Mode, group_part, tag_kind
 from messages.orders import CancelOrder, ModifyOrder, SubmitOrder
 from messages.records import ExecutionRecord, IntentRecord
 from storage.port import GroupRows
+from venue.audit.exposure import exposed
 
 ENDED = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
 PAYLOAD = (
@@ -170,12 +169,12 @@ class Edge:
         shorts = {each.leg_id: self._net(each) + self._open(each, Side.SELL) for each in group.legs}
         before = _bare(group, longs, shorts)
         shorts[leg.leg_id] += new.quantity
-        forgiven = naked_allowance(group) + sum(self._busted(each, new) for each in group.legs)
+        forgiven = sum(self._busted(each, new) for each in group.legs)
         bare = _bare(group, longs, shorts)
         assert bare <= max(before, forgiven), f"{bare} uncovered with {new}, {before} without it"
         assert new.order_type is not OrdType.STOP_LIMIT
 
 
 def _bare(group: Group, longs: dict[str, int], shorts: dict[str, int]) -> int:
-    """Short units that nothing protects."""
-    return sum(uncovered(group.legs, longs, {k: v for k, v in shorts.items() if k not in longs}).values())
+    """Short units that nothing protects, and that the plan does not leave naked."""
+    return exposed(group, longs, {k: v for k, v in shorts.items() if k not in longs})

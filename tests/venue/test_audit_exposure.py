@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audit_story import Story, enter
+from audit_story import Story, enter, leg
 from msgspec.structs import replace
 
+from domain.execution import Side
 from domain.groups import GroupOutcome
+from domain.instruments import Right
 from messages.records import Severity
 from venue.audit import CHECKS, Bounds
 from venue.audit.evidence import load
@@ -112,6 +114,27 @@ def test_I6_a_naked_rest_that_the_plan_allows_is_no_exposure(story: Story) -> No
     story.trade("C", "short", 10)
     story.outcome(GroupOutcome.FLAT)
     assert story.failed() == set()
+
+
+@pytest.mark.parametrize("sold", [0, 10], ids=["not sold yet", "sold"])
+def test_I6_a_naked_leg_excuses_no_short_that_lost_its_protection(story: Story, sold: int) -> None:
+    story.plan(allow_naked=True)
+    group = story.groups["g1"].group
+    naked = leg("naked", 2, 110, Side.SELL, 10)
+    naked = replace(naked, instrument=replace(naked.instrument, symbol="ACME  260109C00110000", right=Right.CALL))
+    story.groups["g1"] = replace(story.groups["g1"], group=replace(group, legs=(*group.legs, naked)))
+    enter(story)
+    if sold:
+        story.trade("E", "naked", sold)
+    story.trade("C", "long", 10)
+    story.wait(20)
+    story.trade("C", "short", 10)
+    if sold:
+        story.trade("C", "naked", sold)
+    story.outcome(GroupOutcome.FLAT)
+    found = story.findings()
+    assert {name for name in found if not found[name].passed} == {"I6"}
+    assert "up to 10 units uncovered for 20.0" in found["I6"].problems[0]
 
 
 def test_I7_a_short_that_is_sent_before_its_protection_has_filled(story: Story) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from domain.calendar import FOREVER_NS
 from domain.money import from_float
 from venue.audit.evidence import Bounds, Evidence, Finding, GroupOrders
-from venue.audit.exposure import bare, naked_rest
+from venue.audit.exposure import exposed
 from venue.audit.orders import ExchangeRecord, Execution, Order, is_ours
 
 OUTCOMES = frozenset({"hedged", "flat", "halted"})
@@ -167,7 +167,7 @@ def every_group_has_a_certified_outcome(evidence: Evidence, _: Bounds) -> Findin
 
 def _may_be_missing(group: GroupOrders, held: dict[str, int]) -> frozenset[str]:
     """Legs of which units went without an order, where that leaves no short uncovered: it needs no repair."""
-    if bare(group.group, held, held) > naked_rest(group.group):
+    if exposed(group.group, held, held):
         return frozenset()
     return frozenset(move.leg_id for move in group.moves if move.quantity < 0)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from domain.coverage import covered, uncovered
@@ -12,17 +13,27 @@ from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, Gr
 from venue.audit.orders import State, moments
 
 
-def naked_rest(group: Group) -> int:
-    """Short units that the whole plan leaves without protection, if it may; else 0."""
-    if not group.allow_naked:
-        return 0
-    targets = {leg.leg_id: leg.target_qty for leg in group.legs}
-    return sum(uncovered(group.legs, targets, targets).values())
-
-
-def bare(group: Group, longs: dict[str, int], shorts: dict[str, int]) -> int:
+def bare(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> int:
     """Short units without protection."""
     return sum(uncovered(group.legs, longs, shorts).values())
+
+
+def exposed(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> int:
+    """Short units without protection, those apart that would have none with every long of the plan there, if it may.
+
+    Counted for each underlying, right and multiplier by itself, since only within these a long protects a short: what
+    may be naked of one is no excuse for another.
+    """
+    if not group.allow_naked:
+        return bare(group, longs, shorts)
+    targets = {leg.leg_id: leg.target_qty for leg in group.legs}
+    planned = {leg_id: min(units, targets[leg_id]) for leg_id, units in shorts.items()}
+    now, naked = uncovered(group.legs, longs, shorts), uncovered(group.legs, targets, planned)
+    excess: Counter[tuple[object, ...]] = Counter()
+    for leg_id, units in now.items():
+        sold = group.leg(leg_id).instrument
+        excess[sold.underlying, sold.right, sold.multiplier] += units - naked[leg_id]
+    return sum(units for units in excess.values() if units > 0)
 
 
 class Span(NamedTuple):
@@ -42,11 +53,11 @@ class Span(NamedTuple):
 def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) -> Finding:
     """I6.  A case is one change of what has filled in a group with a short leg.
 
-    Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, beyond the naked
-    rest of a plan that allows one, may last ``uncovered_s``, and number ``uncovered_qty`` if that is given; otherwise a
-    CRITICAL alert of the group was raised within that time of their beginning, or still stood unacknowledged.  Where a
-    bust or a correction began it, the time until the journal held that does not count, up to ``unheard_s``.  A night
-    counts like any other time: it is the person who can act in it.
+    Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, those apart that the
+    plan may leave naked (:func:`exposed`), may last ``uncovered_s``, and number ``uncovered_qty`` if that is given;
+    otherwise a CRITICAL alert of the group was raised within that time of their beginning, or still stood
+    unacknowledged.  Where a bust or a correction began it, the time until the journal held that does not count, up to
+    ``unheard_s``.  A night counts like any other time: it is the person who can act in it.
     """
     found = Finding(name="I6", title=f"uncovered shorts last at most {bounds.uncovered_s:g} s, or a person was called")
     spans: list[tuple[str, Span]] = []
@@ -87,19 +98,18 @@ def exposed_at_the_end(evidence: Evidence) -> list[tuple[str, Span]]:
 
 def _spans(evidence: Evidence, group: GroupOrders) -> tuple[int, list[Span]]:
     """How often fills changed, and when the group was exposed; a span that has not ended ends with the record."""
-    allowed = naked_rest(group.group)
     spans: list[Span] = []
     until_ns = evidence.record.last_ns
     cases, start_ns, peak, unheard_ns = 0, 0, 0, 0
     for at_ns, heard_ns, held in _changes(evidence, group):
         cases += 1
         longs = {key: max(0, quantity) for key, quantity in held.items()}
-        exposed = max(0, bare(group.group, longs, longs) - allowed)
-        if exposed and not peak:
+        units = exposed(group.group, longs, longs)
+        if units and not peak:
             start_ns, unheard_ns = at_ns, max(0, heard_ns - at_ns)
-        elif peak and not exposed:
+        elif peak and not units:
             spans.append(Span(start_ns, at_ns, peak, False, unheard_ns))
-        peak = max(peak, exposed) if exposed else 0
+        peak = max(peak, units) if units else 0
     if peak:
         spans.append(Span(start_ns, until_ns, peak, True, unheard_ns))
     return cases, spans
@@ -169,9 +179,10 @@ def _lacking(group: GroupOrders, state: State, seen: Seen | None = None) -> str:
     """What of the shorts held and open is not protected as it must be; "" when all is."""
     plan = group.group
     longs, shorts = _sides(group, state, seen)
+    lacking = exposed(plan, longs, shorts)
+    if lacking:
+        return f"{lacking} of {sum(shorts.values())} short units uncovered"
     naked = bare(plan, longs, shorts)
-    if naked > naked_rest(plan):
-        return f"{naked} of {sum(shorts.values())} short units uncovered"
     if naked and not _covered_part_is_done(plan, group.held(state, seen)):
         return f"{naked} naked units before the covered part was filled"
     return ""
