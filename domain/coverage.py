@@ -101,3 +101,15 @@ def uncovered(legs: Sequence[Leg], long_qty: Mapping[str, int], short_qty: Mappi
     return {
         leg_id: max(0, short_qty.get(leg_id, 0)) - got for leg_id, got in covered(legs, long_qty, short_qty).items()
     }
+
+
+def lacking(legs: Sequence[Leg], held: Mapping[str, int], meant: Mapping[str, int]) -> dict[str, int]:
+    """For each short leg, how many units ``held`` nothing protects, though ``meant`` protects them (both by leg id).
+
+    What is held of a short may be naked as far as it would be with every long of ``meant`` there, and no further: a
+    naked leg lends its leave to no other, a covered one keeps its need of cover while the naked rest is not sold yet,
+    and beyond ``meant`` nothing may be naked.
+    """
+    shorts = [short_id for short_id, _ in _shields(tuple(legs))]
+    naked = uncovered(legs, meant, {key: min(held.get(key, 0), meant.get(key, 0)) for key in shorts})
+    return uncovered(legs, held, {key: held.get(key, 0) - naked[key] for key in shorts})

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from domain.coverage import covered, uncovered, used
+from domain.coverage import covered, lacking, uncovered, used
 from domain.execution import Side
 from domain.groups import Group, Leg, Mode, Policy
 from messages.group import HedgeProgressed, LegProgressed, StopProgressed
@@ -75,7 +75,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     legs: Mapping[str, LegTally]
     longs: Mapping[str, int]  # open positions of the long legs, never negative
     shorts: Mapping[str, int]
-    uncovered: int  # short units that nothing protects, beyond those that the plan allows to be naked
+    uncovered: int  # short units that nothing protects, those apart that the plan itself leaves naked
     lost: Mapping[str, int]  # protection that went without an order of ours, and that no hedge answers for yet
     complete: bool  # every leg holds what the plan asks for; what went without an order need not have been replaced
     live: int  # what may still trade in the whole group, stop-losses apart
@@ -132,14 +132,6 @@ class Levels(msgspec.Struct, frozen=True):
     rising: frozenset[str] = frozenset()  # legs whose level to close may yet rise
 
 
-def naked_allowance(group: Group) -> int:
-    """Short units that the whole plan leaves unprotected, if it may."""
-    if not group.allow_naked:
-        return 0
-    targets = {leg.leg_id: leg.target_qty for leg in group.legs}
-    return sum(uncovered(group.legs, targets, targets).values())
-
-
 def tally(
     group: Group,
     legs: Mapping[str, LegProgressed],
@@ -165,13 +157,16 @@ def tally(
         live += own.live
         unresolved += own.unresolved
     return Tally(
-        legs=found, longs=longs, shorts=shorts, uncovered=_bare(group, longs, shorts), complete=complete, live=live,
-        unresolved=unresolved, lost=_lost(group, found, longs, shorts) if gone else {},
+        legs=found, longs=longs, shorts=shorts, uncovered=sum(_bare(group, longs, shorts).values()), complete=complete,
+        live=live, unresolved=unresolved, lost=_lost(group, found, longs, shorts) if gone else {},
     )  # fmt: skip
 
 
-def _bare(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> int:
-    return max(0, sum(shorts.values()) - sum(covered(group.legs, longs, shorts).values()) - naked_allowance(group))
+def _bare(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> dict[str, int]:
+    """For each short leg, the units that nothing protects and that the plan does not leave naked."""
+    if not group.allow_naked:
+        return uncovered(group.legs, longs, shorts)
+    return lacking(group.legs, {**longs, **shorts}, {leg.leg_id: leg.target_qty for leg in group.legs})
 
 
 def _lost(
@@ -179,13 +174,9 @@ def _lost(
 ) -> dict[str, int]:
     """Protection that went without an order of ours, that shorts still need, and that no hedge answers for yet."""
     at_work = {key: units + found[key].hedged - found[key].hedged_filled for key, units in longs.items()}
-    left, lost = _bare(group, at_work, shorts), {}
-    for key in longs:
-        short_of = found[key].gone - found[key].hedged
-        if left and short_of > 0:
-            lost[key] = min(short_of, left)
-            left -= lost[key]
-    return lost
+    short_of = {key: found[key].gone - found[key].hedged for key in longs}
+    again = used(group.legs, short_of, _bare(group, at_work, shorts))
+    return {key: units for key, units in again.items() if units}
 
 
 def _tally_leg(

@@ -13,7 +13,7 @@ import msgspec
 
 from decisions.positions.library import Library
 from decisions.positions.positions import Comparison
-from domain.coverage import uncovered
+from domain.coverage import lacking, uncovered
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, Mode
 from messages.positions import PositionIssue
@@ -107,10 +107,11 @@ def _check(
                 variance_pct=100 * abs(broker - expected) / leg.target_qty,
             )
         )
-    bare, short = _uncovered(group, {leg.leg_id: leg.broker for leg in legs})
-    meant, _ = _uncovered(group, {leg.leg_id: leg.expected for leg in legs})
+    there = {leg.leg_id: leg.broker for leg in legs}
+    bare, short = _uncovered(group, there)
+    exposed = any(lacking(group.legs, there, {leg.leg_id: leg.expected for leg in legs}).values())
     worst = max(legs, key=lambda leg: leg.variance_pct)
-    severity = _severity(worst.variance_pct, limit_pct, exposed=bare > meant or any(leg.broker < 0 for leg in legs))
+    severity = _severity(worst.variance_pct, limit_pct, exposed=exposed or any(leg.broker < 0 for leg in legs))
     return GroupCheck(
         group_id=record.group_id,
         cell=record.cell,

@@ -114,7 +114,7 @@ MUTANTS: Final = (
         "a filled short without protection counts as no exposure, and what was taken from protection is not missed",
         ("I6", "L1"),
         together(
-            returns("decisions.groups.group_levels:_bare", "0"),
+            returns("decisions.groups.group_levels:_bare", "{}"),
             returns("decisions.groups.group_levels:Tally.missing", "0"),
         ),
         only("F.broker.bust") | {"quantity": 10, "policy": Policy.COMPLETE, "entry patience, ms": 40_000},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from order_cases import GROUP, NOW, a_group, a_leg, option
 
-from decisions.groups.group_levels import Tally, levels, naked_allowance, tally
+from decisions.groups.group_levels import Tally, levels, tally
 from domain.coverage import covered, uncovered
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, GroupStatus, Leg, Mode, Policy
@@ -91,12 +91,10 @@ class TestEntering:
     def test_a_permitted_naked_rest_waits_for_everything_else(self) -> None:
         naked = a_leg(2, Side.SELL, instrument=option(110, Right.CALL))
         group = a_group(LONG, SHORT, naked, allow_naked=True)
-        assert naked_allowance(group) == 10
         almost = {"buy0": {"entry_filled": 10}, "sell1": {"entry_filled": 9}}
         assert levels(group, record(group), held_by(group, almost)).entry["sell2"] == 0
         done = {"buy0": {"entry_filled": 10}, "sell1": {"entry_filled": 10}}
         assert levels(group, record(group), held_by(group, done)).entry["sell2"] == 10
-        assert naked_allowance(PAIR) == 0
 
     @pytest.mark.parametrize(("complete", "level"), [(False, 0), (True, 10)])
     def test_a_stop_is_armed_when_the_group_is_complete(self, complete: bool, level: int) -> None:
