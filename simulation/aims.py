@@ -51,6 +51,12 @@ GUARDED: Final = {
     "groups": 1, "shape": "bull_put", "quantity": 5, "stop-loss trigger": 21_500, "trigger on": TriggerOn.LAST,
     "stops at the broker": True,
 }  # fmt: skip
+# a naked put waits at its limit, and meanwhile a call spread is held
+WAITS_NAKED: Final = {
+    **one_group("jade_lizard", 10), **AT_ONCE, "legs in the opposite order": False, "stop-loss trigger": 0,
+    "limits of so many legs, and by how much above the mid": (1, -3_000), "an entry works for, ms": 30_000,
+    "entry patience, ms": 40_000,
+}  # fmt: skip
 KILLED: Final = {
     **certain("F.operator.kill_switch"), "submit at, ms": 1_000, "kill switch at, ms": 1_400,
     "and off after, ms": 10_000,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0, restarts=50)
 MILD = ("F.market.", "F.operator.kill_switch", "F.operator.cancel", "F.operator.twice")  # nothing that takes time
 LOSSES = ("F.broker.lose_request", "F.broker.forget")  # an entry that is lost arrives never, not late
+OTHERS = ("F.broker.manual", "F.broker.liquidation", "F.broker.assignment")  # positions change by other hands
+ALERTED_S = 5.0  # for the turn that calls a person, once that is due
 FULL_PACE = 100  # requests a second
 
 
@@ -38,8 +40,9 @@ def bounds(world: World) -> Bounds:
     struck = world.faults.counts
     if world.scenario.config.controls.orders_per_second < FULL_PACE:
         return BOUNDS
-    if all(name.startswith(MILD) for name in struck):
-        return replace(BOUNDS, killed_s=6.0, in_flight_s=1.5)
+    if all(name.startswith((*MILD, *OTHERS)) for name in struck):
+        uncovered_s = world.scenario.config.alerts.uncovered_ms / 1_000 + ALERTED_S
+        return replace(BOUNDS, killed_s=6.0, in_flight_s=1.5, uncovered_s=uncovered_s)
     return replace(BOUNDS, in_flight_s=1.5) if all(name.startswith((*MILD, *LOSSES)) for name in struck) else BOUNDS
 
 

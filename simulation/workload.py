@@ -57,7 +57,16 @@ SHAPES: dict[str, Shape] = {
     "ratio": ((95, P, Side.BUY, 2), (100, P, Side.SELL, 1)),
     "long_call": ((110, C, Side.BUY, 1),),
     "naked_call": ((110, C, Side.SELL, 1),),
-}
+    "jade_lizard": ((95, P, Side.SELL, 1), (110, C, Side.BUY, 1), (105, C, Side.SELL, 1)),
+    "short_strangle": ((95, P, Side.SELL, 1), (105, C, Side.SELL, 1)),
+    "front_ratio": ((100, C, Side.BUY, 1), (105, C, Side.SELL, 2)),
+    "call_ladder": ((100, C, Side.BUY, 1), (105, C, Side.SELL, 1), (110, C, Side.SELL, 1)),
+}  # what is new comes last: a stored tape knows a shape by its number
+
+
+def leaves_naked(shape: Shape) -> bool:
+    """Whether more is sold than bought of a right: all of a shape expires on one day, so only numbers count."""
+    return any(sum(side.sign * ratio for _, right, side, ratio in shape if right is kind) < 0 for kind in Right)
 
 
 LIMITS = ((0, 0), (0, 0), (0, 0), (0, 0), (4, 1_000), (1, -3_000), (1, -500), (4, 0))
@@ -158,7 +167,7 @@ def _plan(tape: Tape, number: int) -> Plan:
         legs=legs,
         strategy=shape,
         policy=tape.corner("policy", tuple(Policy)),
-        allow_naked=shape == "naked_call",
+        allow_naked=leaves_naked(rows),
         stops=tuple(
             PlanStop(leg_id=leg.leg_id, trigger_price=stop, trigger_on=tape.corner("trigger on", tuple(TriggerOn)))
             for leg in guarded

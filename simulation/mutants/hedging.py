@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from domain.groups import Policy
-from simulation.aims import FALLS_SHORT, GUARDED, KILLED, only
+from simulation.aims import FALLS_SHORT, GUARDED, KILLED, WAITS_NAKED, only
 from simulation.mutants.catalogue import Mutant
-from simulation.mutants.planting import edit, returns, together
+from simulation.mutants.planting import begins, edit, returns, together
 
 MUTANTS: Final = (
     Mutant(
@@ -118,6 +118,22 @@ MUTANTS: Final = (
             returns("decisions.groups.group_levels:Tally.missing", "0"),
         ),
         only("F.broker.bust") | {"quantity": 10, "policy": Policy.COMPLETE, "entry patience, ms": 40_000},
+    ),
+    Mutant(
+        "naked-leave-for-any-leg",
+        "as many shorts may stand bare as the plan leaves naked, whichever they are",
+        ("I6", "L1"),
+        begins(
+            "decisions.groups.group_levels:_bare",
+            "targets = {leg.leg_id: leg.target_qty for leg in group.legs}\n"
+            "left = sum(uncovered(group.legs, targets, targets).values()) if group.allow_naked else 0\n"
+            "bare = uncovered(group.legs, longs, shorts)\n"
+            "for key, units in bare.items():\n"
+            "    bare[key] = max(0, units - left)\n"
+            "    left = max(0, left - units)\n"
+            "return bare",
+        ),
+        only("F.broker.manual") | WAITS_NAKED,
     ),
     Mutant(
         "nothing-is-missing",
