@@ -16,7 +16,10 @@ SHAPES: Mapping[str, Sequence[PlanLeg]] = {
     "butterfly": (leg(put(90), "buy"), leg(put(100), "sell"), leg(call(110), "buy"), leg(call(100), "sell")),
     "long_call": (leg(call(120), "buy"),),
     "naked_call": (leg(call(120), "sell"),),
+    "jade_lizard": (leg(put(90), "sell"), leg(call(110), "buy"), leg(call(105), "sell")),
+    "front_ratio": (leg(call(100), "buy"), leg(call(105), "sell", 2)),
 }
+NAKED = frozenset({"naked_call", "jade_lizard", "front_ratio"})
 QUANTITIES = (1, 2, 5, 10, 60, 120)  # beyond the freeze quantity of 50, too
 SIZES = (1, 3, 20, 200)  # what the market shows at a time
 BIDS = (500, 10_000, 20_000, 22_000, 30_000)
@@ -32,7 +35,7 @@ def plan(group_id: str, shape: str, quantity: int, policy: Policy, legs: Sequenc
         legs=tuple(legs),
         strategy=shape,
         policy=policy,
-        allow_naked=shape == "naked_call",
+        allow_naked=shape in NAKED,
         stops=(PlanStop(leg_id=shorts[0].leg_id, trigger_price=stop),) if stop and shorts else (),
     )
 
