@@ -59,8 +59,10 @@ class Rest:
         shorts = {leg.leg_id: held[leg.leg_id] for leg in group.legs if leg.side is Side.SELL}
         bare = exposed(group, longs, shorts)
         targets = {leg.leg_id: leg.target_qty for leg in group.legs}
-        closed = name not in self.world.operator.closed or record.outcome is GroupOutcome.FLAT
-        self.oracles.demand(closed, "L1", f"a person had group {name} closed, and it is {record.outcome.value}")
+        person = self.world.operator
+        if name in person.closed and person.called(name) <= person.closed[name]:  # else the market took it no more
+            flat = record.outcome is GroupOutcome.FLAT
+            self.oracles.demand(flat, "L1", f"a person had group {name} closed, and it is {record.outcome.value}")
         match record.outcome:
             case GroupOutcome.HEDGED:
                 gone = {moved.leg_id for moved in self.oracles.moves[tag].values()}

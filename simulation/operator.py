@@ -49,7 +49,7 @@ class Operator:
         self.answers: dict[str, Any] = {}
         self._commands = 0
         self._shut: Counter[str] = Counter()  # how often a command was refused by a gate
-        self.closed: set[str] = set()  # groups that were halted, and that a person had closed
+        self.closed: dict[str, frozenset[str]] = {}  # groups that a person had closed, and what he had been called for
         self.goes_home = False  # all strategies are to be stopped
         self._differ = False  # whether an answer said that broker and journals differ since the start
 
@@ -183,10 +183,18 @@ class Operator:
         for record in self.world.groups():
             theirs = record.quarantined or group_tag(record.group_id) in self.world.oracles.left_to_a_person
             if record.outcome is GroupOutcome.HALTED and record.mode is Mode.REDUCING and not theirs:
-                self.closed.add(record.group_id)
+                self.closed[record.group_id] = self.called(record.group_id)
                 self.answers[f"cancel:{record.group_id}"] = None
                 self.ask(f"cancel:{record.group_id}", CancelGroup(record.group_id), record.group_id)
         return bool(self.closed)
+
+    def called(self, group_id: str) -> frozenset[str]:
+        """Which alerts asked a person to hedge by hand for this group."""
+        return frozenset(
+            alert.escalation_id
+            for alert in self.world.machine.alerts
+            if alert.group_id == group_id and alert.kind == "IMMEDIATE_MANUAL_HEDGE"
+        )
 
     def release_kill_switch(self) -> None:
         """Nobody asks for it any more, and where it is on it goes off."""
