@@ -24,6 +24,7 @@ import msgspec
 
 from domain.groups import group_tag
 from messages.records import Record
+from storage.durable import make_folder, sync
 from storage.log import Head, stored
 from storage.opening import begin_epoch, check_file, connect, prepare, roll_back
 from storage.ownership import OwnerLock
@@ -134,7 +135,7 @@ def _choose(conn: sqlite3.Connection, holding: Iterable[str], since: Since) -> N
 
 def _copy(conn: sqlite3.Connection, into: Path) -> None:
     """The whole journal in one file of its own, durable under its name when this returns, or not there."""
-    into.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(into.parent)
     if into.exists():
         raise JournalError(f"{into} exists and is left alone: archive to another place")
     part = into.with_name(into.name + ".part")
@@ -143,18 +144,9 @@ def _copy(conn: sqlite3.Connection, into: Path) -> None:
     report = verify(part)
     if not report.ok:
         raise JournalError(f"the copy {part} is not intact: {report.problems[0]}; the journal is left alone")
-    _sync(part)
+    sync(part)
     part.rename(into)
-    _sync(into.parent)
-
-
-def _sync(path: Path) -> None:
-    """Have a file's content, or a directory's names, on the disk when this returns."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(into.parent)
 
 
 def _shorten(conn: sqlite3.Connection, head: Head, into: Path, lock: OwnerLock, since: Since) -> int:

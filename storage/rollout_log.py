@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from storage.durable import sync
 from storage.port import JournalError
 
 NOTHING = ""  # what the first line is chained to
@@ -96,19 +97,16 @@ def _digest(line: bytes) -> str:
 
 
 def _append(path: Path, at: int, line: bytes) -> None:
-    """Write behind the whole lines, durably, also when the file is new."""
+    """Write behind the whole lines, durably, also when the file is new; nothing when that fails."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         os.ftruncate(descriptor, at)
-        written = os.pwrite(descriptor, line, at)
-        if written != len(line):
-            os.ftruncate(descriptor, at)
+        sync(path.parent)
+        if os.pwrite(descriptor, line, at) != len(line):
             raise OSError(28, "no space left for the whole line")
         os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, at)  # or a change that was refused would be in force after a restart
+        raise
     finally:
         os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

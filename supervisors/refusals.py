@@ -16,6 +16,7 @@ from domain.plans import home_cell
 from domain.rollout import Realm
 from notifications.apprise_sink import open_sinks
 from notifications.port import SinkRefused
+from storage.durable import make_folder
 from storage.ownership import OwnerLock
 from storage.port import JournalError, JournalLocked
 from storage.reader import JournalReader
@@ -40,7 +41,7 @@ def owned(config: Config) -> Iterator[Path]:
         raise SystemRefused(str(refusal)) from None
     directory = Path(config.system.journal_dir)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
     except OSError as error:
         raise SystemRefused(f"system.journal_dir {directory}: {error.strerror}; choose another or make it") from None
     lock = _own(directory)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-pytest_plugins = ["command_line"]
+pytest_plugins = ["command_line", "syncs"]
 
 # Files that take long come first, so that the workers, which take one file after the other, end at the same time.
 FIRST = (

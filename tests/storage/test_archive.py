@@ -19,6 +19,7 @@ from journal_data import (
     replaced,
     state_record,
 )
+from syncs import Syncs
 
 from decisions.positions.books import Books
 from domain.groups import GroupOutcome, group_tag
@@ -70,6 +71,15 @@ def test_s9_only_what_is_over_and_holds_nothing_leaves_the_journal(path: Path, t
     assert known(Path(done.file)) == {"old", "holding", "seen-to", "open", "late"}, "the copy is whole"
     with closing(open_journal(path)) as journal:
         assert journal.seen(["e-old", "e-nobody", "e-holding", "e-late"]) == {"e-holding", "e-late"}
+
+
+def test_the_copy_is_synced_with_its_folders_before_the_journal_is_shortened(
+    path: Path, tmp_path: Path, syncs: Syncs
+) -> None:
+    folder = tmp_path / "archive" / "monday"
+    archive(path, folder / "cell-0.db", DAY)
+    copied = [tmp_path, tmp_path / "archive", folder / "cell-0.db.part", folder]
+    assert syncs.since() == [*copied, Path(f"{path}.lock")]
 
 
 def test_i19_the_log_goes_on_from_the_copy_and_the_tables_are_its_fold(path: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from syncs import Syncs
 
 from storage.port import JournalError
 from storage.rollout_log import RolloutLog
@@ -24,6 +25,27 @@ def test_the_share_is_the_initial_one_until_it_is_changed_and_the_last_change_fr
     log.change(0, "jo", "a drill")
     assert RolloutLog(path, 100).share == log.share == 0
     assert shares(path) == [50, 0]
+
+
+def test_a_change_is_synced_and_so_is_the_name_of_its_file(tmp_path: Path, syncs: Syncs) -> None:
+    path = tmp_path / "rollout.jsonl"
+    RolloutLog(path, 10).change(50, "maria", "a quiet week")
+    assert syncs.since() == [tmp_path, path]
+
+
+@pytest.mark.parametrize("what", [Path("rollout.jsonl"), Path()], ids=["the file", "the directory"])
+def test_a_change_that_could_not_be_synced_is_refused_and_not_in_force_after_a_restart(
+    tmp_path: Path, syncs: Syncs, what: Path
+) -> None:
+    path = tmp_path / "rollout.jsonl"
+    log = RolloutLog(path, 10)
+    syncs.failing = {tmp_path / what}
+    with pytest.raises(JournalError, match="the share stays as it was"):
+        log.change(50, "maria", "a quiet week")
+    assert log.share == RolloutLog(path, 10).share == 10
+    syncs.failing = set()
+    log.change(20, "jo", "again")
+    assert shares(path) == [20]
 
 
 def test_a_line_that_was_torn_by_a_crash_never_was_in_force_and_is_written_over(tmp_path: Path) -> None:
