@@ -29,6 +29,7 @@ from config.schema import BrokerConfig, Config
 from decisions.effects import MS
 from domain.rollout import Realm
 from messages.records import Record
+from storage.durable import DurableMark, make_folder, replace, sync
 from storage.follower import LogFollower
 from storage.ownership import claim
 from storage.port import Journal
@@ -36,7 +37,7 @@ from storage.sqlite import open_journal
 
 
 class Mark(Protocol):
-    """A file whose existence is all that it says; a :class:`pathlib.Path` is one."""
+    """A file whose existence is all that it says: :class:`storage.durable.DurableMark`."""
 
     def exists(self) -> bool: ...
 
@@ -109,11 +110,9 @@ class Machine:
         return LogFollower(path)
 
     def replace(self, path: Path, content: bytes) -> None:
-        """Put a file in its place, whole or not at all.  Raises ``OSError``."""
-        path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(path.name + ".new")
-        beside.write_bytes(content)
-        beside.replace(path)
+        """Put a file in its place, whole or not at all, and make its folder.  Raises ``OSError``."""
+        make_folder(path.parent)
+        replace(path, content)
 
     def other_realm(self, config: Config, realm: Realm) -> OtherRealm | None:
         """What the strategies of a cell know of the realm beside theirs."""
@@ -132,6 +131,8 @@ class Machine:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         before = os.fstat(descriptor).st_size
         try:
+            if not before:
+                sync(path.parent)  # first: a file that has lines has its name too, wherever its writer was killed
             while lines:  # a disk that is nearly full takes a part
                 lines = lines[os.write(descriptor, lines) :]
             os.fsync(descriptor)
@@ -151,7 +152,7 @@ class Machine:
 
     def kill_switch(self, config: Config) -> Mark:
         """Its existence is the kill switch: it works while every journal and the broker are down (E9)."""
-        return kill_switch_path(config.system.journal_dir)
+        return DurableMark(kill_switch_path(config.system.journal_dir))
 
 
 _machines: list[Machine] = [Machine()]

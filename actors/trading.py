@@ -47,6 +47,8 @@ class Trading:
         self.start = StartCheck(memory, session, cells, log)
         self.told = TradingStateChanged(TradingState.ACTIVE, "")
         door.killed = kill_file.exists() or self.is_unwritten
+        if door.killed:  # whoever made the file, a person or a process that was killed, may not have synced it
+            self._write_kill_file(on=True)
         self.review()
 
     @property
@@ -137,19 +139,27 @@ class Trading:
         """No new risk from this moment (I26), whatever else is down; returns how many entries are being canceled."""
         self.door.killed = on
         self.log.warning("kill switch", on=on)
+        count = 0
         if on:  # whoever reads that it is on finds it on after a crash, and off never before it says so
+            count = self._stop_anew()
             self._write_kill_file(on=True)
         self._unsaved = on and self.is_unsaved
         self.wire_record.note("kill", on=on, unwritten=self.is_unwritten, unsaved=self._unsaved)
         if not on:
             self._write_kill_file(on=False)
         self.cells.tell_all(KillSwitch(on))
-        stopped = self.stops_entries
-        count = self.review()
-        if on and stopped:  # stopped before for another reason: still, nothing may be left
-            count = self.stop_entries()
+        count += self.review()
         text = f"the kill switch was turned {'on' if on else 'off'}"
         self.record("kill-switch", text, ControlAction.REDUCING if on else ControlAction.ACTIVE, control="E9")
+        return count
+
+    def _stop_anew(self) -> int:
+        """Cancel every working entry before a disk is waited for, which may stall; returns how many there are."""
+        stopped = self.stops_entries
+        count = self.review()
+        if stopped:  # before, for another reason: still, nothing may be left
+            count = self.stop_entries()
+        self.door.let_out()
         return count
 
     def _write_kill_file(self, *, on: bool) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorSystem
 
+from actors.machine import machine
 from config.paths import kill_switch_path, paper_dir
 from config.realms import view
 from config.schema import Config
@@ -43,6 +44,7 @@ from messages.operator import (
     TellOperators,
 )
 from messages.supervision import ChildFailed, Operate, Operated, StartRoot
+from storage.durable import make_folder
 from storage.port import JournalError
 from supervisors.deaths import tell_of_every_death
 from supervisors.lifeline import tie_descendants
@@ -239,9 +241,10 @@ class RunningSystem:
     def _on_disk(self, command: GatewayCommand, realm: Realm) -> str:
         if not (isinstance(command, KillSwitch) and command.on):
             return ""
-        path = kill_switch_path(view(self.config, realm).system.journal_dir)
+        seen = view(self.config, realm)
+        path = kill_switch_path(seen.system.journal_dir)
         try:
-            path.touch()
+            machine().kill_switch(seen).touch()
         except OSError as error:
             return f", and {path} cannot be written ({error.strerror})"
         return f"; {path} is made, and holds as soon as it is back"
@@ -368,7 +371,7 @@ def running_system(config: Config) -> Iterator[RunningSystem]:
         except JournalError as error:
             raise SystemRefused(str(error)) from None
         if Realm.PAPER in router.realms:
-            paper_dir(directory).mkdir(exist_ok=True)
+            make_folder(paper_dir(directory))
         yield from _run(config, router, directory)
 
 
