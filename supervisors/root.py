@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest
 
-from actors.machine import machine
+from actors.machine import Mark, machine
 from config.realms import realms, view
 from config.schema import Config
 from decisions.supervision import ChildSpec
@@ -61,6 +61,7 @@ class Directory:
     cells: dict[int, ActorAddress]
     pids: dict[int, int]  # by cell
     failure: str
+    halts: dict[Realm, str] = field(default_factory=dict)  # realms that take no new risk until the next start, and why
 
 
 class RootSupervisor(Supervisor):
@@ -71,6 +72,8 @@ class RootSupervisor(Supervisor):
         self.cells: dict[str, CellDirectory] = {}  # by the name of their supervisor
         self.cell_restarts: dict[str, int] = {}
         self.rested: dict[str, str] = {}  # what rests on paper, and why
+        self.halts: dict[Realm, str] = {}  # realms that take no new risk any more, and why
+        self.unmarked: set[Realm] = set()  # those of them whose kill switch's file could not be written
         self.alerts = 0
         self.measures = Measures()
         self.told: set[str] = set()
@@ -105,6 +108,9 @@ class RootSupervisor(Supervisor):
             self.tell_children(PeersChanged({child.spec.name: child.address}))
         if child.spec.name == NOTIFIER:
             self.pass_alerts(*self.undelivered.values())
+        realm = realm_of(child.spec.name)
+        if realm in self.unmarked and child.spec.name == GATEWAYS[realm]:
+            self.turn_kill_switch_on(realm)  # no file tells it
         if child.restarts:
             self.alert(Severity.WARNING, "PROCESS_RESTARTED", f"{child.spec.name} was restarted (pid {child.pid})")
 
@@ -145,6 +151,7 @@ class RootSupervisor(Supervisor):
         """Report how the tree is, besides asking."""
         super().heartbeat()
         self.pass_alerts(*self.undelivered.values())  # those of before may have been lost on their way
+        self.keep_halted()
         metrics = self.children.get(METRICS)
         if metrics is not None and metrics.pid:
             self.measures.set("halted", bool(self.halted))
@@ -167,7 +174,7 @@ class RootSupervisor(Supervisor):
             self.halted = self.halted or message.reason
             self.give_up(message.reason)
         elif message.name == PAPER_CELLS and message.permanent:
-            self.stop_new_risk(Realm.PAPER)
+            self.stop_new_risk(Realm.PAPER, message.reason)
             self.alert(
                 Severity.CRITICAL,
                 "PAPER_HALTED",
@@ -184,7 +191,7 @@ class RootSupervisor(Supervisor):
         }
         cells = {cell: address for directory in self.cells.values() for cell, address in directory.addresses.items()}
         pids = {cell: pid for directory in self.cells.values() for cell, pid in directory.pids.items()}
-        self.send(sender, Directory(machine().pid(), ready, cells, pids, self.halted))
+        self.send(sender, Directory(machine().pid(), ready, cells, pids, self.halted, dict(self.halts)))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
         match wire.command(message.command):
@@ -200,18 +207,51 @@ class RootSupervisor(Supervisor):
     def give_up(self, reason: str) -> None:
         """Escalation ends in a safe halt: kill switch on, working entries canceled, a person called."""
         for realm in realms(self.config):
-            self.stop_new_risk(realm)
+            self.stop_new_risk(realm, reason)
         self.alert(Severity.CRITICAL, "SYSTEM_HALTED", f"no new risk: {reason}")
 
-    def stop_new_risk(self, realm: Realm) -> None:
-        """The kill switch of one realm, on disk and at its gateway."""
-        try:
-            machine().kill_switch(view(self.config, realm)).touch()
-        except OSError as error:
-            self.log.error("the kill switch could not be written to disk", error=str(error))
+    def stop_new_risk(self, realm: Realm, reason: str) -> None:
+        """Halt one realm: its kill switch goes on, and stays on until the next start."""
+        self.halts.setdefault(realm, reason)
+        self.turn_kill_switch_on(realm)
+
+    def turn_kill_switch_on(self, realm: Realm) -> None:
+        """At the gateway of one realm, which must not wait for our disk, and on disk."""
         gateway = self.children.get(GATEWAYS[realm])
         if gateway is not None:
             self.send(gateway.address, Operate("halt", wire.pack(KillSwitch(on=True))))
+        self.mark(realm)
+
+    def mark(self, realm: Realm) -> None:
+        """Write the file of a kill switch; what the disk does not take is tried again at each heartbeat."""
+        try:
+            self.kill_file(realm).touch()
+        except OSError as error:
+            if realm not in self.unmarked:
+                self.log.error("the kill switch could not be written to disk", realm=realm.value, error=str(error))
+            self.unmarked.add(realm)
+        else:
+            self.unmarked.discard(realm)
+
+    def keep_halted(self) -> None:
+        """What was asked before a halt may be carried out after it, and must not end it (R25)."""
+        for realm in self.halts:
+            if realm in self.unmarked:
+                self.mark(realm)
+            elif not self.is_marked(realm):
+                self.log.error("halted, and the kill switch was turned off: it goes on again", realm=realm.value)
+                self.turn_kill_switch_on(realm)
+
+    def is_marked(self, realm: Realm) -> bool:
+        """Whether the file of a kill switch is there; not, where that cannot be found out."""
+        try:
+            return self.kill_file(realm).exists()
+        except OSError:
+            return False
+
+    def kill_file(self, realm: Realm) -> Mark:
+        """The file of one realm's kill switch."""
+        return machine().kill_switch(view(self.config, realm))
 
     def alert(self, severity: Severity, kind: str, text: str) -> None:
         """Send an alert of the tree's own; it is in the structured log too."""

@@ -67,6 +67,10 @@ class SystemLost(NoAnswer):
     """The root supervisor has ended unasked, and with it, by their lifelines, every process of the tree."""
 
 
+class StillHalted(Exception):
+    """What would end a halt is not asked of anybody; the message says what to do."""
+
+
 class Place(NamedTuple):
     """Where a process is, and a descriptor that becomes readable when it ends."""
 
@@ -220,12 +224,22 @@ class RunningSystem:
 
     def _ask_gateway(self, command: GatewayCommand, realm: Realm, deadline: float) -> OperatorAnswer:
         """A halt is not ended by the kill switch that it has turned on: what is down would stay down (R25)."""
-        halted = self._directory(deadline).failure
-        if halted and isinstance(command, KillSwitch) and not command.on:
-            problem = f"the system is halted ({halted}): mend that, stop it and start it again, then turn it off"
-            return CommandRefused((problem,))
-        name = f"{type(command).__name__}/{next(self._numbers)}"
-        return self._ask(lambda: self._directory(deadline).gateways.get(realm), name, command, deadline)
+        ends_halt = isinstance(command, KillSwitch) and not command.on
+
+        def gateway() -> Any:
+            directory = self._directory(deadline)  # anew each time: a halt may come while a gateway is waited for
+            halted = directory.failure or directory.halts.get(realm)
+            if halted and ends_halt:
+                what = "the system" if directory.failure else realm.value
+                raise StillHalted(
+                    f"{what} is halted ({halted}): mend that, stop the system and start it again, then turn it off"
+                )
+            return directory.gateways.get(realm)
+
+        try:
+            return self._ask(gateway, f"{type(command).__name__}/{next(self._numbers)}", command, deadline)
+        except StillHalted as halt:
+            return CommandRefused((str(halt),))
 
     def _strategies(self, deadline: float) -> OperatorAnswer:
         """Those of all cells."""

@@ -1,0 +1,147 @@
+"""A halt lasts until the next start: its kill switch does not go off under it, however late that was asked (R25)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from roots import Root, root
+from syncs import Syncs
+
+from actors.machine import Machine
+from config.paths import kill_switch_path, paper_dir
+from domain.rollout import Realm
+from messages.operator import KillSwitch
+from messages.supervision import ChildFailed
+from supervisors.root import AskDirectory, Directory
+from supervisors.tree import CELLS, GATEWAY, PAPER_CELLS, PAPER_GATEWAY
+
+ON = KillSwitch(on=True)
+
+
+def fails(made: Root, name: str) -> None:
+    """A supervisor of cells has given up."""
+    made.on_failed(ChildFailed(name, "a cell is dead", permanent=True), made.children[name].address)
+
+
+def directory(made: Root) -> Directory:
+    """What the main program would be told."""
+    made.on_ask_directory(AskDirectory(), "program")
+    found = made.sent.pop()[1]
+    assert isinstance(found, Directory)
+    return found
+
+
+def test_R25_a_halt_tells_the_gateway_and_syncs_the_file(tmp_path: Path, syncs: Syncs) -> None:
+    with root(tmp_path) as made:
+        fails(made, CELLS)
+        assert made.asked_of(GATEWAY) == [ON]
+        assert syncs.since() == [tmp_path / "KILL", tmp_path]
+
+
+def test_R25_a_kill_switch_that_goes_off_under_a_halt_goes_on_again_once(tmp_path: Path) -> None:
+    file = kill_switch_path(tmp_path)
+    with root(tmp_path) as made:
+        made.beats(3)
+        assert made.asked_of(GATEWAY) == [], "nothing is halted"
+        fails(made, CELLS)
+        made.asked_of(GATEWAY)
+        made.beats(10)
+        assert made.asked_of(GATEWAY) == [], "the file is there"
+        file.unlink()
+        made.beats(10)
+        assert made.asked_of(GATEWAY) == [ON]
+        assert file.exists()
+
+
+def test_R25_a_halt_of_paper_is_one_of_paper_only(tmp_path: Path) -> None:
+    paper = paper_dir(tmp_path)
+    paper.mkdir()
+    with root(tmp_path, "rollout") as made:
+        fails(made, PAPER_CELLS)
+        assert [alert.kind for alert in made.raised()] == ["PAPER_HALTED"]
+        assert made.asked_of(PAPER_GATEWAY) == [ON]
+        assert (directory(made).failure, directory(made).halts) == ("", {Realm.PAPER: "a cell is dead"})
+        kill_switch_path(paper).unlink()
+        made.beats(10)
+        assert made.asked_of(PAPER_GATEWAY) == [ON]
+        assert made.asked_of(GATEWAY) == []
+        assert not kill_switch_path(tmp_path).exists()
+
+
+def test_R25_a_halt_of_the_system_is_one_of_both_realms(tmp_path: Path) -> None:
+    paper_dir(tmp_path).mkdir()
+    with root(tmp_path, "rollout") as made:
+        fails(made, CELLS)
+        assert directory(made).failure == "a cell is dead"
+        assert directory(made).halts == dict.fromkeys(Realm, "a cell is dead")
+
+
+class NoDisk:
+    """A kill switch's file of which the disk says nothing and takes nothing."""
+
+    def __init__(self) -> None:
+        self.fails = True
+        self.touched = 0
+
+    def exists(self) -> bool:
+        if self.fails:
+            raise OSError(5, "Input/output error")
+        return self.touched > 0
+
+    def touch(self) -> None:
+        self.touched += 1
+        if self.fails:
+            raise OSError(5, "Input/output error")
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        raise AssertionError("nobody turns it off")
+
+
+@pytest.fixture
+def no_disk(monkeypatch: pytest.MonkeyPatch) -> NoDisk:
+    file = NoDisk()
+    monkeypatch.setattr(Machine, "kill_switch", lambda _machine, _config: file)
+    return file
+
+
+def test_R25_a_disk_that_fails_under_a_halt_is_tried_again_and_the_gateway_hears_of_it_once(
+    tmp_path: Path, no_disk: NoDisk
+) -> None:
+    with root(tmp_path) as made:
+        fails(made, CELLS)
+        made.beats(10)
+        assert no_disk.touched == 11
+        assert made.asked_of(GATEWAY) == [ON]
+        no_disk.fails = False
+        made.beats(10)
+        assert no_disk.touched == 12
+        assert made.asked_of(GATEWAY) == []
+
+
+def test_R25_a_disk_that_begins_to_fail_after_a_halt_does_not_end_the_root(tmp_path: Path, no_disk: NoDisk) -> None:
+    no_disk.fails = False
+    with root(tmp_path) as made:
+        fails(made, CELLS)
+        made.asked_of(GATEWAY)
+        no_disk.fails = True
+        made.beats(10)
+        assert made.asked_of(GATEWAY) == [ON], "nobody can know that it is still on"
+
+
+def test_R25_a_gateway_that_comes_back_under_a_halt_of_which_no_file_tells_is_told(
+    tmp_path: Path, no_disk: NoDisk
+) -> None:
+    with root(tmp_path) as made:
+        fails(made, CELLS)
+        made.asked_of(GATEWAY)
+        del made.children[GATEWAY]
+        made.restart((GATEWAY,))
+        made.is_ready(GATEWAY)
+        assert made.asked_of(GATEWAY) == [ON]
+        no_disk.fails = False
+        made.beats()
+        del made.children[GATEWAY]
+        made.restart((GATEWAY,))
+        made.is_ready(GATEWAY)
+        assert made.asked_of(GATEWAY) == [], "it finds the file"
