@@ -17,6 +17,7 @@ from config.paths import all_journal_paths
 from config.schema import Config
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role
 from domain.rollout import realm_of_cell
+from messages.operator import HANGS
 from messages.records import EscalationRecord, GroupRecord, IntentStatus, Severity, StopRecord
 from storage.export import named
 from storage.port import GroupRows, JournalError
@@ -179,6 +180,8 @@ def _stopped_at(gateway: dict[str, Any]) -> str:
     word = str(gateway.get("state", "")).partition(",")[0]
     if word == "killed":
         return "the kill switch is on"
+    if word == HANGS:
+        return "the gateway hangs, and no order leaves"
     return f"the trading state is {word} ({gateway.get('detail', '')})" if word in ("reducing", "halted") else ""
 
 

@@ -23,6 +23,7 @@ STYLES = {
     "HEDGED": "green",
     "COMPLETED": "green",
     "halted": "bold red",
+    "hangs": "bold red",
     "hedged": "green",
     "running": "green",
     "not running": "yellow",

@@ -132,6 +132,28 @@ def hung(last_pong_ms: int, now_ms: int, timeout_ms: int) -> bool:
     return now_ms - last_pong_ms >= timeout_ms
 
 
+class Care(Enum):
+    """What a supervisor does about a child at a heartbeat."""
+
+    ASK = "ask"  # how it is
+    KILL = "kill"  # it has not answered for too long: it hangs, or is stopped
+    WAIT = "wait"  # until it has ended: it was killed
+    CALL = "call"  # a person: it does not end although it was killed, and its machine must be looked at
+
+
+def on_beat(
+    heard_ms: int, killed_ms: int | None, now_ms: int, *, patience_ms: int, timeout_ms: int, called: bool
+) -> Care:
+    """What to do about a child that was last heard at ``heard_ms``, and killed for hanging at ``killed_ms``.
+
+    ``patience_ms``: so long it may be silent.  ``timeout_ms``: so long it may take to end.  ``called``: a person was
+    told that it does not.  SIGKILL cannot get lost, so that a second one would change nothing.
+    """
+    if killed_ms is None:
+        return Care.KILL if hung(heard_ms, now_ms, patience_ms) else Care.ASK
+    return Care.CALL if not called and now_ms - killed_ms >= timeout_ms else Care.WAIT
+
+
 def _affected(spec: SupervisorSpec, exited: ChildSpec) -> list[ChildSpec]:
     """The children that restart together with ``exited``, itself included, in start order."""
     affected = {

@@ -81,6 +81,9 @@ class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """How is the system?"""
 
 
+HANGS = "hangs"  # the state of a process that was killed because it did not answer, until it has ended
+
+
 class ProcessStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """One process of the tree."""
 
@@ -89,6 +92,11 @@ class ProcessStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_o
     state: str
     restarts: int
     detail: str = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs and answers."""
+        return bool(self.pid) and self.state != HANGS
 
 
 class SystemStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -59,7 +59,7 @@ METRICS: Final = (
     Metric("position_differences", Kind.GAUGE, "Differences at the last comparison", ("kind",), always=DIFFERENCES),
     Metric("position_changes_total", Kind.COUNTER, "Changes of positions without an order of ours"),
     # Processes
-    Metric("process_up", Kind.GAUGE, "1 while the child runs", ("child",)),
+    Metric("process_up", Kind.GAUGE, "1 while the child runs and answers", ("child",)),
     Metric("process_restarts_total", Kind.COUNTER, "Restarts of a child by its supervisor", ("child",)),
     Metric("halted", Kind.GAUGE, "1 when a supervisor has given up and new risk is not allowed any more"),
     Metric("report_age_seconds", Kind.GAUGE, "Time since the process last reported"),

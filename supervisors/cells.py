@@ -37,7 +37,7 @@ class CellSupervisor(Supervisor):
             StartChild: self.on_start,
             Ping: self.on_ping,
             PeersChanged: self.on_peers,
-            Trouble: self.on_trouble,
+            Trouble: lambda trouble, _sender: self.warn(trouble),
         }
 
     def on_start(self, message: StartChild, sender: ActorAddress) -> None:
@@ -61,7 +61,7 @@ class CellSupervisor(Supervisor):
 
     def report(self) -> None:
         if self.root is not None:
-            ready = {child.spec.position: child for child in self.children.values() if child.pid}
+            ready = {child.spec.position: child for child in self.children.values() if child.is_up}
             addresses = {cell: child.address for cell, child in ready.items()}
             pids = {cell: child.pid for cell, child in ready.items()}
             self.send(self.root, CellDirectory(self.name, addresses, pids, self.statuses()))
@@ -70,11 +70,10 @@ class CellSupervisor(Supervisor):
         self.report()
         self.send(sender, Pong(message.number, self.name, "halted" if self.halted else "running"))
 
-    def on_trouble(self, message: Trouble, sender: ActorAddress) -> None:
-        """A cell goes on, but a person should know: the root tells one."""
-        del sender
+    def warn(self, trouble: Trouble) -> None:
+        """The root tells a person."""
         if self.root is not None:
-            self.send(self.root, message)
+            self.send(self.root, trouble)
 
     def on_peers(self, message: PeersChanged, sender: ActorAddress) -> None:
         del sender

@@ -85,7 +85,7 @@ class RootSupervisor(Supervisor):
             Operate: self.on_operate,
             Operated: lambda _message, _sender: None,
             AlertBatchTaken: self.on_alerts_taken,
-            Trouble: lambda trouble, _sender: self.alert(Severity(trouble.severity), trouble.kind, trouble.text),
+            Trouble: lambda trouble, _sender: self.warn(trouble),
         }
 
     def on_start(self, message: StartRoot, sender: ActorAddress) -> None:
@@ -143,6 +143,9 @@ class RootSupervisor(Supervisor):
                 f"paper: {reason}; it is tried again, and live groups go on without it",
             )
 
+    def warn(self, trouble: Trouble) -> None:
+        self.alert(Severity(trouble.severity), trouble.kind, trouble.text)
+
     def all_statuses(self) -> tuple[ProcessStatus, ...]:
         """Every process below."""
         return (*self.statuses(), *(status for directory in self.cells.values() for status in directory.statuses))
@@ -156,7 +159,7 @@ class RootSupervisor(Supervisor):
         if metrics is not None and metrics.pid:
             self.measures.set("halted", bool(self.halted))
             for status in self.all_statuses():
-                self.measures.set("process_up", bool(status.pid), child=status.name)
+                self.measures.set("process_up", status.is_up, child=status.name)
                 self.measures.set("process_restarts_total", status.restarts, child=status.name)
             self.send(metrics.address, Telemetry("root", machine().pid(), wire.pack(self.measures.report())))
 
@@ -187,7 +190,9 @@ class RootSupervisor(Supervisor):
     def on_ask_directory(self, message: AskDirectory, sender: ActorAddress) -> None:
         del message
         ready = {
-            realm: child.address for realm, name in GATEWAYS.items() if (child := self.children.get(name)) and child.pid
+            realm: child.address
+            for realm, name in GATEWAYS.items()
+            if (child := self.children.get(name)) and child.is_up
         }
         cells = {cell: address for directory in self.cells.values() for cell, address in directory.addresses.items()}
         pids = {cell: pid for directory in self.cells.values() for cell, pid in directory.pids.items()}
@@ -259,6 +264,8 @@ class RootSupervisor(Supervisor):
         self.log.warning("alert", kind=kind, severity=severity.value, text=text)
         record = replace(_BLANK, escalation_id=f"{kind}:{self.alerts}", severity=severity, kind=kind, text=text)
         self.undelivered[record.escalation_id] = record
+        if NOTIFIER in self.children and self.children[NOTIFIER].called:
+            machine().complain(f"{kind}: {text}")  # nothing leaves by it until it has ended
         self.pass_alerts(record)
 
     def pass_alerts(self, *alerts: EscalationRecord) -> None:

@@ -13,10 +13,12 @@ from thespian.actors import Actor, ActorAddress, ActorExitRequest, ChildActorExi
 from actors.alarms import Alarms
 from actors.machine import machine, now_ms
 from config.schema import Config
-from decisions.supervision import ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, hung, on_exit
+from decisions.supervision import Care, ChildSpec, GiveUp, History, RestartAfter, SupervisorSpec, on_beat, on_exit
 from domain.rollout import Realm
-from messages.operator import ProcessStatus
-from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild
+from messages.operator import HANGS, ProcessStatus
+from messages.records import Severity
+from messages.supervision import ChildFailed, ChildReady, PeersChanged, Ping, Pong, StartChild, Trouble
+from supervisors.tree import meanwhile
 
 SPARE_MS = 1_000
 
@@ -35,6 +37,13 @@ class Child:
     heard_ms: int = 0
     failure: str = ""  # why it said that it cannot go on
     permanent: bool = False
+    killed_ms: int | None = None  # when it was killed because it did not answer
+    called: bool = False  # a person was told that it does not end
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has started, and was not killed."""
+        return bool(self.pid) and self.killed_ms is None
 
 
 class Supervisor(Actor):  # type: ignore[misc]
@@ -70,6 +79,9 @@ class Supervisor(Actor):  # type: ignore[misc]
     def rests(self, child: Child, reason: str) -> None:
         """A child that is not vital has spent its budget; it is tried again after a period."""
 
+    def warn(self, trouble: Trouble) -> None:
+        """A person should know."""
+
     def start_of(self, spec: ChildSpec) -> StartChild:
         """What a new child is told."""
         return StartChild(spec.name, spec.position, self.encoded, self.seen_by(spec.name, self.peers), self.realm.value)
@@ -104,7 +116,7 @@ class Supervisor(Actor):  # type: ignore[misc]
 
     def on_ready(self, message: ChildReady, sender: ActorAddress) -> None:
         child = self.children.get(message.name)
-        if child is None or child.address != sender:
+        if child is None or child.address != sender or child.killed_ms is not None:
             return
         child.pid, child.state, child.detail, child.heard_ms = message.pid, "running", message.detail, now_ms()
         self.child_ready(child)
@@ -186,29 +198,44 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.wakeupAfter(_ms(ms + SPARE_MS), alarm)
 
     def heartbeat(self) -> None:
-        """Ask every child how it is; kill one that has not answered for too long (it may hang, or be stopped).
+        """Look after every child."""
+        self.pings += 1
+        for child in list(self.children.values()):
+            self.look_after(child)
+        self.wakeup(self.config.supervision.heartbeat_ms, "heartbeat")
+
+    def look_after(self, child: Child) -> None:
+        """Ask it how it is, or kill it when it has not answered for too long (it may hang, or be stopped).
 
         One that has not started yet is given longer: a large journal takes its time to open, and answers nothing then.
         """
-        config, now = self.config.supervision, now_ms()
-        self.pings += 1
-        for child in list(self.children.values()):
-            patience_ms = config.heartbeat_timeout_ms if child.pid else config.start_timeout_ms
-            late = child.born_pid and hung(child.heard_ms, now, patience_ms)
-            if late and machine().is_gone(child.born_pid):
-                self.on_exited(ChildActorExited(child.address), self.myAddress)  # nobody has told us
-            elif late:
-                self.log.error(
-                    "child hangs: killed", child=child.spec.name, pid=child.born_pid, started=bool(child.pid)
-                )
-                machine().kill(child.born_pid)
-            else:
-                self.send(child.address, Ping(self.pings))
-        self.wakeup(config.heartbeat_ms, "heartbeat")
+        name, pid, now = child.spec.name, child.born_pid, now_ms()
+        timeout_ms = self.config.supervision.heartbeat_timeout_ms
+        patience_ms = timeout_ms if child.pid else self.config.supervision.start_timeout_ms
+        care = on_beat(
+            child.heard_ms, child.killed_ms, now, patience_ms=patience_ms, timeout_ms=timeout_ms, called=child.called
+        )
+        if care is Care.ASK or not pid:
+            self.send(child.address, Ping(self.pings))
+        elif machine().is_gone(pid):
+            self.on_exited(ChildActorExited(child.address), self.myAddress)  # nobody has told us
+        elif care is Care.KILL:
+            self.log.error("child hangs: killed", child=name, pid=pid, started=bool(child.pid))
+            child.killed_ms = now
+            machine().kill(pid)
+        elif care is Care.CALL:
+            self.log.error("child does not end", child=name, pid=pid)
+            child.called = True
+            text = (
+                f"{name} (process {pid}) hangs and does not end although it was killed, as one that waits for a disk "
+                "does: look at the disk and at the machine, and start the machine anew if need be; until it has ended "
+                f"nothing takes its place, and {meanwhile(name)}"
+            )
+            self.warn(Trouble("PROCESS_STUCK", text, Severity.CRITICAL.value))
 
     def on_pong(self, message: Pong, sender: ActorAddress) -> None:
         child = self.children.get(message.name)
-        if child is not None and child.address == sender and not child.failure:
+        if child is not None and child.address == sender and not child.failure and child.killed_ms is None:
             child.state, child.heard_ms = message.state, now_ms()
             child.detail = message.detail or child.detail
 
@@ -233,7 +260,8 @@ class Supervisor(Actor):  # type: ignore[misc]
         restarts = self.restarts.get(name, 0)
         if child is None:
             return ProcessStatus(name=name, pid=0, state="down", restarts=restarts)
-        return ProcessStatus(name=name, pid=child.pid, state=child.state, restarts=restarts, detail=child.detail)
+        state = child.state if child.killed_ms is None else HANGS
+        return ProcessStatus(name=name, pid=child.pid, state=state, restarts=restarts, detail=child.detail)
 
 
 def _ms(ms: int) -> timedelta:

@@ -29,6 +29,26 @@ GATEWAYS = {Realm.LIVE: GATEWAY, Realm.PAPER: PAPER_GATEWAY}
 CELL_SUPERVISORS = (CELLS, PAPER_CELLS)
 CELL_PREFIX = {Realm.LIVE: "cell-", Realm.PAPER: "paper-cell-"}
 
+MEANWHILE = {  # what does not happen while a process is not there
+    NOTIFIER: "no alert leaves the system but by the logs",
+    GATEWAY: "no order and no stop leaves for the broker, where only what works there already goes on working",
+    CELLS: "no cell that ends is started again, and none hears where a gateway is that was",
+    RECONCILER: "nobody compares the positions with the broker's, and after a start new risk waits for that",
+    METRICS: "nothing is measured",
+    PAPER_EXCHANGE: "nothing trades on paper; live groups go on",
+    PAPER_GATEWAY: "no order leaves on paper; live groups go on",
+    PAPER_CELLS: "no paper cell that ends is started again; live groups go on",
+    PAPER_RECONCILER: "nobody compares the positions on paper; live groups go on",
+}
+OF_A_CELL = (
+    "its groups are not worked: no hedge, no close and no stop of theirs leaves, only those at the broker work on"
+)
+
+
+def meanwhile(child: str) -> str:
+    """What does not happen while this process of the tree is not there."""
+    return MEANWHILE.get(child, OF_A_CELL)
+
 
 def root_spec(config: Config) -> SupervisorSpec:
     """The children of the RootSupervisor."""

@@ -109,6 +109,13 @@ def test_status_while_the_system_is_up(command: Command, told: Path, system: Any
     assert system.asked == [{"command": "status"}] * 2
 
 
+def test_status_of_a_system_whose_gateway_hangs_does_not_just_say_that_it_runs(command: Command, system: Any) -> None:
+    gateway = {"name": "gateway", "pid": 7, "state": "hangs", "restarts": 0, "detail": ""}
+    system.answer = json.dumps({"ok": True, "halted": "", "processes": [gateway]}).encode() + b"\n"
+    text = command("status").out
+    assert text.startswith("running, but no new risk is taken: the gateway hangs, and no order leaves\n")
+
+
 def test_status_of_a_system_that_answers_nonsense_is_not_called_down(command: Command, told: Path, system: Any) -> None:
     system.answer = b"?\n"
     assert command("status", "--json").json["remark"].startswith("not answering: ")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decisions.supervision import (
+    Care,
     ChildSpec,
     GiveUp,
     History,
@@ -20,6 +21,7 @@ from decisions.supervision import (
     SupervisorSpec,
     Verdict,
     hung,
+    on_beat,
     on_exit,
 )
 
@@ -209,3 +211,22 @@ def test_delays_never_shrink_nor_pass_the_maximum_while_crashes_go_on(
         delays.append(verdict.delay_ms)
     assert delays[0] == 0
     assert all(earlier <= later <= backoff_max_ms for earlier, later in pairwise(delays))
+
+
+BEATS = [  # heard, killed, now, called
+    (1_000, None, 5_999, False, Care.ASK),
+    (1_000, None, 6_000, False, Care.KILL),
+    (1_000, 6_000, 6_500, False, Care.WAIT),
+    (1_000, 6_000, 7_999, False, Care.WAIT),
+    (1_000, 6_000, 8_000, False, Care.CALL),
+    (1_000, 6_000, 8_500, True, Care.WAIT),
+    (8_400, 6_000, 8_500, True, Care.WAIT),  # whatever was heard after it was killed
+    (0, 0, 2_000, False, Care.CALL),
+]
+
+
+@pytest.mark.parametrize(("heard_ms", "killed_ms", "now_ms", "called", "care"), BEATS)
+def test_a_child_that_hangs_is_killed_once_and_a_person_called_once_when_it_does_not_end(
+    heard_ms: int, killed_ms: int | None, now_ms: int, called: bool, care: Care
+) -> None:
+    assert on_beat(heard_ms, killed_ms, now_ms, patience_ms=5_000, timeout_ms=2_000, called=called) is care

@@ -69,6 +69,10 @@ class Root(RootSupervisor):
         self.births += 1
         return f"{actor}/{self.births}"
 
+    @property
+    def myAddress(self) -> str:
+        return "root"
+
     def send(self, target: str, message: Any) -> None:
         self.sent.append((target, message))
 
@@ -94,7 +98,8 @@ class Root(RootSupervisor):
 
     def asked_of(self, name: str) -> list[OperatorCommand]:
         """What a child was asked to do since this was asked last."""
-        mine, others = [], []
+        mine: list[tuple[str, Any]] = []
+        others: list[tuple[str, Any]] = []
         for target, message in self.sent:
             is_mine = isinstance(message, Operate) and target == self.children[name].address
             (mine if is_mine else others).append((target, message))
