@@ -8,6 +8,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ from supervisors.refusals import SystemRefused, owned, refuse_used_port, refuse_
 from supervisors.room import give_children_room
 from supervisors.root import AskDirectory, Directory, RootSupervisor
 from supervisors.routing import NotRouted, Router
+from supervisors.tree import CELL_PREFIX
 
 START_TIMEOUT_S = 20.0
 ASK_AGAIN_S = 1.0  # a part that is asked while it is being restarted loses the question
@@ -137,7 +139,8 @@ class RunningSystem:
                     return self._strategies(deadline)
                 case Acknowledge():
                     cells = [cell for realm in self.router.realms for cell in self._cells(realm)]
-                    return self._ask_cells(cells, f"acknowledge:{command.escalation_id}", command, deadline)
+                    name = f"acknowledge:{command.escalation_id}"
+                    return self._ask_cells(self._up_first(cells, deadline), name, command, deadline)
                 case AtGateway():
                     return self._ask_gateways(command.command, command.realm, timeout_s)
                 case (
@@ -163,12 +166,38 @@ class RunningSystem:
         return answer
 
     def _ask_cells(self, cells: list[int], name: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
-        """The answer of the first cell that has done it, else of the last one."""
-        for cell in cells:
-            answer = self._ask(lambda cell=cell: self._cell(cell, deadline), name, command, deadline)
-            if isinstance(answer, CommandDone):
-                break
-        return answer
+        """The answer of the first cell that has done it, else of the last one.
+
+        Each is given its share of the time that is left: one that is down must not keep the others from being asked.
+        Raises :class:`NoAnswer` when none has done it, and one has not answered.
+        """
+        answers: list[OperatorAnswer] = []
+        silent: dict[int, NoAnswer] = {}
+        for left, cell in zip(range(len(cells), 0, -1), cells, strict=True):
+            until = time.monotonic() + (deadline - time.monotonic()) / left
+            try:
+                answers.append(self._ask(partial(self._cell, cell, until), name, command, until))
+            except SystemLost:
+                raise
+            except NoAnswer as silence:
+                silent[cell] = silence
+                continue
+            if isinstance(answers[-1], CommandDone):
+                return answers[-1]
+        if not silent:
+            return answers[-1]
+        if len(cells) == 1:
+            raise silent[cells[0]]
+        names = ", ".join(f"{CELL_PREFIX[realm_of_cell(cell)]}{cell}" for cell in silent)
+        others = f"; the others: {_text(answers[-1])}" if answers else ""
+        raise NoAnswer(f"{name}: {names} did not answer in time, and may still carry it out{others}")
+
+    def _up_first(self, cells: list[int], deadline: float) -> list[int]:
+        """The same cells; those that are down have the time that the others leave."""
+        up = {cell for cell, place in self._places.items() if not has_ended(place.lifeline)}
+        if not up.issuperset(cells):
+            up |= self._directory(deadline).cells.keys()
+        return sorted(cells, key=lambda cell: cell not in up)
 
     def _ask_gateways(self, command: GatewayCommand, only: str, timeout_s: float) -> OperatorAnswer:
         """Tell the gateway of each realm, the live one first; what is in force is asked of the first one only.

@@ -40,7 +40,7 @@ Answers = Callable[[str, OperatorCommand], OperatorAnswer | None]  # of an addre
 class Tree:
     """An actor system as the main program sees it: ``directory`` at each moment, and what the parts answer."""
 
-    def __init__(self, directory: Callable[[float], Directory], answers: Answers) -> None:
+    def __init__(self, directory: Callable[[float], Directory | None], answers: Answers) -> None:
         self.now = 0.0
         self.asked: list[tuple[str, OperatorCommand]] = []
         self._directory, self._answers = directory, answers
@@ -127,3 +127,51 @@ def test_E9_a_kill_switch_that_no_gateway_hears_of_is_synced_where_the_next_one_
         syncs.failing = {tmp_path}
         with pytest.raises(NoAnswer, match="cannot be written"):
             system.operate(ON)
+
+
+def test_an_alert_is_acknowledged_in_its_cell_while_another_cell_is_down(running: Callable[..., Any]) -> None:
+    tree = Tree(lambda _now: cells(1), lambda *_: DONE)
+    with running(tree) as system:
+        assert system.operate(ACK) == DONE
+    assert tree.asked == [("cell-1", ACK)]
+    assert tree.now == 0, "those that are up are asked first"
+
+
+def test_one_cell_that_hangs_leaves_the_others_their_share_of_the_time(running: Callable[..., Any]) -> None:
+    answers: dict[str, OperatorAnswer] = {"cell-1": UNKNOWN, "cell-2": DONE}
+    tree = Tree(lambda _now: cells(0, 1, 2), lambda to, _: answers.get(to))
+    with running(tree, cells=3) as system:
+        assert system.operate(ACK, 9.0) == DONE
+    assert [to for to, _ in tree.asked][-2:] == ["cell-1", "cell-2"]
+    assert tree.now == pytest.approx(3.0, abs=0.1)
+
+
+def test_a_cell_that_comes_back_meanwhile_is_asked_when_no_other_knows_the_alert(running: Callable[..., Any]) -> None:
+    tree = Tree(lambda now: cells(0, 1) if now >= 8 else cells(1), lambda to, _: DONE if to == "cell-0" else UNKNOWN)
+    with running(tree) as system:
+        assert system.operate(ACK, 10.0) == DONE
+
+
+def test_who_did_not_answer_is_said_when_no_other_cell_has_done_it(running: Callable[..., Any]) -> None:
+    tree = Tree(lambda _now: cells(1), lambda *_: UNKNOWN)
+    with running(tree) as system, pytest.raises(NoAnswer) as silence:
+        system.operate(ACK, 10.0)
+    assert "cell-0 did not answer" in str(silence.value) and UNKNOWN.problems[0] in str(silence.value)
+    assert tree.now == pytest.approx(10.0, abs=0.1)
+
+
+def test_what_no_cell_knows_is_refused_when_all_have_said_so(running: Callable[..., Any]) -> None:
+    tree = Tree(lambda _now: cells(0, 1), lambda *_: UNKNOWN)
+    with running(tree) as system:
+        assert system.operate(ACK) == UNKNOWN
+
+
+def test_a_known_cell_is_asked_while_the_root_says_nothing(running: Callable[..., Any]) -> None:
+    def directory(now: float) -> Directory | None:
+        return cells(0, 1) if now == 0 else None
+
+    tree = Tree(directory, lambda *_: UNKNOWN)
+    with running(tree) as system:
+        system.operate(ACK)
+        tree.now = 1.0
+        assert system.operate(ACK) == UNKNOWN
