@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -110,7 +111,7 @@ class RootSupervisor(Supervisor):
             self.pass_alerts(*self.undelivered.values())
         realm = realm_of(child.spec.name)
         if realm in self.unmarked and child.spec.name == GATEWAYS[realm]:
-            self.turn_kill_switch_on(realm)  # no file tells it
+            self.stop_gateway(realm)  # no file tells it
         if child.restarts:
             self.alert(Severity.WARNING, "PROCESS_RESTARTED", f"{child.spec.name} was restarted (pid {child.pid})")
 
@@ -177,13 +178,11 @@ class RootSupervisor(Supervisor):
             self.halted = self.halted or message.reason
             self.give_up(message.reason)
         elif message.name == PAPER_CELLS and message.permanent:
-            self.stop_new_risk(Realm.PAPER, message.reason)
-            self.alert(
-                Severity.CRITICAL,
-                "PAPER_HALTED",
+            text = (
                 f"paper: no new group on paper: {message.reason}; live groups go on; once it is mended, restart the "
-                "system and turn the kill switch off",
+                "system and turn the kill switch off"
             )
+            self.halt((Realm.PAPER,), message.reason, "PAPER_HALTED", text)
         else:
             super().on_failed(message, sender)
 
@@ -211,21 +210,25 @@ class RootSupervisor(Supervisor):
 
     def give_up(self, reason: str) -> None:
         """Escalation ends in a safe halt: kill switch on, working entries canceled, a person called."""
-        for realm in realms(self.config):
-            self.stop_new_risk(realm, reason)
-        self.alert(Severity.CRITICAL, "SYSTEM_HALTED", f"no new risk: {reason}")
+        self.halt(realms(self.config), reason, "SYSTEM_HALTED", f"no new risk: {reason}")
 
-    def stop_new_risk(self, realm: Realm, reason: str) -> None:
-        """Halt one realm: its kill switch goes on, and stays on until the next start."""
-        self.halts.setdefault(realm, reason)
-        self.turn_kill_switch_on(realm)
+    def halt(self, halted: Sequence[Realm], reason: str, kind: str, text: str) -> None:
+        """The kill switch of these realms goes on, and stays on until the next start.
 
-    def turn_kill_switch_on(self, realm: Realm) -> None:
-        """At the gateway of one realm, which must not wait for our disk, and on disk."""
+        Their gateways and a person are told before a disk is waited for, which may stall.
+        """
+        for realm in halted:
+            self.halts.setdefault(realm, reason)
+            self.stop_gateway(realm)
+        self.alert(Severity.CRITICAL, kind, text)
+        for realm in halted:
+            self.mark(realm)
+
+    def stop_gateway(self, realm: Realm) -> None:
+        """Turn the kill switch on at the gateway of one realm."""
         gateway = self.children.get(GATEWAYS[realm])
         if gateway is not None:
             self.send(gateway.address, Operate("halt", wire.pack(KillSwitch(on=True))))
-        self.mark(realm)
 
     def mark(self, realm: Realm) -> None:
         """Write the file of a kill switch; what the disk does not take is tried again at each heartbeat."""
@@ -245,7 +248,8 @@ class RootSupervisor(Supervisor):
                 self.mark(realm)
             elif not self.is_marked(realm):
                 self.log.error("halted, and the kill switch was turned off: it goes on again", realm=realm.value)
-                self.turn_kill_switch_on(realm)
+                self.stop_gateway(realm)
+                self.mark(realm)
 
     def is_marked(self, realm: Realm) -> bool:
         """Whether the file of a kill switch is there; not, where that cannot be found out."""

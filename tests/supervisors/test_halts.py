@@ -39,6 +39,21 @@ def test_R25_a_halt_tells_the_gateway_and_syncs_the_file(tmp_path: Path, syncs: 
         assert syncs.since() == [tmp_path / "KILL", tmp_path]
 
 
+def test_R25_gateways_and_a_person_hear_of_a_halt_before_a_disk_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with root(tmp_path, "rollout") as made:
+
+        def stalls(_: Realm) -> None:
+            assert made.asked_of(GATEWAY) == made.asked_of(PAPER_GATEWAY) == [ON]
+            assert [alert.kind for alert in made.raised()] == ["SYSTEM_HALTED"]
+            raise InterruptedError
+
+        monkeypatch.setattr(made, "mark", stalls)
+        with pytest.raises(InterruptedError):
+            fails(made, CELLS)
+
+
 def test_R25_a_kill_switch_that_goes_off_under_a_halt_goes_on_again_once(tmp_path: Path) -> None:
     file = kill_switch_path(tmp_path)
     with root(tmp_path) as made:
