@@ -8,13 +8,13 @@ market that is one exposure, and each half of it may be too short to call anybod
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
 from decisions.effects import MS, Effects, Moment
-from domain.execution import ExecType, ExecutionReport, Side
+from domain.execution import ExecType, ExecutionReport
 from domain.groups import Group
 from domain.report_ids import execution_id
 from messages.orders import News
@@ -69,26 +69,28 @@ def _earlier(one_ns: int, other_ns: int) -> int:
 
 def watch(
     exposure: ExposureRecord | None,
-    quantity: int,
+    bare: Mapping[str, int],
     group: Group,
     moment: Moment,
     effects: Effects,
     *,
     taken_ns: int = 0,
 ) -> ExposureRecord | None:
-    """The exposure as it is now that ``quantity`` short units are uncovered; ``None`` while there is none.
+    """The exposure as it is now that so many units of each short leg are ``bare``; ``None`` while there is none.
 
-    ``taken_ns``: since when protection has been gone of which nobody knew until now; 0: of none.
+    It goes by the contract of which most were when it began.  ``taken_ns``: since when protection has been gone of
+    which nobody knew until now; 0: of none.
     """
+    quantity = sum(bare.values())
     if not quantity:
         if exposure is not None:
             effects.records.append(replace(exposure, covered_ns=max(1, moment.at_ns)))
         return None
     if exposure is None:
-        shorts = [leg.instrument.symbol for leg in group.legs if leg.side is Side.SELL]
+        symbol = group.leg(max(bare, key=bare.__getitem__)).instrument.symbol
         opened_ns = min(moment.at_ns, taken_ns or moment.at_ns)
         exposure = ExposureRecord(
-            group_id=group.group_id, opened_ns=opened_ns, symbol=shorts[0], quantity=quantity, covered_ns=0
+            group_id=group.group_id, opened_ns=opened_ns, symbol=symbol, quantity=quantity, covered_ns=0
         )
         effects.records.append(exposure)
     elif quantity > exposure.quantity:

@@ -224,8 +224,8 @@ def _look(state: GroupState, moment: Moment, effects: Effects) -> GroupState:
     if outcome is GroupOutcome.HALTED and before is not outcome:
         _alert_halt(state, held, moment, effects)
     stop = group_stop.conclude(state.stop, outcome, moment, effects)
-    uncovered, taken = held.uncovered, state.taken
-    watched = exposure.watch(state.exposure, uncovered, state.group, moment, effects, taken_ns=taken.since_ns)
+    taken = state.taken
+    watched = exposure.watch(state.exposure, held.bare, state.group, moment, effects, taken_ns=taken.since_ns)
     expired.watch(state.group, held, moment, effects)
     return _settle(replace(state, stop=stop, exposure=watched, taken=exposure.looked(taken)), held, effects)
 

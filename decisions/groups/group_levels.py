@@ -75,7 +75,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     legs: Mapping[str, LegTally]
     longs: Mapping[str, int]  # open positions of the long legs, never negative
     shorts: Mapping[str, int]
-    uncovered: int  # short units that nothing protects, those apart that the plan itself leaves naked
+    bare: Mapping[str, int]  # short units by leg that nothing protects, those apart that the plan itself leaves naked
+    uncovered: int  # all of them
     lost: Mapping[str, int]  # protection that went without an order of ours, and that no hedge answers for yet
     complete: bool  # every leg holds what the plan asks for; what went without an order need not have been replaced
     live: int  # what may still trade in the whole group, stop-losses apart
@@ -156,8 +157,9 @@ def tally(
         complete = complete and own.held <= leg.target_qty <= own.held + own.gone
         live += own.live
         unresolved += own.unresolved
+    bare = _bare(group, longs, shorts)
     return Tally(
-        legs=found, longs=longs, shorts=shorts, uncovered=sum(_bare(group, longs, shorts).values()), complete=complete,
+        legs=found, longs=longs, shorts=shorts, bare=bare, uncovered=sum(bare.values()), complete=complete,
         live=live, unresolved=unresolved, lost=_lost(group, found, longs, shorts) if gone else {},
     )  # fmt: skip
 

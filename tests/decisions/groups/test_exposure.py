@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
-from order_cases import CONFIG, NOW, a_leg, alerts, at
+from order_cases import CONFIG, NOW, a_leg, alerts, at, option
 
 from config.schema import AlertsConfig
 from decisions.effects import MS, Effects, Moment
@@ -28,28 +28,32 @@ def moment(ms: float = 0, cell: int = 0) -> Moment:
     return at(at_ns=NOW + int(ms * MS), config=replace(CONFIG, alerts=ALERTS), cell=cell)
 
 
+def bare(units: int) -> dict[str, int]:
+    return {SHORT.leg_id: units}
+
+
 def raised(effects: Effects) -> list[tuple[Severity, str]]:
     return [(r.severity, r.kind) for r in effects.records if isinstance(r, EscalationRecord)]
 
 
 def test_an_exposure_remembers_its_beginning_and_the_most_that_was_uncovered() -> None:
     effects = Effects()
-    state = watch(OPEN, 3, GROUP, moment(1), effects)
+    state = watch(OPEN, bare(3), BARE, moment(1), effects)
     assert (state, effects.records) == (OPEN, [])
-    state = watch(state, 8, GROUP, moment(2), effects)
+    state = watch(state, bare(8), BARE, moment(2), effects)
     assert state == replace(OPEN, quantity=8)
     assert effects.records == [state]
 
 
 def test_its_end_is_recorded_in_broker_time() -> None:
     effects = Effects()
-    assert watch(OPEN, 0, GROUP, moment(80), effects) is None
+    assert watch(OPEN, bare(0), BARE, moment(80), effects) is None
     assert effects.records == [replace(OPEN, covered_ns=NOW + 80 * MS)]
 
 
 def test_nothing_uncovered_is_nothing_to_record() -> None:
     effects = Effects()
-    assert watch(None, 0, GROUP, moment(), effects) is None
+    assert watch(None, bare(0), BARE, moment(), effects) is None
     assert (effects.records, effects.wake_ns) == ([], None)
 
 
@@ -61,22 +65,29 @@ def test_a_warning_comes_when_the_hedge_is_late_and_a_person_is_called_when_it_i
         (2_000, [(Severity.WARNING, "HEDGE_LAG"), (Severity.CRITICAL, "UNCOVERED_EXPOSURE")], None),
     ):
         effects = Effects()
-        watch(OPEN, 5, GROUP, moment(ms), effects)
+        watch(OPEN, bare(5), BARE, moment(ms), effects)
         assert raised(effects) == told
         assert effects.wake_ns == (None if wake_ms is None else NOW + wake_ms * MS)
 
 
 def test_what_the_broker_took_back_before_it_was_heard_has_been_uncovered_since_then() -> None:
     effects = Effects()
-    state = watch(None, 5, BARE, moment(2_000), effects, taken_ns=NOW)
+    state = watch(None, bare(5), BARE, moment(2_000), effects, taken_ns=NOW)
     assert state == replace(OPEN, symbol=SHORT.instrument.symbol)
     assert raised(effects) == [(Severity.WARNING, "HEDGE_LAG"), (Severity.CRITICAL, "UNCOVERED_EXPOSURE")]
 
 
+def test_it_goes_by_the_contract_of_which_most_is_bare() -> None:
+    other = a_leg(2, Side.SELL, instrument=option(100))
+    both = replace(GROUP, legs=(SHORT, other))
+    state = watch(None, {SHORT.leg_id: 0, other.leg_id: 4}, both, moment(), Effects())
+    assert state == replace(OPEN, symbol=other.instrument.symbol, quantity=4)
+
+
 def test_no_exposure_begins_later_than_it_is_seen_and_one_that_stands_keeps_its_beginning() -> None:
-    early = watch(None, 5, BARE, moment(), Effects(), taken_ns=NOW + MS)
+    early = watch(None, bare(5), BARE, moment(), Effects(), taken_ns=NOW + MS)
     assert early == replace(OPEN, symbol=SHORT.instrument.symbol)
-    assert watch(OPEN, 5, GROUP, moment(5), Effects(), taken_ns=NOW - MS) == OPEN
+    assert watch(OPEN, bare(5), BARE, moment(5), Effects(), taken_ns=NOW - MS) == OPEN
 
 
 def test_the_earliest_bust_correction_or_move_without_an_order_counts_and_nothing_else_does() -> None:
