@@ -22,8 +22,9 @@ from config.paths import control_path
 from messages.controls import ControlsInForce
 from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, StrategyList, SystemStatus
 from storage.export import named
+from supervisors.line import NoAnswer
 from supervisors.refusals import SystemRefused
-from supervisors.system import NoAnswer, RunningSystem, running_system
+from supervisors.system import RunningSystem, running_system
 
 
 def register(app: typer.Typer) -> None:
@@ -102,13 +103,13 @@ def serve(system: RunningSystem, door: Door, stopped: socket.socket) -> None:
     """
     teller = Teller(system.config)
     with selectors.DefaultSelector() as selector:
-        for source in (door, stopped, system):
+        for source in (door, stopped, system.line):
             selector.register(source, selectors.EVENT_READ)
         while True:
             ready = {key.fileobj for key, _ in selector.select(_soon(door.patience_s))}
             if stopped in ready and _stop_asked(stopped):
                 return
-            system.check()
+            system.line.check()
             for caller in door.callers():
                 caller.answer(msgspec.json.encode(_refused(caller.problem) or answer(system, bytes(caller.line))))
             teller.look()

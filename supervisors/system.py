@@ -1,17 +1,16 @@
-"""The standalone actor system: started once per journal directory and port, or refused with a reason."""
+"""The standalone actor system: started once per journal directory and port, or refused with a reason, and operated."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +21,6 @@ from config.paths import kill_switch_path, paper_dir
 from config.realms import view
 from config.schema import Config
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
-from messages import wire
 from messages.controls import AcceptDifferences, AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
     Acknowledge,
@@ -44,84 +42,33 @@ from messages.operator import (
     SubmitGroup,
     TellOperators,
 )
-from messages.supervision import ChildFailed, Operate, Operated, StartRoot
+from messages.supervision import ChildFailed, StartRoot
 from storage.durable import make_folder
 from storage.port import JournalError
 from supervisors.deaths import tell_of_every_death
 from supervisors.lifeline import tie_descendants
+from supervisors.line import Line, NoAnswer, SystemLost
 from supervisors.loopback import bind_to_loopback
 from supervisors.post import post_letters
 from supervisors.refusals import SystemRefused, owned, refuse_used_port, refuse_what_would_be_lost
 from supervisors.room import give_children_room
-from supervisors.root import AskDirectory, Directory, RootSupervisor
+from supervisors.root import Directory, RootSupervisor
 from supervisors.routing import NotRouted, Router
 from supervisors.tree import CELL_PREFIX
 
 START_TIMEOUT_S = 20.0
-ASK_AGAIN_S = 1.0  # a part that is asked while it is being restarted loses the question
-
-
-class NoAnswer(Exception):
-    """The tree did not answer in time; what was asked may still be done."""
-
-
-class SystemLost(NoAnswer):
-    """The root supervisor has ended unasked, and with it, by their lifelines, every process of the tree."""
 
 
 class StillHalted(Exception):
     """What would end a halt is not asked of anybody; the message says what to do."""
 
 
-class Place(NamedTuple):
-    """Where a process is, and a descriptor that becomes readable when it ends."""
-
-    address: Any
-    lifeline: int
-
-
-def has_ended(lifeline: int) -> bool:
-    """Whether the process of a descriptor has ended."""
-    return bool(select.select([lifeline], [], [], 0)[0])
-
-
 class RunningSystem:
-    """A started tree, as its main program sees it.
+    """A started tree, as its main program sees it."""
 
-    Its :meth:`fileno` becomes readable when the root supervisor ends; that it also does when the admin does, because
-    nobody outlives a parent.  Raises :class:`SystemLost` when it has ended already.
-    """
-
-    def __init__(self, config: Config, router: Router, actors: Any, root: Any, root_pid: int) -> None:
-        self.config, self.router = config, router
-        self._actors, self._root, self._root_pid = actors, root, root_pid
+    def __init__(self, config: Config, router: Router, line: Line) -> None:
+        self.config, self.router, self.line = config, router, line
         self._numbers = count(1)
-        self._places: dict[int, Place] = {}  # of cells that have been asked before
-        try:
-            self._lifeline = os.pidfd_open(root_pid)
-        except ProcessLookupError:
-            raise self._lost() from None
-
-    def fileno(self) -> int:
-        """The descriptor to watch for the end of the tree."""
-        return self._lifeline
-
-    def check(self) -> None:
-        """Raises :class:`SystemLost` when the tree is gone."""
-        if has_ended(self._lifeline):
-            raise self._lost()
-
-    def close(self) -> None:
-        """Let go of the descriptors."""
-        for cell in list(self._places):
-            self._forget(cell)
-        os.close(self._lifeline)
-
-    def _lost(self) -> SystemLost:
-        return SystemLost(
-            f"the root supervisor (process {self._root_pid}) has ended, and every process of the system with it; no "
-            "group is being worked: start again, and the system carries on where the journals end"
-        )
 
     def operate(self, command: OperatorCommand, timeout_s: float = 10.0) -> OperatorAnswer:
         """Carry out an operator's command; returns when its effect is durable.  Raises :class:`NoAnswer`."""
@@ -140,7 +87,7 @@ class RunningSystem:
                 case Acknowledge():
                     cells = [cell for realm in self.router.realms for cell in self._cells(realm)]
                     name = f"acknowledge:{command.escalation_id}"
-                    return self._ask_cells(self._up_first(cells, deadline), name, command, deadline)
+                    return self._ask_cells(self.line.up_first(cells, deadline), name, command, deadline)
                 case AtGateway():
                     return self._ask_gateways(command.command, command.realm, timeout_s)
                 case (
@@ -151,7 +98,7 @@ class RunningSystem:
                 case SetRollout():
                     return self._set_rollout(command)
                 case AskStatus() | TellOperators():
-                    return self._ask(lambda: self._root, f"root/{next(self._numbers)}", command, deadline)
+                    return self.line.ask(lambda: self.line.root, f"root/{next(self._numbers)}", command, deadline)
         except NotRouted as refusal:
             return CommandRefused((str(refusal),))
 
@@ -176,7 +123,7 @@ class RunningSystem:
         for left, cell in zip(range(len(cells), 0, -1), cells, strict=True):
             until = time.monotonic() + (deadline - time.monotonic()) / left
             try:
-                answers.append(self._ask(partial(self._cell, cell, until), name, command, until))
+                answers.append(self.line.ask(partial(self.line.cell, cell, until), name, command, until))
             except SystemLost:
                 raise
             except NoAnswer as silence:
@@ -191,13 +138,6 @@ class RunningSystem:
         names = ", ".join(f"{CELL_PREFIX[realm_of_cell(cell)]}{cell}" for cell in silent)
         others = f"; the others: {_text(answers[-1])}" if answers else ""
         raise NoAnswer(f"{name}: {names} did not answer in time, and may still carry it out{others}")
-
-    def _up_first(self, cells: list[int], deadline: float) -> list[int]:
-        """The same cells; those that are down have the time that the others leave."""
-        up = {cell for cell, place in self._places.items() if not has_ended(place.lifeline)}
-        if not up.issuperset(cells):
-            up |= self._directory(deadline).cells.keys()
-        return sorted(cells, key=lambda cell: cell not in up)
 
     def _ask_gateways(self, command: GatewayCommand, only: str, timeout_s: float) -> OperatorAnswer:
         """Tell the gateway of each realm, the live one first; what is in force is asked of the first one only.
@@ -221,7 +161,7 @@ class RunningSystem:
 
         def ask(realm: Realm) -> OperatorAnswer:
             cell, deadline = self.router.cell(command.name, realm), time.monotonic() + timeout_s / len(realms)
-            return self._ask(lambda: self._cell(cell, deadline), name, command, deadline)
+            return self.line.ask(lambda: self.line.cell(cell, deadline), name, command, deadline)
 
         return self._ask_each(
             list(realms), ask, lambda realm: f"its {realm.value} cell does not answer, and may not know it: ask again"
@@ -256,7 +196,7 @@ class RunningSystem:
         ends_halt = isinstance(command, KillSwitch) and not command.on
 
         def gateway() -> Any:
-            directory = self._directory(deadline)  # anew each time: a halt may come while a gateway is waited for
+            directory = self.line.directory(deadline)  # anew each time: a halt may come while a gateway is waited for
             halted = directory.failure or directory.halts.get(realm)
             if halted and ends_halt:
                 what = "the system" if directory.failure else realm.value
@@ -266,7 +206,7 @@ class RunningSystem:
             return directory.gateways.get(realm)
 
         try:
-            return self._ask(gateway, f"{type(command).__name__}/{next(self._numbers)}", command, deadline)
+            return self.line.ask(gateway, f"{type(command).__name__}/{next(self._numbers)}", command, deadline)
         except StillHalted as halt:
             return CommandRefused((str(halt),))
 
@@ -275,7 +215,7 @@ class RunningSystem:
         found: list[StrategyRow] = []
         for cell in (cell for realm in self.router.realms for cell in self._cells(realm)):
             question = AskStrategies(f"strategies/{next(self._numbers)}")
-            answer = self._ask(lambda cell=cell: self._cell(cell, deadline), question.command_id, question, deadline)
+            answer = self.line.ask(partial(self.line.cell, cell, deadline), question.command_id, question, deadline)
             if not isinstance(answer, StrategyList):
                 return answer
             found += answer.strategies
@@ -321,66 +261,6 @@ class RunningSystem:
     def _cells(self, realm: Realm) -> range:
         return range(FIRST_CELL[realm], FIRST_CELL[realm] + view(self.config, realm).system.cells)
 
-    def _ask(self, find: Any, command_id: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
-        """Ask an actor, and ask again while it is being restarted: every command may come twice."""
-        while time.monotonic() < deadline:
-            self.check()
-            address = find()
-            if address is not None:
-                answer = self._answer(address, Operate(command_id, wire.pack(command)), deadline)
-                if answer is not None:
-                    return wire.answer(answer.answer)
-                for cell in list(self._places):
-                    self._forget(cell)
-                if isinstance(command, SubmitGroup):
-                    command = SubmitGroup(command.plan, again=True)
-            time.sleep(0.02)
-        raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
-
-    def _answer(self, address: Any, question: Operate, deadline: float) -> Operated | None:
-        """Its answer; ``None`` when it is gone, or says nothing for a while.
-
-        ``tell`` would wait for a minute, whatever the deadline, until an actor that hangs has read what it is told.
-        """
-        patience = min(deadline, time.monotonic() + ASK_AGAIN_S)
-        heard = self._actors.ask(address, question, max(0.01, patience - time.monotonic()))
-        while heard is not None:
-            if isinstance(heard, Operated) and heard.command_id == question.command_id:
-                return heard
-            left_s = patience - time.monotonic()
-            heard = self._actors.listen(left_s) if left_s > 0 else None
-        return None
-
-    def _cell(self, cell: int, deadline: float) -> Any:
-        """Its address, or ``None`` while it is being restarted.  Raises :class:`NoAnswer` when it will not be.
-
-        An address is one process's for as long as that lives: until then nobody need be asked for it again.
-        """
-        place = self._places.get(cell)
-        if place is not None and not has_ended(place.lifeline):
-            return place.address
-        self._forget(cell)
-        directory = self._directory(deadline)
-        address = directory.cells.get(cell)
-        if address is None and directory.failure:
-            raise NoAnswer(f"cell-{cell} is down: {directory.failure}")
-        if address is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._places[cell] = Place(address, os.pidfd_open(directory.pids[cell]))
-        return address
-
-    def _forget(self, cell: int) -> None:
-        if place := self._places.pop(cell, None):
-            os.close(place.lifeline)
-
-    def _directory(self, deadline: float) -> Any:
-        while time.monotonic() < deadline:
-            self.check()
-            answer = self._actors.ask(self._root, AskDirectory(), 1.0)
-            if isinstance(answer, Directory):
-                return answer
-        raise NoAnswer("the root supervisor does not answer")
-
     def wait_until_started(self) -> None:
         """Until the gateway and every cell are up: the live ones, where there are any.
 
@@ -389,7 +269,7 @@ class RunningSystem:
         needed = self.router.realms[0]
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            directory = self._directory(deadline)
+            directory = self.line.directory(deadline)
             if directory.failure:
                 raise SystemRefused(directory.failure)
             if needed in directory.gateways and directory.cells.keys() >= set(self._cells(needed)):
@@ -434,7 +314,8 @@ def _run(config: Config, router: Router, directory: Path) -> Iterator[RunningSys
             raise SystemRefused(started.reason)
         if not isinstance(started, Directory):
             raise NoAnswer(f"the root supervisor did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
-        with closing(RunningSystem(config, router, actors, root, started.root_pid)) as system:
+        with closing(Line(actors, root, started.root_pid)) as line:
+            system = RunningSystem(config, router, line)
             system.wait_until_started()
             system.announce()
             yield system

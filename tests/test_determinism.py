@@ -41,6 +41,7 @@ PORTS = {
     ("storage/rollout_log.py", "time"): "stamps changes of the share for a person",
     ("supervisors/lifeline.py", "multiprocessing"): "real processes: a simulation has its own",
     ("supervisors/lifeline.py", "time"): "waits for them",
+    ("supervisors/line.py", "time"): "the main program's patience with the tree",
     ("supervisors/post.py", "threading"): "letters of other threads leave by the main one: a simulation has no sockets",
     ("supervisors/post.py", "time"): "a pause when there is no descriptor to be had",
     ("supervisors/refusals.py", "time"): "the main program's patience with a lock that is being given up",

@@ -43,8 +43,9 @@ from messages.operator import (
     SystemStatus,
 )
 from messages.records import GroupRecord
+from supervisors.line import NoAnswer
 from supervisors.refusals import SystemRefused
-from supervisors.system import NoAnswer, RunningSystem, running_system
+from supervisors.system import RunningSystem, running_system
 from venue.child import Steering, VenueChild
 from venue.nasty import Nasty, preset
 

@@ -14,7 +14,8 @@ PROGRAM = """
 import json, os, signal, sys, time
 from config.schema import BrokerConfig, Config, MetricsConfig, SupervisionConfig, SystemConfig
 from messages.operator import AskStatus, AskStrategies, StrategyList
-from supervisors.system import NoAnswer, running_system
+from supervisors.line import NoAnswer
+from supervisors.system import running_system
 
 directory, admin_port, nobody, patience_s = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 config = Config(

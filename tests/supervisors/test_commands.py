@@ -24,10 +24,12 @@ from messages.operator import (
     OperatorCommand,
 )
 from messages.supervision import Operate, Operated
+from supervisors import line
 from supervisors import system as program
+from supervisors.line import Line, NoAnswer
 from supervisors.root import AskDirectory, Directory
 from supervisors.routing import Router
-from supervisors.system import NoAnswer, RunningSystem
+from supervisors.system import RunningSystem
 
 OFF, ON = KillSwitch(on=False), KillSwitch(on=True)
 ACK = Acknowledge("GROUP_HALTED:g", "ada")
@@ -72,11 +74,12 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     @contextmanager
     def made(tree: Tree, mode: str = "live", cells: int = 2) -> Iterator[RunningSystem]:
-        monkeypatch.setattr(program, "time", tree)
+        for module in (program, line):
+            monkeypatch.setattr(module, "time", tree)
         system = SystemConfig(journal_dir=str(tmp_path), cells=cells)
         config = Config(system=system, rollout=RolloutConfig(mode=mode))
-        with closing(RunningSystem(config, Router(config), tree, "root", os.getpid())) as found:
-            yield found
+        with closing(Line(tree, "root", os.getpid())) as to_tree:
+            yield RunningSystem(config, Router(config), to_tree)
 
     return made  # type: ignore[return-value]
 
