@@ -230,6 +230,24 @@ def test_I7_a_naked_part_before_the_covered_one(story: Story) -> None:
     assert story.failed() == {"I7"}
 
 
+@pytest.mark.parametrize(("again", "failed"), [("short", set()), ("naked", {"I7"})])
+def test_I7_what_a_bust_took_of_the_covered_part_may_be_sold_again_beside_what_is_naked_already(
+    story: Story, again: str, failed: set[str]
+) -> None:
+    story.plan(allow_naked=True)
+    group = story.groups["g1"].group
+    naked = leg("naked", 2, 110, Side.SELL, 20)
+    story.groups["g1"] = replace(story.groups["g1"], group=replace(group, legs=(*group.legs, naked)))
+    story.trade("E", "long", 10)
+    short = story.send(story.decide("E", "short", 10))
+    exec_id = story.fill(short, 10)
+    story.trade("E", "naked", 8)
+    story.bust(short, exec_id, 10)
+    story.trade("E", again, 4, slice_no=1)
+    story.outcome(GroupOutcome.HEDGED)
+    assert story.failed() & {"I7"} == failed
+
+
 def overnight(story: Story, *, before_s: float, night_s: float, after_s: float, alert_after_s: float = 0) -> list[str]:
     """What I6 says of an exposure over a night that a clock leaps over; the alert comes so long after the night."""
     story.plan()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from domain.coverage import covered, uncovered
 from domain.execution import Side
-from domain.groups import Group, Role, tag_kind
+from domain.groups import Group, Leg, Role, tag_kind
 from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, GroupOrders, Seen, open_of
 from venue.audit.orders import State, moments
 
@@ -151,39 +151,43 @@ def risk_works_under_filled_protection(evidence: Evidence, _: Bounds) -> Finding
 
     At that moment the short units held and open, this order included, are covered by the long units held: fills of
     entries and hedges less what was sold again.  A plan that allows naked units may leave just those uncovered, and
-    only once every long is filled and every short as far as it is covered.  An order that had been decided before the
+    they are only sold once every long is filled and every short as far as it is covered: an order of that part, as when
+    a bust has opened it again, need not wait for what is naked already.  An order that had been decided before the
     journal heard of a bust, a correction, or the fill of an exit is measured by what was known, and listed.
     """
     found = Finding(name="I7", title="risk works only under filled protection")
     for group in evidence.groups:
         for order, step, state in moments(group.orders):
             leg = group.leg_of(order)
-            is_risk = leg is not None and leg.role is Role.RISK and tag_kind(order.client_order_id) == ENTRY
-            if not is_risk or step.kind != "order_received":
+            if leg is None or leg.role is not Role.RISK or step.kind != "order_received":
+                continue
+            if tag_kind(order.client_order_id) != ENTRY:
                 continue
             found.cases += 1
-            lacking = _lacking(group, state)
+            lacking = _lacking(group, leg, state)
             others = {other: at for other, at in state.items() if other is not order}
             if not lacking or _naked(group, state, step.ts_ns) == _naked(group, others, step.ts_ns):
                 continue  # it makes no short naked that was not
             seen = evidence.seen_by(order)
             told = f"{order.client_order_id}: received at {step.ts_ns} with {lacking}; expected protection filled first"
-            if seen is not None and not _lacking(group, state, seen):
+            if seen is not None and not _lacking(group, leg, state, seen):
                 found.notes.append(f"excused, decided before the surprise was known: {told}")
             else:
                 found.problems.append(told)
     return found
 
 
-def _lacking(group: GroupOrders, state: State, seen: Seen | None = None) -> str:
-    """What of the shorts held and open is not protected as it must be; "" when all is."""
+def _lacking(group: GroupOrders, leg: Leg, state: State, seen: Seen | None = None) -> str:
+    """What of the shorts held and open is not protected as it must be for more of ``leg``; "" when all is."""
     plan = group.group
     longs, shorts = _sides(group, state, seen)
     lacking = exposed(plan, longs, shorts)
     if lacking:
         return f"{lacking} of {sum(shorts.values())} short units uncovered"
-    naked = bare(plan, longs, shorts)
-    if naked and not _covered_part_is_done(plan, group.held(state, seen)):
+    naked, first = bare(plan, longs, shorts), _covered_part(plan)
+    held = group.held(state, seen)
+    is_done = all(held[leg_id] >= units for leg_id, units in first.items())
+    if naked and not is_done and shorts[leg.leg_id] > first[leg.leg_id]:
         return f"{naked} naked units before the covered part was filled"
     return ""
 
@@ -211,7 +215,7 @@ def _sides(
     return longs, shorts
 
 
-def _covered_part_is_done(plan: Group, held: dict[str, int]) -> bool:
+def _covered_part(plan: Group) -> dict[str, int]:
+    """What of each leg comes before anything naked is sold."""
     targets = {leg.leg_id: leg.target_qty for leg in plan.legs}
-    first = {**targets, **covered(plan.legs, targets, targets)}
-    return all(held[leg.leg_id] >= first[leg.leg_id] for leg in plan.legs)
+    return {**targets, **covered(plan.legs, targets, targets)}
