@@ -84,7 +84,7 @@ class OrdersConfig(Section, frozen=True, kw_only=True):
     market_reprices: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5  # so often; then a person is called
     market_reprice_pct: Percent = 2.0  # each time conceding so much more beyond the touch
     market_band_pct: Percent = 15.0  # and never further than this from the mid; keep it below the gateway's collar
-    absence_horizon_ms: Positive = 2_000  # an order missing from a snapshot is absent only when sent so long before it
+    absence_horizon_ms: Positive = 2_000  # an order is absent only so long after it was sent, or was last found absent
 
 
 class HedgeConfig(Section, frozen=True, kw_only=True):

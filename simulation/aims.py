@@ -57,6 +57,15 @@ WAITS_NAKED: Final = {
     "limits of so many legs, and by how much above the mid": (1, -3_000), "an entry works for, ms": 30_000,
     "entry patience, ms": 40_000,
 }  # fmt: skip
+# entries at a price that nobody offers, which work for as long as they may
+RESTS: Final = {
+    "shape": "long_call",
+    "quantity": 2,
+    "limits of so many legs, and by how much above the mid": (1, -3_000),
+    "an entry works for, ms": 30_000,
+    "entry patience, ms": 40_000,
+    "under fire for, ms": 16_000,
+}
 KILLED: Final = {
     **certain("F.operator.kill_switch"), "submit at, ms": 1_000, "kill switch at, ms": 1_400,
     "and off after, ms": 10_000,

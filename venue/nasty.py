@@ -15,6 +15,7 @@ import msgspec
 
 Range = tuple[int, int]  # milliseconds, both ends included
 MAX_STALE_MS = 1000  # of broker time: what the server promises about its snapshots, at its nastiest
+LISTED_AFTER_MS = 1500  # of broker time: by then an order that a snapshot left out is listed, for good
 
 
 class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +39,7 @@ class Nasty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     duplicate_report: float = 0.0  # a pushed report comes twice, with the same exec_id
     reorder_reports: float = 0.0  # a pushed report changes places with an earlier or a later one
     stale_snapshot: float = 0.0  # a snapshot shows the state of `stale_ms` (broker time) before its own timestamp
-    order_missing_from_snapshot: float = 0.0  # one order is left out of a snapshot; it happens to an order once
+    order_missing_from_snapshot: float = 0.0  # a snapshot, and all of the next 1.5 s, leave an order out; once each
     nameless: float = 0.0  # no report of an order, from its first to its last, and no snapshot gives exec ids
     repeat_report: float = 0.0  # a report is told again after `late_ms`; one without exec id under that later time
     replay: float = 0.0  # at a login the last reports are told again, in order, from some point on
@@ -155,10 +156,10 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class SnapshotFate(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one snapshot: how old its state is in broker time, and which order it leaves out."""
+    """What becomes of one snapshot: how old its state is in broker time, and which orders it leaves out."""
 
     age_ms: int = 0
-    hidden: str = ""
+    hidden: frozenset[str] = frozenset()
 
 
 _ORDERS = frozenset({Kind.SUBMIT, Kind.CANCEL, Kind.MODIFY})
@@ -187,12 +188,12 @@ class Mischief:
     def __init__(self, nasty: Nasty, seed: int, random: Random | None = None) -> None:
         self.nasty = nasty
         self._random = random or Random(seed)  # noqa: S311 - misbehaviour must be repeatable, not secret
-        self._hidden: set[str] = set()
+        self._left_out_ms: dict[str, int] = {}  # orders, and as of when a snapshot first left each out
 
     def instead(self, nasty: Nasty, seed: int) -> Mischief:
-        """Other mischief from now on; an order that was left out of a snapshot once stays one that was."""
+        """Other mischief from now on; an order that was left out of snapshots stays one that was."""
         found = Mischief(nasty, seed)
-        found._hidden |= self._hidden
+        found._left_out_ms |= self._left_out_ms
         return found
 
     def fate(self, kind: Kind) -> Fate:
@@ -235,13 +236,19 @@ class Mischief:
                 plan.append(Delivery(index, self._seconds(self.nasty.delay_ms)))
         return plan
 
-    def snapshot(self, orders: Sequence[str]) -> SnapshotFate:
-        """What becomes of a snapshot that lists ``orders`` (client order ids)."""
+    def snapshot(self, orders: Sequence[str], now_ms: int) -> SnapshotFate:
+        """What becomes of a snapshot that is taken now, by the broker's clock, and lists ``orders`` (client order ids).
+
+        An order that is left out stays so until the list has caught up: :data:`LISTED_AFTER_MS`, by the times that
+        snapshots say of themselves.  That is less than the horizon of anybody who takes absence for evidence.
+        """
         age = self._random.randint(*self.nasty.stale_ms) if self._strikes("stale_snapshot") else 0
-        visible = [order for order in orders if order not in self._hidden]
-        hidden = self._random.choice(visible) if visible and self._strikes("order_missing_from_snapshot") else ""
-        self._hidden.add(hidden)
-        return SnapshotFate(age_ms=age, hidden=hidden)
+        as_of_ms = now_ms + age
+        visible = [order for order in orders if order not in self._left_out_ms]
+        if visible and self._strikes("order_missing_from_snapshot"):
+            self._left_out_ms[self._random.choice(visible)] = as_of_ms
+        lags = (order for order, since_ms in self._left_out_ms.items() if 0 <= as_of_ms - since_ms < LISTED_AFTER_MS)
+        return SnapshotFate(age_ms=age, hidden=frozenset(lags))
 
     def _reorder(self, plan: list[Delivery]) -> None:
         """Change places with an earlier report of the batch; the only one waits, so that a later batch overtakes it."""

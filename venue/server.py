@@ -274,8 +274,8 @@ class Server:
         if not fate.execute:
             return
         orders = self._exchange.orders(self._now)
-        odd = self._mischief.snapshot([order.client_order_id for order in orders])
-        visible = tuple(order for order in orders if not odd.hidden or order.client_order_id != odd.hidden)
+        odd = self._mischief.snapshot([order.client_order_id for order in orders], self._now // MILLISECOND_NS)
+        visible = tuple(order for order in orders if order.client_order_id not in odd.hidden)
         told = self._exchange.executions()
         executions = tuple(told if query.named else (as_told(each, self._exchange.nameless) for each in told))
         positions = tuple(self._exchange.positions())

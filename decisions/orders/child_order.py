@@ -60,7 +60,7 @@ class ChildOrder(msgspec.Struct, frozen=True):
     intent: IntentRecord
     state: OrderState
     absences: int = 0
-    absent_ns: int = 0  # as of when the last of them was taken: a snapshot that comes twice is one piece of evidence
+    absent_ns: int = 0  # as of when the last of them was taken: snapshots close together are one piece of evidence
     resent_ns: int = 0  # when it was last sent again: its time to work begins anew
     barred: bool = False  # gateway or broker would not take it again: only its absence can settle it
     outlived: bool = False  # it was not listed after the session that it was sent in
@@ -296,7 +296,7 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
     """What the gateway says of a submission.  Only a definitive refusal ends an order, and never a resent one.
 
     A resent one that is refused is not sent once more: who refuses an id goes on refusing it, and the order would count
-    as live for ever.  What becomes of an earlier copy is for two snapshots to say.
+    as live for ever.  What becomes of an earlier copy is for two snapshots to say; the first had it sent again.
     """
     if order.fate is Fate.ENDED:
         return order
@@ -316,7 +316,9 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
         reason = f"{intent.reason}{SAYS}{result.reason}"
         intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
     else:
-        order = replace(order, barred=not result.left or result.outcome is Outcome.REFUSED)
+        barred = not result.left or result.outcome is Outcome.REFUSED
+        absences = max(order.absences, 1) if barred and order.resent_ns else order.absences
+        order = replace(order, barred=barred, absences=absences)
         intent = replace(intent, status=IntentStatus.UNRESOLVED, sent_ns=intent.sent_ns or result.ts_ns)
         effects.alert(
             moment,
@@ -370,9 +372,12 @@ def on_absence(
 
     ``parent_qty`` is the parent's quantity as it stands now; a resent order is measured against that (E6).  What is not
     ``wanted`` any more is never sent again: an entry would be new risk of a group that is closing (I10), a repair more
-    than is needed by now (I4, I5), and under the same id it can be no other order.  The horizon begins anew with each
-    copy: a snapshot proves nothing about one that may still be under way.  Of one that may not have left yet nobody is
-    told that it is absent (:mod:`decisions.orders.awaited`).
+    than is needed by now (I4, I5), and under the same id it can be no other order.  Horizon and count begin anew with
+    each copy: a snapshot proves nothing about one that left later.  Of one that may not have left yet nobody is told
+    that it is absent (:mod:`decisions.orders.awaited`).
+
+    Nor does the next snapshot prove anything before the horizon has passed once more: a list that lags leaves the order
+    out of all that are taken meanwhile, and two of them are one look.
     """
     intent = order.intent
     horizon_ns = moment.config.orders.absence_horizon_ms * MS
@@ -381,12 +386,12 @@ def on_absence(
     )
     if as_of_ns < max(intent.decided_ns, intent.sent_ns, order.resent_ns) + horizon_ns:
         return order
-    if as_of_ns > order.absent_ns:
+    if as_of_ns >= order.absent_ns + horizon_ns:
         outlived = max(intent.decided_ns, intent.sent_ns) < moment.calendar.standing(as_of_ns).opened_ns
         order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns, outlived=outlived)
     action = _action(order, may_resend=may_resend)
     if action is Action.RESEND:
-        order = replace(order, resent_ns=moment.at_ns)
+        order = replace(order, resent_ns=moment.at_ns, absences=0)
         current = replace(intent, parent_qty=max(intent.parent_qty, parent_qty))
         effects.requests.append(submit_request(current, moment, resend=True))
     elif action is Action.VOID:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation.aims import AT_ONCE, DOUBLES, GUARDED, MANY, certain, one_group, only
+from simulation.aims import AT_ONCE, DOUBLES, GUARDED, MANY, RESTS, certain, one_group, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
 
@@ -196,9 +196,30 @@ MUTANTS: Final = (
         ("I15",),
         edit(
             "decisions.orders.child_order:on_absence",
-            ("if as_of_ns > order.absent_ns:", "if True:"),
+            ("if as_of_ns >= order.absent_ns + horizon_ns:", "if True:"),
             (") + horizon_ns:", "):"),
         ),
+    ),
+    Mutant(
+        "two-looks-at-one-list",
+        "two snapshots are two absences however close together they were taken, though one list lags in both",
+        ("I15", "I3", "I4"),
+        edit(
+            "decisions.orders.child_order:on_absence",
+            ("if as_of_ns >= order.absent_ns + horizon_ns:", "if as_of_ns > order.absent_ns:"),
+        ),
+        only(
+            "F.broker.order_missing_from_snapshot",
+            "F.broker.forget",
+            "F.broker.lose_ack",
+            "F.broker.drop_report",
+            "F.broker.lose_request",
+            "F.broker.answer_late",
+            "F.process.kill",
+        )
+        | DOUBLES
+        | RESTS
+        | {"groups": 2, "poll, ms": 4_000, "cells": 2, "answer timeout, ms": 500},
     ),
     Mutant(
         "absent-before-it-left",

@@ -71,8 +71,10 @@ def test_r7_a_broker_that_does_not_deduplicate_gets_a_new_order_only_after_two_a
     world.link_up()
     assert not world.orders()
     world.snapshot()
+    world.advance(1_900)
+    world.snapshot()
     assert world.group().intents[0].status is IntentStatus.INTENT_PERSISTED, (
-        "the same snapshot again is no new evidence"
+        "the same snapshot again is no new evidence, nor is one that may lag as the first did"
     )
     world.advance(100)
     world.snapshot()
@@ -88,7 +90,7 @@ def test_a_void_order_that_turns_up_after_all_is_counted_and_its_excess_reversed
     lost = world.lost[0]
     world.advance(2_000)
     world.link_up()
-    world.advance(100)
+    world.advance(2_000)
     world.snapshot()
     assert world.group().group.outcome is GroupOutcome.HEDGED
     world.show()

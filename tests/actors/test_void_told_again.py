@@ -49,7 +49,7 @@ def test_e6_an_order_that_became_void_as_its_cell_died_does_not_keep_its_success
     world.loses = False
     world.advance(3_000)
     world.snapshot()
-    world.advance(100)
+    world.advance(2_000)
     world.cell.run([world.funds(), world.snapshot_message()])  # it dies after this commit, and nothing is released
     assert world.group().intents[0].status is IntentStatus.VOID
     world.die()

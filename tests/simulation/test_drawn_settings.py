@@ -9,6 +9,7 @@ import pytest
 from config.load import load_config, settings
 from config.schema import AlertsConfig, Config
 from simulation.settings import EDGES, at_edge
+from venue.nasty import LISTED_AFTER_MS, MAX_STALE_MS
 
 VARIABLES = {setting.name: setting.variable for setting in settings()}
 
@@ -18,3 +19,10 @@ def test_a_setting_at_its_edge_is_one_that_an_operator_can_make(edge: str, value
     drawn = Config(alerts=AlertsConfig(repeat_ms=10_000))
     made = load_config(None, {VARIABLES["alerts.repeat_ms"]: "10000", VARIABLES[edge]: str(value)})
     assert made == at_edge(drawn, edge, value) != drawn
+
+
+def test_a_list_lags_for_less_than_any_horizon_after_which_an_absence_counts() -> None:
+    """Else two absences would prove nothing, and the simulator would find fault with what no rule can mend."""
+    horizons = {at_edge(Config(), edge, value).orders.absence_horizon_ms for edge, value in EDGES}
+    assert len(horizons) > 1
+    assert max(LISTED_AFTER_MS, MAX_STALE_MS) < min(horizons)

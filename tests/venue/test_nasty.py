@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from venue.nasty import MAX_STALE_MS, PRESETS, RATES, Fate, HangUp, Kind, Mischief, Nasty, preset
+from venue.nasty import (
+    LISTED_AFTER_MS,
+    MAX_STALE_MS,
+    PRESETS,
+    RATES,
+    Fate,
+    HangUp,
+    Kind,
+    Mischief,
+    Nasty,
+    SnapshotFate,
+    preset,
+)
 
 ORDERS = [f"o{n}" for n in range(5)]
 
@@ -18,7 +30,7 @@ def one(name: str, rate: float = 1.0) -> Nasty:
 
 def decisions(nasty: Nasty, seed: int) -> list[object]:
     mischief = Mischief(nasty, seed)
-    return [(mischief.fate(kind), mischief.deliveries(3), mischief.snapshot(ORDERS)) for kind in list(Kind) * 20]
+    return [(mischief.fate(kind), mischief.deliveries(3), mischief.snapshot(ORDERS, 0)) for kind in list(Kind) * 20]
 
 
 @given(st.integers())
@@ -35,7 +47,7 @@ def test_switched_off_it_changes_nothing(seed: int, reports: int) -> None:
     mischief = Mischief(preset("off"), seed)
     assert all(mischief.fate(kind) == Fate() for kind in Kind)
     assert [(d.index, d.delay_s) for d in mischief.deliveries(reports)] == [(n, 0.0) for n in range(reports)]
-    assert (mischief.snapshot(ORDERS).age_ms, mischief.snapshot(ORDERS).hidden) == (0, "")
+    assert mischief.snapshot(ORDERS, 0) == SnapshotFate()
 
 
 @pytest.mark.parametrize(
@@ -86,37 +98,49 @@ def test_reordering_loses_and_invents_nothing(seed: int, reports: int) -> None:
 
 
 @given(st.integers())
-def test_an_order_goes_missing_from_a_snapshot_only_once(seed: int) -> None:
+def test_an_order_is_left_out_of_the_snapshots_of_a_span_and_then_listed_for_good(seed: int) -> None:
     mischief = Mischief(one("order_missing_from_snapshot"), seed)
-    hidden = [mischief.snapshot(ORDERS).hidden for _ in range(len(ORDERS) + 3)]
-    assert sorted(hidden[: len(ORDERS)]) == ORDERS
-    assert hidden[len(ORDERS) :] == ["", "", ""]
+    told = [(at_ms, mischief.snapshot(ORDERS, at_ms).hidden) for at_ms in range(0, 6_000, 500)]
+    for order in ORDERS:
+        missed = [at_ms for at_ms, hidden in told if order in hidden]
+        assert missed == list(range(missed[0], missed[0] + LISTED_AFTER_MS, 500))
 
 
-def test_an_order_that_was_left_out_once_is_not_left_out_again_by_other_mischief() -> None:
+@given(st.integers())
+def test_by_the_times_that_snapshots_say_a_list_lags_for_no_longer_than_the_span(seed: int) -> None:
+    nasty = Nasty(order_missing_from_snapshot=0.5, stale_snapshot=0.5)
+    mischief, missed = Mischief(nasty, seed), dict[str, list[int]]()
+    for at_ms in range(0, 12_000, 300):
+        fate = mischief.snapshot(ORDERS, at_ms)
+        for order in fate.hidden:
+            missed.setdefault(order, []).append(at_ms + fate.age_ms)
+    assert all(max(times) - min(times) < LISTED_AFTER_MS for times in missed.values())
+
+
+def test_an_order_that_was_left_out_is_left_out_no_longer_by_other_mischief() -> None:
     every = Nasty(order_missing_from_snapshot=1.0)
     mischief = Mischief(every, 1)
-    first = mischief.snapshot(ORDERS).hidden
+    (first,) = mischief.snapshot(ORDERS, 0).hidden
     other = mischief.instead(every, 2)
-    assert sorted([first, *(other.snapshot(ORDERS).hidden for _ in ORDERS[1:])]) == ORDERS
-    assert other.snapshot(ORDERS).hidden == ""
+    told = [other.snapshot(ORDERS, at_ms).hidden for at_ms in (LISTED_AFTER_MS - 1, LISTED_AFTER_MS)]
+    assert [first in hidden for hidden in told] == [True, False]
 
 
 @given(st.integers())
 def test_a_stale_snapshot_is_never_older_than_what_is_promised(seed: int) -> None:
-    assert 50 <= Mischief(one("stale_snapshot"), seed).snapshot(ORDERS).age_ms <= MAX_STALE_MS
+    assert 50 <= Mischief(one("stale_snapshot"), seed).snapshot(ORDERS, 0).age_ms <= MAX_STALE_MS
 
 
 @pytest.mark.parametrize("name", RATES)
 def test_every_fault_strikes_about_as_often_as_it_was_told(name: str) -> None:
-    mischief, calm = Mischief(one(name, 0.3), 7), (Fate(), [0], 0, "", False, 0.0, 0)
+    mischief, calm = Mischief(one(name, 0.3), 7), (Fate(), [0], SnapshotFate(), False, 0.0, 0)
     kind = Kind.CANCEL if name == "cancel_refused" else Kind.SUBMIT
     strikes = 0
     for n in range(1000):
-        plan, snapshot = mischief.deliveries(1), mischief.snapshot([f"o{n}"])
+        plan, snapshot = mischief.deliveries(1), mischief.snapshot([f"o{n}"], n * LISTED_AFTER_MS)
         plain = [d.index for d in plan if not d.delay_s]
         told = mischief.nameless(), mischief.again_s(), mischief.replayed(9)
-        strikes += (mischief.fate(kind), plain, snapshot.age_ms, snapshot.hidden, *told) != calm or len(plan) != 1
+        strikes += (mischief.fate(kind), plain, snapshot, *told) != calm or len(plan) != 1
     expected = 510 if name == "delay" else 300  # a delay is drawn for the answer and for the report
     assert abs(strikes - expected) < 60
 

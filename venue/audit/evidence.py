@@ -32,7 +32,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     unguarded_s: float = 30.0  # I8: a position of a certified group without its whole stop
     late_s: float = 60.0  # I27: an act after its deadline; a killed process takes its time to come back
     killed_s: float = 30.0  # I26: for an entry that worked when the kill switch was turned
-    absence_s: float = 2.0  # I15: the horizon before which an absent order is not void
+    absence_s: float = 2.0  # I15: the horizon after which an absence counts; void is what was found absent twice
     on_old_wire_s: float = 0.0  # I17: what was sent over an older connection may arrive so long after a newer one's
     restarts: int = 10  # I24: of one child, within the period
     restart_period_s: float = 30.0  # of the machine's clock

@@ -129,7 +129,8 @@ def _more_filled(before: Entry, after: Entry) -> bool:
 def doubt_ends_with_evidence(evidence: Evidence, bounds: Bounds) -> Finding:
     """I15.  A case is one order whose fate was UNRESOLVED in the log, or that was declared VOID.
 
-    It was declared void only after the horizon, and the exchange never took it; any other end of the doubt is the
+    It was declared void only when two absences could be found, the second no less than the horizon after the first and
+    that after the decision, and the exchange never took it; any other end of the doubt is the
     exchange's own: filled, canceled, rejected or expired there as well, or turned away by its front end.
     """
     found = Finding(name="I15", title="an unknown fate ends with evidence from the exchange")
@@ -155,8 +156,9 @@ def _without_evidence(end: Entry, orders: list[Order], turned_away_ns: int, boun
         waited = end.committed_ns - end.facts["decided_ns"]
         if taken:
             return f"but the exchange took it at {taken[0].received_ns}; expected it to stay in doubt"
-        if status == "VOID" and waited < bounds.absence_s * SECOND_NS:
-            return f"{waited / SECOND_NS:.3f} s after its decision; expected {bounds.absence_s:g} s of absence"
+        if status == "VOID" and waited < 2 * bounds.absence_s * SECOND_NS:
+            expected = f"expected two absences, each {bounds.absence_s:g} s after what came before"
+            return f"{waited / SECOND_NS:.3f} s after its decision; {expected}"
         return ""
     if status == "REJECTED" and not taken and 0 < turned_away_ns <= end.committed_ns:
         return ""

@@ -157,10 +157,10 @@ def test_r7_an_absent_order_for_more_than_is_needed_is_not_sent_again_but_void_a
     state, _ = opened(10)
     (order,) = orders(state)
     state, _ = hedge_core.decide(state, Cover(6, eased=True), at(100))
-    once, twice = (OrderAbsent(order.client_order_id, NOW + (2_000 + late) * MS) for late in (0, 500))
+    once, twice = (OrderAbsent(order.client_order_id, NOW + looks * 2_000 * MS) for looks in (1, 2))
     state, effects = hedge_core.decide(state, once, at(2_100))
     assert not effects.requests
-    state, effects = hedge_core.decide(state, twice, at(2_600))
+    state, effects = hedge_core.decide(state, twice, at(4_100))
     (less,) = submits(effects)
     assert (less.quantity, less.client_order_id != order.client_order_id) == (6, True)
     assert [one.status for one in orders(state)] == [IntentStatus.VOID, IntentStatus.INTENT_PERSISTED]
