@@ -216,7 +216,7 @@ class BrokerGateway(ProcessActor):
                 self.door.ledger.load(event)
                 self.door.account.watch.load(event, self.session.clock_ns)
                 self.session.hold(self.door.account.watch.held)
-                self.trading.on_snapshot()
+                self.trading.on_snapshot(event.as_of_ns)
                 self.door.stop_repeated(again=True)
                 self.session.on_snapshot(event, doubted)
                 lag_ms = self.session.adapter.capabilities.snapshot_lag_ms

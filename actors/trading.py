@@ -11,6 +11,7 @@ from actors.machine import Mark
 from actors.order_door import OrderDoor
 from actors.start_check import StartCheck
 from brokers.wire_record import WireRecord
+from decisions.effects import MS
 from decisions.gateway.lanes import Query
 from decisions.gateway.standing import ACTION_OF, OPERATOR
 from domain.trading import TradingState
@@ -41,7 +42,8 @@ class Trading:
     ) -> None:
         self.kill_file, self.memory, self.door, self.session = kill_file, memory, door, session
         self.cells, self.log, self.wire_record = cells, log, wire_record
-        self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: none seen yet
+        self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: nobody can say
+        self._looked_ns = 0  # as of when the first snapshot was taken that this gateway saw
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
         self._unsaved = False  # what the wire record was told last
         self.start = StartCheck(memory, session, cells, log)
@@ -98,12 +100,20 @@ class Trading:
             self.set_kill_switch(on=not self.killed)
         self.review()
 
-    def on_snapshot(self) -> None:
-        """What works at the broker, now that it is known: repeated with every snapshot while stopped (R24, E13)."""
-        if self.stops_entries:
-            first, self.entries_left = self.entries_left < 0, self.door.cancel_entries()
-            if first and self.entries_left:  # they worked on while no gateway was there, or leave only now
-                self.door.measures.add("control_actions_total", self.entries_left, control="E13")
+    def on_snapshot(self, as_of_ns: int) -> None:
+        """What works at the broker, now that it is known: repeated with every snapshot while stopped (R24, E13).
+
+        That nothing works is not proven by the first look of a gateway: what an earlier one sent, a list that lags
+        leaves out, and only this one has not heard of it yet.
+        """
+        self._looked_ns = self._looked_ns or as_of_ns
+        if not self.stops_entries:
+            return
+        left = self.door.cancel_entries()
+        if left and self.entries_left < 0:  # they worked on while no gateway was there, or leave only now
+            self.door.measures.add("control_actions_total", left, control="E13")
+        proven = as_of_ns >= self._looked_ns + self.session.config.orders.absence_horizon_ms * MS
+        self.entries_left = left if left or proven else -1
 
     def review(self) -> int:
         """Put the state in force that is asked for; returns how many entries are being canceled."""

@@ -230,7 +230,25 @@ def test_r24_the_kill_switch_names_what_is_not_ours_and_does_not_touch_it(tmp_pa
         assert "not ours and not touched: 1 orders (somebody-else)" in answer.text
         assert gateway.canceled == [SELL.client_order_id]
         assert gateway.state() == "killed, not verified yet"
+        gateway.passes(2_000)
         gateway.snapshot(orders=(foreign, report(SELL, ExecType.CANCELED, 0, NOW_NS)))
+        assert gateway.state() == "killed, verified: no entry works"
+
+
+def test_r24_one_look_of_a_gateway_that_was_started_does_not_prove_that_no_entry_works(tmp_path: Path) -> None:
+    """A list that lags leaves out what the gateway before it sent."""
+    with door(tmp_path) as before:
+        lets_out(before, SELL)
+        before.told(KillSwitch(on=True))
+    with door(tmp_path) as gateway:
+        assert gateway.state() == "killed, not verified yet"
+        gateway.passes(1_000)
+        gateway.snapshot(orders=(report(SELL, ExecType.ORDER_STATUS, 0, gateway.now_ns),))
+        assert gateway.canceled == [SELL.client_order_id]
+        assert gateway.state() == "killed, 1 entries still work"
+        gateway.ends(SELL)
+        gateway.passes(1_000)
+        gateway.snapshot()
         assert gateway.state() == "killed, verified: no entry works"
 
 
