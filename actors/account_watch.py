@@ -27,7 +27,10 @@ PATIENCE_NS = 5_000 * MS  # what is held and has no quote yet is not judged befo
 
 
 class AccountWatch:
-    """What the account is, and what follows from it for new risk.  All of it is made anew from the broker's words."""
+    """What the account is, and what follows from it for new risk.  All of it is made anew from the broker's words.
+
+    That something is stopped is told by its record (:mod:`actors.standing_alerts`).
+    """
 
     def __init__(
         self, config: ControlsConfig, memory: ControlLog, cells: FanOut, measures: Measures, calendar: Calendar
@@ -80,10 +83,16 @@ class AccountWatch:
         if repeated.entry:
             self.disabled = True
             self.memory.note(repeated.subject, "E8", ControlAction.DISABLED, text, fill.ts_ns, symbol=repeated.symbol)
-            text += f"; new risk in it is stopped until 'controls enable \"{repeated.subject}\"'"
-        else:
-            text += "; they repair, so that nothing is stopped: look whether something goes round in circles"
-        self._alert(Severity.CRITICAL, "REPEATED_EXECUTION", text, f"{repeated.subject}/{fill.ts_ns}", repeated.symbol)
+            return
+        self.cells.announce(
+            ControlAlert(
+                severity=Severity.CRITICAL,
+                kind="REPEATED_EXECUTION",
+                text=f"{text}; they repair, so that nothing is stopped: look whether something goes round in circles",
+                subject=f"{repeated.subject}/{fill.ts_ns}",
+                symbol=repeated.symbol,
+            )
+        )
 
     # The day's loss
 
@@ -126,7 +135,6 @@ class AccountWatch:
             text += f"; without a fresh quote, and taken at the worst: {', '.join(blind[:5])}"
         self.memory.note(LOSS, "E11", ControlAction.REDUCING, text, now_ns, amount=amount, until_ns=day.end_ns)
         self.measures.add("control_actions_total", control="E11")
-        self._alert(Severity.CRITICAL, "LOSS_LIMIT", text, day.date.isoformat())
 
     # The naked window
 
@@ -147,6 +155,3 @@ class AccountWatch:
             f"E20: {units} units have stood uncovered for {seconds:.0f} s of broker time; new risk waits until no more "
             f"than controls.naked_window_units = {self.config.naked_window_units} do"
         )
-
-    def _alert(self, severity: Severity, kind: str, text: str, subject: str, symbol: str = "") -> None:
-        self.cells.announce(ControlAlert(severity=severity, kind=kind, text=text, subject=subject, symbol=symbol))

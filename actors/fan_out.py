@@ -18,6 +18,7 @@ from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
 from messages.orders import InstrumentList, Snapshot
 from messages.supervision import EventBatch, EventBatchTaken, Hello, OrderBatch, Watch
 
+QUIET_MS = 2_000  # a cell that owes an acknowledgement for so long may be gone: alerts go to another one
 BEHIND = 1_000  # events: a cell that owes so many acknowledgements needs no more ticks; the next one says it all
 
 QUOTES_ONLY = -1  # the number of a listener that is no cell: it is sent quotes, and owns no order
@@ -29,8 +30,9 @@ LEVELS = (Tick, Snapshot, BrokerUp, BrokerSilent, InstrumentList, Funds, MarketS
 class CellLink:
     """What the gateway knows of one cell."""
 
-    def __init__(self, address: ActorAddress, epoch: int, window: OutWindow[wire.Event]) -> None:
+    def __init__(self, address: ActorAddress, epoch: int, window: OutWindow[wire.Event], heard_ms: int) -> None:
         self.address, self.epoch, self.window = address, epoch, window
+        self.heard_ms = heard_ms  # when it greeted, or acknowledged something, last
         self.symbols: frozenset[str] = frozenset()
         self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
         self.unquoted: frozenset[str] = frozenset()  # what it came to want since its Hello, and had no quote of yet
@@ -46,6 +48,7 @@ class FanOut:
         self._cells: dict[int, CellLink] = {}
         self._quotes: dict[str, Quote] = {}
         self._unannounced: list[ControlAlert] = []  # alerts that no cell was there to take
+        self.keeps: Callable[[ControlAlert], None] = lambda _alert: None  # told of each alert that a cell has journaled
         self.watched: frozenset[str] = frozenset()  # what the reconciler wants quotes of besides
 
     def knows(self, hello: Hello, sender: ActorAddress) -> bool:
@@ -54,7 +57,8 @@ class FanOut:
         if known is None or known.address != sender or known.epoch != hello.epoch:
             return False
         self._want(known, hello.symbols)
-        known.window.resend(self._now_ms(), older_than_ms=0)
+        known.heard_ms = self._now_ms()
+        known.window.resend(known.heard_ms, older_than_ms=0)
         return True
 
     def hello(self, hello: Hello, sender: ActorAddress) -> CellLink | None:
@@ -66,7 +70,7 @@ class FanOut:
         def transmit(number: int, oldest: int, events: tuple[wire.Event, ...]) -> None:
             self._send(sender, EventBatch(machine().pid(), number, oldest, wire.pack(events)))
 
-        cell = self._cells[hello.cell] = CellLink(sender, hello.epoch, OutWindow(transmit))
+        cell = self._cells[hello.cell] = CellLink(sender, hello.epoch, OutWindow(transmit), self._now_ms())
         if known is not None:
             known.window.drop(lambda event: not isinstance(event, LEVELS))
             known.window.retarget(transmit)
@@ -155,11 +159,20 @@ class FanOut:
             cell.window.put(event)
 
     def announce(self, alert: ControlAlert) -> None:
-        """To one cell, which keeps it until a person has seen it: the first that is known, or that comes."""
-        if self._cells:
-            self._cells[min(self._cells)].window.put(alert)
-        else:
-            self._unannounced.append(alert)
+        """To one cell, which keeps it until a person has seen it; one that owes it already is sent it once."""
+        cell = self._listener()
+        if cell is None:
+            if alert not in self._unannounced:
+                self._unannounced.append(alert)
+        elif not cell.window.owes(alert):
+            cell.window.put(alert)
+
+    def _listener(self) -> CellLink | None:
+        """The first cell that acknowledges what it is sent; or, where none does, the one that did last."""
+        now = self._now_ms()
+        cells = [cell for _, cell in sorted(self._cells.items())]
+        prompt = (cell for cell in cells if not len(cell.window) or now - cell.heard_ms < QUIET_MS)
+        return next(prompt, max(cells, key=lambda cell: cell.heard_ms, default=None))
 
     def tell_cell(self, index: int, event: wire.Event) -> None:
         """To one cell, if it is there; what is no cell of this realm's goes to its first one."""
@@ -177,7 +190,10 @@ class FanOut:
         """A batch is durable at its cell."""
         for cell in self._cells.values():
             if cell.address == sender and taken.gateway == machine().pid():
-                cell.window.taken(taken.number, self._now_ms())
+                cell.heard_ms = self._now_ms()
+                for event in cell.window.taken(taken.number, cell.heard_ms):
+                    if isinstance(event, ControlAlert):
+                        self.keeps(event)
 
     def flush(self) -> None:
         """Send what the windows allow."""

@@ -15,6 +15,7 @@ from actors.operating import Operator
 from actors.order_door import OrderDoor
 from actors.process import CannotStart, NotNow, ProcessActor
 from actors.reconciler_line import ReconcilerLine
+from actors.standing_alerts import StandingAlerts
 from actors.trading import Trading
 from actors.window import Arrival
 from brokers.corrections import in_fix_words
@@ -60,6 +61,7 @@ class BrokerGateway(ProcessActor):
     trading: Trading
     memory: ControlLog
     operator: Operator
+    standing_alerts: StandingAlerts
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,6 +124,7 @@ class BrokerGateway(ProcessActor):
             server_stops=adapter.capabilities.server_side_stops,
         )
         self.operator = Operator(self.config.controls, self.memory, self.trading)
+        self.standing_alerts = StandingAlerts(self.memory, self.cells, self.door.controls.hours.calendar)
         self.is_open = True
 
     def watched(self) -> list[int]:
@@ -183,6 +186,7 @@ class BrokerGateway(ProcessActor):
         self.door.let_out()
         self.trading.verify()
         self.memory.flush()
+        self.standing_alerts.look(self.trading.now_ns())
         for text in self.door.misdirected:
             self.trouble(text)
         self.door.misdirected.clear()

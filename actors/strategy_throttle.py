@@ -11,9 +11,8 @@ from actors.fan_out import FanOut
 from config.schema import ControlsConfig
 from decisions.gateway.repeats import application, disabled_tags, strategy_refusal, strategy_to_disable
 from domain.strategies import strategy_of
-from messages.controls import ControlAlert
 from messages.orders import SubmitOrder
-from messages.records import ControlRecord, Severity
+from messages.records import ControlRecord
 from monitoring.measures import Measures
 
 
@@ -59,8 +58,3 @@ class StrategyThrottle:
         self.disabled = True
         self.measures.add("control_actions_total", control="E8")
         self.memory.record(record)
-        told = f"{record.text}; new risk of it is stopped until 'controls enable \"{record.subject}\"'"
-        subject = f"{record.subject}/{record.at_ns}"
-        self.cells.announce(
-            ControlAlert(severity=Severity.CRITICAL, kind="REPEATED_EXECUTION", text=told, subject=subject)
-        )

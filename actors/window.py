@@ -45,10 +45,15 @@ class OutWindow(Generic[T]):
             self._under_way[self._number] = (now_ms, items)
             self._send(self._number, items)
 
-    def taken(self, number: int, now_ms: int) -> None:
-        """The batch is durable on the other side; the next may go."""
-        self._under_way.pop(number, None)
+    def owes(self, item: T) -> bool:
+        """Whether this has not been taken yet."""
+        return item in self._waiting or any(item in items for _, items in self._under_way.values())
+
+    def taken(self, number: int, now_ms: int) -> tuple[T, ...]:
+        """The batch is durable on the other side; the next may go.  What was in it; nothing when that is said again."""
+        _, items = self._under_way.pop(number, (0, ()))
         self.flush(now_ms)
+        return items
 
     def resend(self, now_ms: int, *, older_than_ms: int = RESEND_MS) -> None:
         """Send again what has been under way for too long."""

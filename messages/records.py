@@ -330,7 +330,7 @@ class ControlRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_o
     """Table ``control_decisions`` of the gateway's journal: the last decision about one subject (E15).
 
     ``subject`` begins with what it is: ``order/`` and its id, ``trading/`` and who asks for the state, ``repeat/``,
-    ``override/``, ``use/``, ``mark/``, ``difference/``, ``applied/`` and a strategy.
+    ``override/``, ``use/``, ``mark/``, ``difference/``, ``applied/`` and a strategy, ``told/`` and what is stopped.
     """
 
     subject: str

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.calendar import calendar
 from domain.execution import Side
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role, TriggerOn, group_part, group_tag
-from messages.records import GroupRecord, IntentRecord, IntentStatus, Severity, StopStatus
-from storage.tables import EXECUTION_STATES, INTENTS, STOPS
+from messages.records import ControlAction, GroupRecord, IntentRecord, IntentStatus, Severity, StopStatus
+from simulation.oracles import GATEWAY_STEM
+from storage.tables import CONTROLS, EXECUTION_STATES, INTENTS, STOPS
 from venue.audit.books import EXPOSURE_ALERTS
 from venue.audit.exposure import exposed
 
@@ -35,6 +37,7 @@ class Rest:
         for name in self.oracles.accepted:
             self.oracles.demand(group_tag(name) in self.oracles.groups, "L1", f"group {name} was accepted and is gone")
         self._told()
+        self._stopped()
         self._journals_agree()
         called: dict[str, set[str]] = {}
         for alert in self.world.machine.alerts:
@@ -114,6 +117,25 @@ class Rest:
             self.oracles.demand(
                 named, "I12", f"{order_id} was forgotten with a part of its journal, and nobody was called"
             )
+
+    def _stopped(self) -> None:
+        """Whoever is stopped until a person acts, or for the day (E8, E11), has an alert that says so.
+
+        A cell has journaled it; that an older copy of that journal has forgotten it, nobody can help.
+        """
+        gateways = (disk for path, disk in self.world.storage.disks.items() if path.stem == GATEWAY_STEM)
+        records = (record for gateway in gateways for record in gateway.rows(CONTROLS))
+        for record in records:
+            if record.action is ControlAction.DISABLED:
+                alert = f"REPEATED_EXECUTION:{record.subject}/{record.at_ns}"
+            elif record.action is ControlAction.REDUCING and record.control == "E11":
+                days = calendar(self.world.scenario.config.broker.calendar)
+                alert = f"LOSS_LIMIT:{days.day(record.at_ns).isoformat()}"
+            else:
+                continue
+            over = 0 < record.until_ns <= self.world.server.now_ns
+            heard = alert in self.world.watch.raised
+            self.oracles.demand(heard or over, "L5", f"{record.subject} is stopped, and no cell has the alert {alert}")
 
     def _armed(self) -> None:
         """Who is hedged and holds what has a stop-loss has it armed."""

@@ -14,6 +14,7 @@ from messages.records import ControlAction, ControlRecord
 OF_ORDERS: Final = ("order/", "held/", "use/")  # subjects that are about a single order
 OPERATOR: Final = "trading/operator"
 LOSS: Final = "trading/E11"
+TOLD: Final = "told/"  # … and what is stopped: a cell keeps the alert of the record of this time
 DIFFERENCE: Final = "difference/"  # … and what differs: how much of it has been settled
 STATE_OF: Final = {
     ControlAction.ACTIVE: TradingState.ACTIVE,
@@ -34,14 +35,20 @@ class Standing:
 
     def __init__(self, records: Iterable[ControlRecord] = (), authorized: Collection[str] = ()) -> None:
         self._last: dict[str, ControlRecord] = {}
+        self._stopped: dict[str, ControlRecord] = {}  # of them, those that a person must hear of
         self._authorized = frozenset(authorized)
         for record in records:
             self.follow(record)
 
     def follow(self, record: ControlRecord) -> None:
         """Take note of a decision."""
-        if not record.subject.startswith(OF_ORDERS):
-            self._last[record.subject] = record
+        if record.subject.startswith(OF_ORDERS):
+            return
+        self._last[record.subject] = record
+        if record.action is ControlAction.DISABLED or record.subject == LOSS:
+            self._stopped[record.subject] = record
+        else:
+            self._stopped.pop(record.subject, None)
 
     def last(self, subject: str) -> ControlRecord | None:
         """The last decision about this subject."""
@@ -93,7 +100,23 @@ class Standing:
 
     def all_disabled(self) -> list[ControlRecord]:
         """Everything that waits for a person."""
-        return [record for record in self._last.values() if record.action is ControlAction.DISABLED]
+        return [record for record in self._stopped.values() if record.action is ControlAction.DISABLED]
+
+    def stopped(self) -> list[ControlRecord]:
+        """The same, and the last day's loss that was too large (E8, E11)."""
+        return list(self._stopped.values())
+
+    def untold(self, now_ns: int) -> list[ControlRecord]:
+        """What is stopped now, and no cell is known to keep an alert that says so (L5)."""
+        return [
+            record
+            for record in self._stopped.values()
+            if not 0 < record.until_ns <= now_ns and not self._is_told(record)
+        ]
+
+    def _is_told(self, stopped: ControlRecord) -> bool:
+        told = self._last.get(TOLD + stopped.subject)
+        return told is not None and told.at_ns == stopped.at_ns
 
     def overrides(self, now_ns: int) -> list[ControlRecord]:
         """Every override that is in force."""

@@ -188,6 +188,28 @@ MUTANTS: Final = (
         only("F.actors.overflow", "F.broker.forget", "F.broker.bust") | MANY,
     ),
     Mutant(
+        "stop-told-once",
+        "that something is disabled is announced once, by the gateway that did it, whether or not a cell has taken it",
+        ("L5",),
+        edit(
+            "actors.standing_alerts:StandingAlerts.look",
+            (
+                "self.cells.announce(alert)",
+                "self.cells.announce(alert)\n            self.memory.record(told(stopped))",
+            ),
+        ),
+        only("F.process.kill", "F.process.commit_after", "F.storage.slow")
+        | MANY
+        | AT_ONCE
+        | {
+            "controls": {"repeat_limit": 1},
+            "cells": 1,
+            "submit at, ms": 1_000,
+            "times of F.process.kill": 4,
+            "F.process.kill after, ms": 1_500,
+        },
+    ),
+    Mutant(
         "alert-confirmed-early",
         "an alert counts as filed although the alert log could not be written",
         ("L5",),

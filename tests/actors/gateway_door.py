@@ -205,6 +205,7 @@ class Door(BrokerGateway):
         super().__init__()
         self.timers: list[int] = []  # in how many ms it wanted to look again, each time
         self.posted: list[Any] = []
+        self.deaf = False  # whether the cell hangs, or is gone: it takes nothing
         self.alerts: list[ControlAlert] = []
         self.states: list[TradingStateChanged] = []
         self.troubles: list[Trouble] = []
@@ -300,10 +301,12 @@ class Door(BrokerGateway):
         return self.heard()
 
     def heard(self) -> list[SubmitResult]:
-        """The results in what was posted to the cell, which takes all of it."""
+        """The results in what was posted to the cell, which takes all of it unless it is deaf."""
         found: list[SubmitResult] = []
         while self.posted:
             posted, self.posted = self.posted, []
+            if self.deaf:
+                continue
             for batch in posted:
                 if isinstance(batch, EventBatch):
                     events = wire.events(batch.events)

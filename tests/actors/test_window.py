@@ -39,6 +39,16 @@ def test_at_most_two_batches_are_under_way_and_the_rest_goes_together() -> None:
     assert len(window) == 0
 
 
+def test_what_a_batch_held_is_told_once_when_it_is_taken_and_owed_until_then() -> None:
+    window, _ = a_window()
+    window.put(1, 2)
+    window.flush(0)
+    window.put(3)
+    assert [window.owes(item) for item in (1, 3, 4)] == [True, True, False]
+    assert [window.taken(1, 0), window.taken(1, 0)] == [(1, 2), ()]
+    assert [window.owes(item) for item in (1, 3)] == [False, True]
+
+
 def test_a_batch_has_a_largest_size() -> None:
     window, sent = a_window()
     window.put(*range(BATCH + 1))
