@@ -239,6 +239,23 @@ def test_E6_children_that_exceed_their_parent(story: Story) -> None:
     assert f"{second}: E6: 11 filled and open of its parent; expected 10" in story.findings()["I25"].problems
 
 
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_E6_an_order_that_was_overtaken_is_measured_by_what_its_parent_had_become(
+    story: Story, overtaken: bool
+) -> None:
+    """A link that broke may deliver late what a later one has overtaken, and the parent was raised in between."""
+    story.plan()
+    first, second = story.decide("E", "long", 6), story.decide("E", "long", 5, slice_no=1)
+    left = ((first, 6), (second, 11)) if overtaken else ((second, 11), (first, 6))
+    for order, parent_qty in left:
+        story.now += SECOND
+        story.leave(order, parent_qty=parent_qty)
+    story.send(second)
+    story.send(first)
+    wrong = [problem for problem in story.findings()["I25"].problems if "E6" in problem]
+    assert wrong == ([] if overtaken else [f"{first}: E6: 11 filled and open of its parent; expected 6"])
+
+
 @pytest.mark.parametrize(("role", "most"), [("PROTECTION", 15), ("CLOSE", 20)])
 def test_E7_more_requests_in_a_second_than_allowed_with_the_reserve_kept(story: Story, role: str, most: int) -> None:
     story.plan()

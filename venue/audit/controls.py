@@ -187,12 +187,20 @@ def _parents(found: Finding, evidence: Evidence) -> int:
     for order in evidence.ours:
         parents.setdefault(parent_of(order.client_order_id), []).append(order)
     for orders in parents.values():
+        arrived: list[Line] = []
         for order, step, state in moments(orders):
             lines = evidence.wire.submits.get(order.client_order_id)
             if step.kind == "order_received" and lines:
                 cases += 1
-                _check_parent(found, evidence, order, state, max(line.parent_qty for line in lines))
+                _check_parent(found, evidence, order, state, _parent_quantity(lines, arrived))
+                arrived += lines
     return cases
+
+
+def _parent_quantity(lines: list[Line], arrived: list[Line]) -> int:
+    """How much of its parent there may be when an order arrives: by what left with it, and by what overtook it."""
+    left_ns = min(line.host_ns for line in lines)
+    return max(line.parent_qty for line in [*lines, *(line for line in arrived if line.host_ns > left_ns)])
 
 
 def _check_parent(found: Finding, evidence: Evidence, order: Order, state: State, most: int) -> None:
