@@ -142,6 +142,7 @@ class Bench:
         self.configure(admin_port=self.admin_port)
         self.environment: dict[str, str] = {}  # of every system of it, besides
         self.systems: list[System] = []
+        self.launched: list[int] = []  # the process of every program, those included that were sent away
 
     def configure(self, *, admin_port: int) -> None:
         """Write the configuration file."""
@@ -178,6 +179,7 @@ class Bench:
             ),
         )
         self.systems.append(system)
+        self.launched.append(system.pid)
         return system
 
     def close(self) -> None:

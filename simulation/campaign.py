@@ -145,7 +145,7 @@ class Campaign:
                 yield "violation"
             finally:
                 bench.close()
-                tidy(system.pid for system in bench.systems)
+                tidy(bench.launched)
                 assert bench.venue is not None
                 bench.venue.stop()
         self.summary.rounds += 1
