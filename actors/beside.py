@@ -35,7 +35,7 @@ class OnDisk:
     def look(self, name: str) -> Beside:
         try:
             return Beside(share=self._share(), other=self._other(name))
-        except JournalError as error:
+        except (JournalError, OSError) as error:
             return Beside(problem=f"where its next group goes is not known: {error}")
 
     def _share(self) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
+
+import msgspec
 
 from messages.records import (
     EscalationRecord,
@@ -60,12 +62,23 @@ class Counts(NamedTuple):
     unacknowledged: dict[str, int]
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What is found to be wrong with the file meanwhile is a ``JournalError``, or a child of it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise JournalError(f"cannot read {path}: {error}") from error
+    except (sqlite3.DatabaseError, msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+        raise damaged(path, f"it cannot be read as a journal ({error})") from error
+
+
 class JournalReader:
     """A journal, opened read-only; a context manager.
 
     With ``snapshot=True`` every answer is of one moment; do not keep such a reader for long, because the owner's WAL
     grows as long as it is open.  Raises ``JournalError`` and its children when ``path`` is not a journal that this
-    legkeeper can read.
+    legkeeper can read, also of records that turn out to be damaged later.
     """
 
     def __init__(self, path: Path, *, snapshot: bool = False) -> None:
@@ -73,15 +86,11 @@ class JournalReader:
         if not self.path.is_file():
             raise JournalError(f"there is no journal at {path}")
         with ExitStack() as undo:
-            try:
-                uri = f"{self.path.as_uri()}?mode=ro"
-                self._conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-                undo.callback(self._conn.close)
-                self._check(snapshot)
-            except sqlite3.OperationalError as error:
-                raise JournalError(f"cannot read {self.path}: {error}") from error
-            except sqlite3.DatabaseError as error:
-                raise damaged(self.path, f"it cannot be read as a journal ({error})") from error
+            undo.enter_context(readable(self.path))
+            uri = f"{self.path.as_uri()}?mode=ro"
+            self._conn = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            undo.callback(self._conn.close)
+            self._check(snapshot)
             undo.pop_all()
 
     def _check(self, snapshot: bool) -> None:
@@ -108,12 +117,13 @@ class JournalReader:
 
     def groups(self) -> list[GroupRecord]:
         """Every group, oldest first."""
-        found: list[GroupRecord] = all_of(self._conn, GROUPS, GROUPS.select)
+        found: list[GroupRecord] = self._records(GROUPS)
         return sorted(found, key=lambda group: (group.created_ns, group.group_id))
 
     def group(self, group_id: str) -> GroupRows | None:
         """What the owner would rebuild the group from; ``None`` when it was never accepted."""
-        return group_rows(self._conn, group_id)
+        with readable(self.path):
+            return group_rows(self._conn, group_id)
 
     def group_by_tag(self, tag: str) -> str | None:
         """The id of the group that this tag stands for."""
@@ -164,15 +174,15 @@ class JournalReader:
 
     def open_escalations(self) -> list[EscalationRecord]:
         """Alerts that still need a person, oldest first."""
-        return all_of(self._conn, ESCALATIONS, "open_escalations")
+        return self._all(ESCALATIONS, "open_escalations")
 
     def strategies(self) -> list[StrategyRecord]:
         """Every strategy of this cell, by name."""
-        return all_of(self._conn, STRATEGIES, STRATEGIES.select)
+        return self._records(STRATEGIES)
 
     def verticals(self) -> list[VerticalRecord]:
         """Every vertical of every strategy of this cell, oldest first."""
-        return all_of(self._conn, VERTICALS, VERTICALS.select)
+        return self._records(VERTICALS)
 
     def counts(self) -> Counts:
         """What the journal holds, counted."""
@@ -214,7 +224,12 @@ class JournalReader:
         """Raises ``JournalCorrupt`` when the file is damaged."""
         quick_check(self._conn, self.path)
 
-    def _records(self, table: Table, group_id: str | None) -> list[Any]:
-        if group_id is not None:
+    def _records(self, table: Table, group_id: str | None = None) -> list[Any]:
+        if group_id is None:
+            return self._all(table, table.select)
+        with readable(self.path):
             return of_group(self._conn, table, group_id)
-        return all_of(self._conn, table, table.select)
+
+    def _all(self, table: Table, query: str) -> list[Any]:
+        with readable(self.path):
+            return all_of(self._conn, table, query)
