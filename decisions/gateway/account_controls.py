@@ -81,7 +81,8 @@ def _short_units(case: Accounted) -> str:
         units = max(0, book.entry_qty(symbol, Side.SELL) - account.positions[symbol])
         short[account.underlying(symbol)] += units
     underlying = account.underlying(order.symbol)
-    more = max(0, order.quantity - max(0, account.positions[order.symbol]))
+    left = max(0, account.positions[order.symbol] - book.entry_qty(order.symbol, Side.SELL))  # for nobody's sale yet
+    more = max(0, order.quantity - left)
     for what, there, most, key in (
         (underlying, short[underlying], case.config.max_short_units_underlying, "max_short_units_underlying"),
         ("the account", short.total(), case.config.max_short_units, "max_short_units"),

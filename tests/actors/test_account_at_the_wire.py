@@ -36,6 +36,14 @@ def test_e5_what_is_short_and_what_is_being_sold_stay_within_the_limit_of_the_ac
         lets_out(gateway, order(put(105), Side.SELL, 1, attempt=2))
 
 
+def test_e5_what_is_held_excuses_one_sale_of_it_and_no_second(tmp_path: Path) -> None:
+    with door(tmp_path, max_short_units=10, max_short_units_underlying=10) as gateway:
+        gateway.snapshot(positions=(Position(SHORT.symbol, 20, 1_0000),))
+        lets_out(gateway, order(SHORT, Side.SELL, 20, group_id="one"))
+        refuses(gateway, order(SHORT, Side.SELL, 11, group_id="two"), "E5")
+        lets_out(gateway, order(SHORT, Side.SELL, 10, group_id="three"))
+
+
 def test_e5_working_entries_together_stay_within_the_limit(tmp_path: Path) -> None:
     with door(tmp_path, max_working_notional=1_000) as gateway:
         lets_out(gateway, order(LONG, Side.BUY, 6))
