@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PROCESSES: Final = ("Cell", "BrokerGateway", "Notifier", "CellSupervisor", "PositionReconciler")
 FIRST_MS: Final = 300  # nothing is going on before
 LETTERS: Final = 12  # a fault may wait for so many letters, so that it comes in the middle of something
+CHANGES: Final = (  # of a contract's terms
+    {"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}, {"freeze_qty": None}, {"lot_size": 2, "freeze_qty": 1},
+)  # fmt: skip
 WALL_JUMP_HOURS: Final = (1, -1, 24, -24, 24 * 365, -24 * 365)
 SPEEDS: Final = (1.02, 0.98, 1.2, 0.8)
 
@@ -259,7 +262,7 @@ def _tag_truncated(strikes: Strikes) -> None:
 
 
 def _relist(strikes: Strikes) -> None:
-    change = strikes.tape.pick("what changes", ({"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}))
+    change = strikes.tape.pick("what changes", CHANGES)
     used = [one for one in CHAIN if one.symbol in strikes.world.market.symbols]
     changed = replace(strikes.tape.pick("of what", used), **change)
     strikes.world.exchange.relist([changed], strikes.world.server.now_ns)

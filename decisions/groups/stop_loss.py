@@ -217,11 +217,15 @@ def _resized(order: ChildOrder, quantity: int, moment: Moment, effects: Effects)
 
 
 def _arm(parent: Parent, record: StopRecord, moment: Moment, effects: Effects) -> Parent:
-    """Place what is missing, in slices that one order may carry: stop-limits before the trigger, limits after it."""
+    """Place what is missing, in slices that one order may carry: stop-limits before the trigger, limits after it.
+
+    While no order may be sent, as when the freeze quantity is not known any more, the price is watched here and a
+    person is called like in any other case of a stop that is missing (R3).
+    """
     missing = record.quantity - parent.filled - parent.live
     lot = parent.instrument.lot_size
     before = record.status is StopStatus.ARMED and at_broker(record, moment)
-    if missing < lot or not (before or record.status is StopStatus.TRIGGERED):
+    if missing < lot or not (before or record.status is StopStatus.TRIGGERED) or not parent.instrument.max_order_qty:
         return parent
     known = slots(parent.orders.values())
     due = _rearm_at(known)

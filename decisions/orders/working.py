@@ -240,6 +240,8 @@ def _place(parent: Parent, moment: Moment, effects: Effects) -> Parent:
     need = _needed(parent)
     if need < parent.instrument.lot_size or parent.yielded or not _allowed(parent.role, moment):
         return parent
+    if not parent.instrument.max_order_qty:
+        return parent  # the freeze quantity is not known, or less than a lot: no order could be made
     need -= need % parent.instrument.lot_size  # R17: a level between two lots must not make an odd order
     first = parent.next_slice
     for slot in [slot_of(attempts) for _, attempts in sorted(parent.open_slices.items())]:

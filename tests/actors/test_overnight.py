@@ -166,3 +166,36 @@ def test_nse_freeze_quantities_come_from_the_dated_table_where_the_broker_states
     stated = replace(nifty, freeze_qty=900)
     assert complete([stated], "nse", day) == (stated,)
     assert Config(broker=BrokerConfig(calendar="nse")).broker.calendar == "nse"
+
+
+@pytest.mark.parametrize("freeze_qty", [None, 5], ids=["not known", "less than a lot"])
+def test_a_stop_that_cannot_be_placed_any_more_is_watched_and_a_person_is_called(freeze_qty: int | None) -> None:
+    world = World(chain=relot(10, 1_800), size=2_000)
+    world.submit(bull_put(quantity=100, stop=40_000))
+    (stop,) = world.orders(Role.STOP_LIMIT)
+    world.exchange.cancel(client_order_id=stop.client_order_id, request_id="night", now_ns=world.now_ns)
+    morning(world, relot(10, freeze_qty))
+    for _ in range(3):
+        world.advance(12_000, fresh=True)
+        world.snapshot()
+    assert not world.group().group.crashes
+    assert world.escalations("STOP_UNPROTECTED")
+    assert len(world.orders(Role.STOP_LIMIT)) == 1
+    world.quote(SHORT, 60_000, 60_500)
+    world.advance(20_000, fresh=True)
+    assert world.escalations("STOP_EXIT_SHORT"), "it has fired, and nothing may be sent"
+    assert not world.group().group.crashes
+
+
+def test_a_stop_is_placed_again_when_the_freeze_quantity_is_known_again() -> None:
+    world = World(chain=relot(10, 1_800), size=2_000)
+    world.submit(bull_put(quantity=100, stop=40_000))
+    (stop,) = world.orders(Role.STOP_LIMIT)
+    world.exchange.cancel(client_order_id=stop.client_order_id, request_id="night", now_ns=world.now_ns)
+    morning(world, relot(10, None))
+    world.advance(5_000, fresh=True)
+    world.exchange.relist(relot(10, 1_800), world.now_ns)
+    world.link_up()
+    world.show()
+    world.advance(5_000, fresh=True)
+    assert len([order for order in world.live() if order.role is Role.STOP_LIMIT]) == 1
