@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from domain.groups import Policy
-from simulation.aims import FALLS_SHORT, GUARDED, KILLED, WAITS_NAKED, only
+from simulation.aims import FALLS_SHORT, GUARDED, KILLED, WAITS_NAKED, one_group, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import begins, edit, returns, together
 
 MUTANTS: Final = (
+    Mutant(
+        "puts-protect-calls",
+        "a long put counts as the protection of a short call",
+        ("I6", "I7"),
+        edit("domain.coverage:protects", ("and long.right is short.right", "and True")),
+        only() | one_group("iron_condor", 25),
+    ),
     Mutant(
         "risk-first",
         "shorts are released without filled protection",

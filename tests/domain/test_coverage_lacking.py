@@ -12,8 +12,9 @@ from test_coverage import EXPIRIES, Book, books, leg, option
 
 from domain.coverage import covered, lacking, uncovered
 from domain.execution import Side
-from domain.groups import Leg
+from domain.groups import Group, Leg, Policy
 from domain.instruments import Right
+from venue.audit.exposure import bare as audited
 
 Units = Mapping[str, int]
 
@@ -168,3 +169,10 @@ def test_what_is_naked_by_plan_excuses_nothing_else(legs: list[Leg], held: tuple
 def test_it_is_told_of_the_leg_that_lacks_it() -> None:
     assert lacking(JADE, {"leg0": 10, "leg1": 4, "leg2": 10}, Book(JADE).target) == {"leg0": 0, "leg2": 6}
     assert lacking(JADE, {"leg0": -1, "leg1": -2, "leg2": 3}, Book(JADE).target) == {"leg0": 0, "leg2": 3}
+
+
+@given(holdings())
+def test_the_audit_counts_what_is_bare_by_itself_and_finds_as_much(drawn: tuple[Book, dict[str, int]]) -> None:
+    book, held = drawn
+    group = Group(group_id="g", strategy="", policy=Policy.COMPLETE, allow_naked=False, legs=tuple(book.legs))
+    assert audited(group, held, held) == bare(book, held)

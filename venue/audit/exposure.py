@@ -4,36 +4,53 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import NamedTuple
 
-from domain.coverage import covered, uncovered
+from domain.coverage import covered
 from domain.execution import Side
 from domain.groups import Group, Leg, Role, tag_kind
 from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, GroupOrders, Seen, open_of
 from venue.audit.orders import State, moments
 
+Family = tuple[object, ...]  # underlying, right, multiplier: only within these a long protects a short
+
 
 def bare(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> int:
     """Short units without protection."""
-    return sum(uncovered(group.legs, longs, shorts).values())
+    return sum(_bare(group, longs, shorts).values())
+
+
+def _bare(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> Counter[Family]:
+    """The same by family, counted without the program's own pairing of longs with shorts.
+
+    A long protects a short that expires no later.  So of each family as many stand bare as, from some expiry on, there
+    are shorts more than longs; of what is no option, all.
+    """
+    found: Counter[Family] = Counter()
+    sold: dict[Family, Counter[str]] = {}
+    for leg in group.legs:
+        of, is_short = leg.instrument, leg.side is Side.SELL
+        units = max(0, (shorts if is_short else longs).get(leg.leg_id, 0))
+        if is_short or of.right is not None:
+            family: Family = (of.underlying, of.right, of.multiplier)
+            sold.setdefault(family, Counter())[of.expiry] += units if is_short else -units
+    for family, by_expiry in sold.items():
+        more = accumulate(by_expiry[expiry] for expiry in sorted(by_expiry, reverse=True))
+        found[family] = max(0, *more)
+    return found
 
 
 def exposed(group: Group, longs: Mapping[str, int], shorts: Mapping[str, int]) -> int:
     """Short units without protection, those apart that would have none with every long of the plan there, if it may.
 
-    Counted for each underlying, right and multiplier by itself, since only within these a long protects a short: what
-    may be naked of one is no excuse for another.
+    Counted for each family by itself: what may be naked of one is no excuse for another.
     """
     if not group.allow_naked:
         return bare(group, longs, shorts)
     targets = {leg.leg_id: leg.target_qty for leg in group.legs}
     planned = {leg_id: min(units, targets[leg_id]) for leg_id, units in shorts.items()}
-    now, naked = uncovered(group.legs, longs, shorts), uncovered(group.legs, targets, planned)
-    excess: Counter[tuple[object, ...]] = Counter()
-    for leg_id, units in now.items():
-        sold = group.leg(leg_id).instrument
-        excess[sold.underlying, sold.right, sold.multiplier] += units - naked[leg_id]
-    return sum(units for units in excess.values() if units > 0)
+    return (_bare(group, longs, shorts) - _bare(group, targets, planned)).total()
 
 
 class Span(NamedTuple):
@@ -53,7 +70,7 @@ class Span(NamedTuple):
 def uncovered_shorts_are_brief_or_alerted(evidence: Evidence, bounds: Bounds) -> Finding:
     """I6.  A case is one change of what has filled in a group with a short leg.
 
-    Positions are the exchange's fills.  Short units that :mod:`domain.coverage` finds unprotected, those apart that the
+    Positions are the exchange's fills.  Short units that nothing protects, those apart that the
     plan may leave naked (:func:`exposed`), may last ``uncovered_s``, and number ``uncovered_qty`` if that is given;
     otherwise a CRITICAL alert of the group was raised within that time of their beginning, or still stood
     unacknowledged.  Where a bust or a correction began it, the time until the journal held that does not count, up to
