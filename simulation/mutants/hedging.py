@@ -14,7 +14,13 @@ MUTANTS: Final = (
         "puts-protect-calls",
         "a long put counts as the protection of a short call",
         ("I6", "I7"),
-        edit("domain.coverage:protects", ("and long.right is short.right", "and True")),
+        edit(
+            "domain.coverage:covered",
+            (
+                "in _shields(tuple(legs))",
+                "in [(s, tuple(x.leg_id for x in legs if x.side is Side.BUY)) for s, _ in _shields(tuple(legs))]",
+            ),
+        ),
         only() | one_group("iron_condor", 25),
     ),
     Mutant(
