@@ -37,6 +37,12 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     position: int  # in the start order; children stop in the opposite one
     actor: str  # dotted name of its class
     vital: bool = True  # False: without it the system goes on; when its budget is spent it rests for a period
+    harmless: bool = False  # True: where it is vital, it too is started again after a period, and the halt stays
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is started again, after a period, when its budget is spent."""
+        return self.harmless or not self.vital
 
 
 class SupervisorSpec(msgspec.Struct, frozen=True, kw_only=True):

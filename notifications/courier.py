@@ -52,7 +52,10 @@ class Courier:
         with self._lock:
             self._running[sink] += 1
         name = f"sink {self._sinks[sink].name} {attempt}"
-        threading.Thread(target=self._run, args=(attempt, sink, note), name=name, daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(attempt, sink, note), name=name, daemon=True).start()
+        except RuntimeError as error:  # the machine has no room for another: that is no reason to die
+            self._answer(attempt, sink, str(error))
 
     def answers(self) -> list[Answer]:
         """What has come in since the last call."""
@@ -73,6 +76,9 @@ class Courier:
             self._sinks[sink].send(note)
         except SinkFailed as failure:
             problem = str(failure) or "it failed"
+        self._answer(attempt, sink, problem)
+
+    def _answer(self, attempt: int, sink: int, problem: str) -> None:
         with self._lock:
             self._running[sink] -= 1
             self._answers.put(Answer(attempt, problem))

@@ -133,9 +133,9 @@ class RootSupervisor(Supervisor):
     def seen_by(self, name: str, peers: dict[str, ActorAddress]) -> dict[str, ActorAddress]:
         return {known: address for peer, address in peers.items() if (known := known_as(name, peer))}
 
-    def rests(self, child: Child, reason: str) -> None:
+    def rests(self, spec: ChildSpec, reason: str) -> None:
         """What rests on paper is worth one alert for each reason; live groups do not need it."""
-        name = child.spec.name
+        name = spec.name
         if realm_of(name) is Realm.PAPER and self.rested.get(name) != reason:
             self.rested[name] = reason
             self.alert(
@@ -268,8 +268,9 @@ class RootSupervisor(Supervisor):
         self.log.warning("alert", kind=kind, severity=severity.value, text=text)
         record = replace(_BLANK, escalation_id=f"{kind}:{self.alerts}", severity=severity, kind=kind, text=text)
         self.undelivered[record.escalation_id] = record
-        if NOTIFIER in self.children and self.children[NOTIFIER].called:
-            machine().complain(f"{kind}: {text}")  # nothing leaves by it until it has ended
+        notifier = self.children.get(NOTIFIER)
+        if notifier is None or notifier.called:
+            machine().complain(f"{kind}: {text}")  # nothing leaves by it: it is not there, or does not end
         self.pass_alerts(record)
 
     def pass_alerts(self, *alerts: EscalationRecord) -> None:

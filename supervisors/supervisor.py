@@ -64,6 +64,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.alarms = Alarms()
         self.stopping = False
         self.halted = ""
+        self.given_up: set[str] = set()  # vital children that it halted for
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {
             ChildReady: self.on_ready,
             ChildFailed: self.on_failed,
@@ -76,8 +77,8 @@ class Supervisor(Actor):  # type: ignore[misc]
     def child_ready(self, child: Child) -> None:
         """A child has started, for the first time or again."""
 
-    def rests(self, child: Child, reason: str) -> None:
-        """A child that is not vital has spent its budget; it is tried again after a period."""
+    def rests(self, spec: ChildSpec, reason: str) -> None:
+        """A child has spent its budget, and is tried again after a period."""
 
     def warn(self, trouble: Trouble) -> None:
         """A person should know."""
@@ -159,15 +160,21 @@ class Supervisor(Actor):  # type: ignore[misc]
                     self.wakeup(verdict.delay_ms, ("restart", verdict.names))
                 else:
                     self.restart(verdict.names)
-            case GiveUp() if not child.spec.vital:
-                self.log.error("rests", child=child.spec.name, reason=verdict.reason, ms=self.spec.period_ms)
-                self.rests(child, verdict.reason)
-                self.restarts[child.spec.name] = self.restarts.get(child.spec.name, 0) + 1
-                self.wakeup(self.spec.period_ms, ("restart", (child.spec.name,)))
             case GiveUp():
-                self.halted = verdict.reason
-                self.log.error("gave up", child=child.spec.name, reason=self.halted)
-                self.give_up(self.halted)
+                self.on_spent(child.spec, verdict.reason)
+
+    def on_spent(self, spec: ChildSpec, reason: str) -> None:
+        """A restart does not help: halt for a vital child, once for each; one that rests is tried again later."""
+        if spec.vital and spec.name not in self.given_up:
+            self.given_up.add(spec.name)
+            self.halted = reason
+            self.log.error("gave up", child=spec.name, reason=reason)
+            self.give_up(reason)
+        if spec.rests:
+            self.log.error("rests", child=spec.name, reason=reason, ms=self.spec.period_ms)
+            self.rests(spec, reason)
+            self.restarts[spec.name] = self.restarts.get(spec.name, 0) + 1
+            self.wakeup(self.spec.period_ms, ("restart", (spec.name,)))
 
     def end_child(self, name: str) -> None:
         """Kill a child that shares the fate of another (rest_for_one, one_for_all)."""

@@ -2,8 +2,9 @@
 
 ``RootSupervisor``, ``one_for_one``: a gateway restart must not take the cells down with it, nor a notifier anything.
 The notifier starts first, so that there is somebody to tell; the gateway next; the cells when there is a door; the
-the reconciler and the metrics last, because nobody needs them to trade: a system that cannot keep them running goes on
-without.
+reconciler and the metrics last, because nobody needs them to trade: a system that cannot keep them running goes on
+without.  Without a notifier nobody hears of anything, so that there is a halt for it; it is tried again all the same,
+and tells of that halt as soon as it lives.
 The paper realm (domain/rollout.py) has an exchange, a gateway, cells and a reconciler of its own beside the live ones.
 None of them is vital: what cannot be kept running on paper rests and is tried again, and nothing live stops for it.
 Who knows whom is a table too, because it is what keeps the realms apart: nothing on paper ever learns the address of
@@ -25,6 +26,7 @@ PAPER_EXCHANGE, PAPER_GATEWAY, PAPER_CELLS = "paper-exchange", "paper-gateway", 
 PAPER_RECONCILER = "paper-reconciler"
 ON_PAPER = frozenset({PAPER_EXCHANGE, PAPER_GATEWAY, PAPER_CELLS, PAPER_RECONCILER})
 NOT_VITAL = frozenset({METRICS, RECONCILER}) | ON_PAPER
+HARMLESS = frozenset({NOTIFIER})  # it trades nothing: where there was a halt for it, a person is to hear of that
 GATEWAYS = {Realm.LIVE: GATEWAY, Realm.PAPER: PAPER_GATEWAY}
 CELL_SUPERVISORS = (CELLS, PAPER_CELLS)
 CELL_PREFIX = {Realm.LIVE: "cell-", Realm.PAPER: "paper-cell-"}
@@ -102,7 +104,14 @@ def _spec(config: Config, *children: tuple[str, str], first: int = 0) -> Supervi
         backoff_ms=budget.backoff_ms,
         backoff_max_ms=budget.backoff_max_ms,
         children=tuple(
-            ChildSpec(name=name, restart=Restart.PERMANENT, position=position, actor=actor, vital=name not in NOT_VITAL)
+            ChildSpec(
+                name=name,
+                restart=Restart.PERMANENT,
+                position=position,
+                actor=actor,
+                vital=name not in NOT_VITAL,
+                harmless=name in HARMLESS,
+            )
             for position, (name, actor) in enumerate(children, start=first)
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from select import select
+from threading import Thread
 
 import pytest
 from webhook import Webhook
@@ -141,6 +142,25 @@ def test_a_sink_that_hangs_holds_up_no_other_and_is_not_tried_without_end() -> N
     assert courier.free(0)
     assert courier.answers() == []
     courier.close()
+
+
+def test_a_thread_that_cannot_be_started_is_a_failed_answer_and_the_sink_stays_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    good = MemorySink()
+    courier = Courier([good])
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", no_room)
+        for attempt in range(1, MOST_THREADS + 2):
+            courier.send(attempt, 0, NOTE)
+    assert answers(courier, MOST_THREADS + 1)[0] == Answer(1, "can't start new thread")
+    assert courier.free(0)
+    courier.send(9, 0, NOTE)
+    assert answers(courier, 1) == [Answer(9, "")]
+    assert good.notes == [NOTE]
 
 
 def test_a_courier_that_is_dropped_lets_go_of_its_descriptor() -> None:

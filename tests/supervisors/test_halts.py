@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from roots import Root, root
 from syncs import Syncs
+from thespian.actors import ChildActorExited
 
 from actors.machine import Machine
 from config.paths import kill_switch_path, paper_dir
 from domain.rollout import Realm
 from messages.operator import KillSwitch
+from messages.records import Severity
 from messages.supervision import ChildFailed
 from supervisors.root import AskDirectory, Directory
-from supervisors.tree import CELLS, GATEWAY, PAPER_CELLS, PAPER_GATEWAY
+from supervisors.tree import CELLS, GATEWAY, NOTIFIER, PAPER_CELLS, PAPER_GATEWAY
 
 ON = KillSwitch(on=True)
 
@@ -160,3 +162,67 @@ def test_R25_a_gateway_that_comes_back_under_a_halt_of_which_no_file_tells_is_to
         made.restart((GATEWAY,))
         made.is_ready(GATEWAY)
         assert made.asked_of(GATEWAY) == [], "it finds the file"
+
+
+def dies(made: Root, name: str) -> None:
+    """A child ends, and comes back as far as its budget goes; the test's hand is the timer of the delays."""
+    made.on_exited(ChildActorExited(made.children[name].address), "thespian")
+    if name not in made.children and name not in made.given_up:
+        made.restart((name,))
+    if name in made.children:
+        made.is_ready(name)
+
+
+def spends_its_budget(made: Root, name: str) -> None:
+    """It dies until it is not started again at once."""
+    while name in made.children:
+        dies(made, name)
+
+
+def test_a_notifier_that_is_given_up_comes_back_and_tells_of_the_halt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the halt's own alert, and every later one, would reach nobody."""
+    timers: list[tuple[int, object]] = []
+    with root(tmp_path) as made:
+        monkeypatch.setattr(made, "wakeup", lambda ms, payload: timers.append((ms, payload)))
+        spends_its_budget(made, NOTIFIER)
+        assert made.asked_of(GATEWAY) == [ON]
+        assert timers[-1] == (made.spec.period_ms, ("restart", (NOTIFIER,)))
+        made.sent.clear()
+        made.restart((NOTIFIER,))
+        made.is_ready(NOTIFIER)
+        assert "SYSTEM_HALTED" in [alert.kind for alert in made.raised()]
+        assert made.halted and kill_switch_path(tmp_path).exists(), "that it is back ends nothing"
+
+
+def test_a_notifier_that_is_given_up_over_and_over_halts_and_tells_once(tmp_path: Path) -> None:
+    with root(tmp_path) as made:
+        for _ in range(5):
+            spends_its_budget(made, NOTIFIER)
+            made.restart((NOTIFIER,))
+            made.is_ready(NOTIFIER)
+        assert [alert.kind for alert in made.undelivered.values()].count("SYSTEM_HALTED") == 1
+
+
+def test_an_alert_takes_another_way_out_while_there_is_no_notifier(tmp_path: Path) -> None:
+    with root(tmp_path) as made:
+        spends_its_budget(made, NOTIFIER)
+        made.machine.complaints.clear()
+        made.alert(Severity.CRITICAL, "PROCESS_STUCK", "the gateway hangs")
+        assert made.machine.complaints == ["PROCESS_STUCK: the gateway hangs"]
+
+
+def test_another_vital_child_that_is_given_up_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timers: list[object] = []
+    with root(tmp_path) as made:
+        spends_its_budget(made, NOTIFIER)
+        monkeypatch.setattr(made, "wakeup", lambda _, payload: timers.append(payload))
+        while GATEWAY in made.children:
+            timers.clear()
+            dies(made, GATEWAY)
+        assert timers == []
+        told = [alert.text for alert in made.undelivered.values() if alert.kind == "SYSTEM_HALTED"]
+        assert [GATEWAY in text for text in told] == [False, True], "each is a halt of its own"
