@@ -17,9 +17,9 @@ from messages.records import EscalationRecord
 from messages.supervision import (
     AlertBatch,
     AlertBatchTaken,
+    CellState,
     EventBatch,
     EventBatchTaken,
-    Exposed,
     Hello,
     Operate,
     Operated,
@@ -31,7 +31,7 @@ from storage.port import CommitUnknown, JournalError, JournalLocked, JournalUnav
 
 RESEND_EVERY_MS = 500
 GREET_AGAIN_MS = 3_000  # a gateway that says nothing for so long, not even the time, may never have heard of this cell
-WATCH_EVERY = 10  # of those: what quotes are wanted is said again
+WATCH_EVERY = 10  # of those: what quotes are wanted, and how this cell stands, is said again
 ALERT_AGAIN_MS = 3_000
 
 
@@ -51,7 +51,7 @@ class Cell(ProcessActor):
         self.orders: OutWindow[wire.Request] = OutWindow(self.transmit_orders)
         self.waiting: dict[str, ActorAddress] = {}  # command id -> who asked
         self.symbols: frozenset[str] = frozenset()
-        self.exposed = -1  # uncovered units, as the gateway was last told; -1: not yet
+        self.told: CellState | None = None  # how it stands, as the gateway was last told
         self.greeted: ActorAddress | None = None
         self.heard_ms = 0  # when the gateway was last heard of, by the machine's clock
         self.beats = 0
@@ -109,11 +109,10 @@ class Cell(ProcessActor):
         self.symbols, self.heard_ms = self.tree.symbols, now_ms()
         if "gateway" in self.peers:
             self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
-            self.exposed = -1
-            self.tell_exposure()
+            self.tell_state(again=True)
 
     def on_wakeup(self, payload: Any) -> None:
-        """Make good what may have been lost on its way: orders, a greeting, a wish for quotes, alerts."""
+        """Make good what may have been lost on its way: orders, a greeting, a wish for quotes, its state, alerts."""
         del payload
         self.wakeup(RESEND_EVERY_MS, "resend")
         now = now_ms()
@@ -122,6 +121,7 @@ class Cell(ProcessActor):
             self.greet()
         if self.beats % WATCH_EVERY == 0 and "gateway" in self.peers:
             self.send(self.peers["gateway"], Watch(self.index, self.symbols))
+            self.tell_state(again=True)
         self.beats += 1
         late = tuple(alert for alert, since_ms in self.alerts.values() if now - since_ms > ALERT_AGAIN_MS)
         if late:
@@ -198,13 +198,14 @@ class Cell(ProcessActor):
         if self.tree.symbols != self.symbols and "gateway" in self.peers:
             self.symbols = self.tree.symbols
             self.send(self.peers["gateway"], Watch(self.index, self.symbols))
-        self.tell_exposure()
+        self.tell_state()
 
-    def tell_exposure(self) -> None:
+    def tell_state(self, *, again: bool = False) -> None:
         """Have the gateway know how many units stand uncovered here: it counts those of all cells (E20)."""
-        if self.tree.uncovered_qty != self.exposed and "gateway" in self.peers:
-            self.exposed = self.tree.uncovered_qty
-            self.send(self.peers["gateway"], Exposed(self.index, self.exposed))
+        state = CellState(self.index, self.journal.epoch, self.tree.uncovered_qty)
+        if (again or state != self.told) and "gateway" in self.peers:
+            self.told = state
+            self.send(self.peers["gateway"], state)
 
     def pass_alerts(self, alerts: tuple[EscalationRecord, ...]) -> None:
         for alert in alerts:

@@ -36,8 +36,8 @@ from messages.positions import Attend, Compared, Findings, Probe
 from messages.records import Severity
 from messages.supervision import (
     PROTOCOL,
+    CellState,
     EventBatchTaken,
-    Exposed,
     Hello,
     Operate,
     Operated,
@@ -76,7 +76,7 @@ class BrokerGateway(ProcessActor):
             Watch: self.on_watch,
             OrderBatch: self.on_order_batch,
             EventBatchTaken: self.cells.taken,
-            Exposed: self.on_exposed,
+            CellState: self.on_cell_state,
             Operate: self.on_operate,
             Attend: self.on_attend,
             Probe: self.on_probe,
@@ -291,10 +291,14 @@ class BrokerGateway(ProcessActor):
         self.session.subscribe()
         self.pump()
 
-    def on_exposed(self, news: Exposed, sender: ActorAddress) -> None:
-        """A cell has shorts that nothing protects, or has them no more (E20)."""
+    def on_cell_state(self, state: CellState, sender: ActorAddress) -> None:
+        """A cell has shorts that nothing protects, or has them no more (E20).
+
+        An older incarnation's word may come late, and counts no more; a newer one says Hello first.
+        """
         del sender
-        self.door.account.watch.exposed(news.cell, news.units, self.session.clock_ns)
+        if self.cells.is_current(state.cell, state.epoch):
+            self.door.account.watch.exposed(state.cell, state.uncovered_qty, self.session.clock_ns)
 
     def on_order_batch(self, batch: OrderBatch, sender: ActorAddress) -> None:
         if not self.cells.is_current(batch.cell, batch.epoch):

@@ -27,7 +27,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(5)
+PROTOCOL = Version(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +154,12 @@ class OrderBatchTaken(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Exposed:
-    """A cell to the gateway: so many short units stand uncovered; sent when it changes, and after every Hello."""
+class CellState:
+    """A cell to the gateway: how it stands.  Sent when that changes, after every Hello, and again now and then."""
 
     cell: int
-    units: int
+    epoch: int
+    uncovered_qty: int  # short units that nothing protects
 
 
 @dataclass(frozen=True, slots=True)

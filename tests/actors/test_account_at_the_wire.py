@@ -13,7 +13,7 @@ from domain.quotes import Quote
 from domain.trading import TradingState
 from messages.market import Funds
 from messages.orders import InstrumentList, Position
-from messages.supervision import Exposed
+from messages.supervision import CellState, Hello
 
 BUY = order(LONG, Side.BUY)
 SELL = order(SHORT, Side.SELL)
@@ -164,14 +164,27 @@ def test_e11_the_day_whose_loss_stopped_new_risk_ends_at_midnight_on_the_exchang
 
 def test_e20_uncovered_units_of_all_cells_together_stop_new_risk_after_a_while(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=10, naked_window_ms=1_000) as gateway:
-        gateway.on_exposed(Exposed(0, 6), "cell")
-        gateway.on_exposed(Exposed(1, 5), "other")
+        gateway.on_hello(Hello(1, 1, frozenset()), "other")
+        gateway.on_cell_state(CellState(0, 1, 6), "cell")
+        gateway.on_cell_state(CellState(1, 1, 5), "other")
         lets_out(gateway, BUY)
         gateway.passes(1_100)
         refuses(gateway, SELL, "E20")
         lets_out(gateway, order(LONG, Side.BUY, role=Role.HEDGE))
-        gateway.on_exposed(Exposed(1, 0), "other")
+        gateway.on_cell_state(CellState(1, 1, 0), "other")
         lets_out(gateway, replace(SELL, client_order_id=order(SHORT, Side.SELL, attempt=2).client_order_id))
+
+
+def test_e20_the_word_of_an_older_incarnation_of_a_cell_comes_too_late(tmp_path: Path) -> None:
+    with door(tmp_path, naked_window_units=10, naked_window_ms=1_000) as gateway:
+        gateway.on_cell_state(CellState(0, 1, 11), "cell")
+        gateway.on_hello(Hello(0, 2, frozenset()), "cell again")
+        gateway.passes(1_100)
+        assert gateway.door.account.watch.naked_too_long(gateway.now_ns), "the last word of the one before stands"
+        gateway.on_cell_state(CellState(0, 2, 0), "cell again")
+        gateway.on_cell_state(CellState(0, 1, 11), "cell")
+        gateway.passes(1_100)
+        assert gateway.door.account.watch.naked_too_long(gateway.now_ns) == ""
 
 
 def test_quotes_of_a_symbol_are_asked_for_as_long_as_it_is_held(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from domain.groups import Role
 from domain.trading import TradingState
 from messages.controls import SetTradingState
 from messages.orders import ModifyOrder, ModifyResult, Outcome, Position, SubmitOrder
-from messages.supervision import Exposed
+from messages.supervision import CellState
 
 STOP = order(
     SHORT, Side.BUY, 10, 10_500, role=Role.STOP_LIMIT, order_type=OrdType.STOP_LIMIT, trigger_price=10_000
@@ -151,7 +151,7 @@ def test_e20_a_change_pays_no_more_premium_than_an_order_may(tmp_path: Path) -> 
 def test_e20_while_too_much_stands_uncovered_no_entry_is_changed_for_more(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=0, naked_window_ms=1) as gateway:
         bought = works(gateway, order(LONG, Side.BUY, 5))
-        gateway.on_exposed(Exposed(0, 5), "cell")
+        gateway.on_cell_state(CellState(0, 1, 5), "cell")
         gateway.passes(100)
         refuses(gateway, change(bought, price=1_0500), "E20")
         lets_out(gateway, change(bought, 2, quantity=4))

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role
 from messages.orders import CancelOrder, Position
-from messages.supervision import Exposed
+from messages.supervision import CellState
 from simulation.scenarios import MID, Scene, Story, a_plan, a_tale, submitted
 from simulation.schedule import MS
 from simulation.tape import Tape
@@ -30,7 +30,7 @@ def _nothing(_gateway: Door) -> None:
 
 
 def _uncovered(gateway: Door) -> None:
-    gateway.on_exposed(Exposed(0, 5), "cell")
+    gateway.on_cell_state(CellState(0, 1, 5), "cell")
     gateway.passes(100)
 
 
