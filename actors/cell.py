@@ -201,8 +201,8 @@ class Cell(ProcessActor):
         self.tell_state()
 
     def tell_state(self, *, again: bool = False) -> None:
-        """Have the gateway know how many units stand uncovered here: it counts those of all cells (E20)."""
-        state = CellState(self.index, self.journal.epoch, self.tree.uncovered_qty)
+        """Have the gateway know what stands uncovered here (E20), and which alert waits (E18): both are everybody's."""
+        state = CellState(self.index, self.journal.epoch, self.tree.uncovered_qty, self.tree.freezes_ns)
         if (again or state != self.told) and "gateway" in self.peers:
             self.told = state
             self.send(self.peers["gateway"], state)

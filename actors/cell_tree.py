@@ -108,6 +108,11 @@ class CellTree:
         """Short units of all groups that nothing protects."""
         return self._turn.uncovered_qty
 
+    @property
+    def freezes_ns(self) -> int:
+        """When an alert that waits for a person here freezes new risk (E18)."""
+        return self._turn.freezes_ns
+
     def addressed(self) -> None:
         """Another gateway is asked from now on; nobody says what became of what the one before was asked."""
         self._turn.awaited.addressed(gateway_of(self.gate.session))
@@ -190,7 +195,7 @@ class CellTree:
         """What a step has changed for the gate; when that opens, everybody looks again."""
         behind_ms = self._behind_ns // 1_000_000
         behind = behind_ms > self.config.orders.quote_max_age_ms  # by then no quote counts as fresh
-        levels = (self._turn.frozen, self.journal.storage_low, behind)
+        levels = (self.clock_ns >= self.freezes_ns, self.journal.storage_low, behind)
         if levels != (self.gate.frozen, self.gate.storage_low, self.gate.behind):
             self.gate = replace(self.gate, frozen=levels[0], storage_low=levels[1], behind=behind)
         if self.gate is before:

@@ -108,7 +108,8 @@ class Desk(Actor):  # type: ignore[misc]
             self.reply, post.beside,
         )  # fmt: skip
         self.handlers.update(self.snapshots.handlers | self.plans.handlers | self.strategies.handlers)
-        self.alerts = AlertBook(post.journal.open_escalations())
+        self.alerts = AlertBook(post.journal.open_escalations(), post.turn.moment.config.alerts)
+        self.turn.freezes_ns = self.alerts.freezes_ns
         self.turn.known_alerts.update(self.alerts)
         self.nursery.load_all(post.journal.open_groups())
         self.strategies.load()
@@ -145,9 +146,8 @@ class Desk(Actor):  # type: ignore[misc]
         self.review(group_id for group_id in ready if self.nursery.load(group_id))
         self.plans.look()
         self.strategies.look(self.plans.admission.waiting, self.plans.instruments)
-        for again in self.alerts.repeats(now, self.turn.moment.config.alerts):
+        for again in self.alerts.repeats(now):
             self.record(again)
-        self.turn.frozen = self.alerts.frozen
 
     def record(self, *records: Record) -> None:
         """Write records that belong to no group's actors."""
@@ -312,3 +312,4 @@ class Desk(Actor):  # type: ignore[misc]
             self.alerts.follow(record)
             if type(record) is GroupRecord:
                 self.turn.symbols.update(leg.instrument.symbol for leg in record.group.legs)
+        self.turn.freezes_ns = self.alerts.freezes_ns

@@ -9,6 +9,7 @@ from thespian.actors import ActorAddress
 
 from actors.machine import machine
 from actors.window import Arrival, InWindow, OutWindow
+from decisions.alerts import NEVER_NS
 from domain.groups import cell_of
 from domain.quotes import Quote
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
@@ -37,6 +38,7 @@ class CellLink:
         self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
         self.unquoted: frozenset[str] = frozenset()  # what it came to want since its Hello, and had no quote of yet
         self.arrivals = InWindow()  # of its order batches
+        self.freezes_ns = NEVER_NS  # when an alert that waits there for a person freezes new risk
 
 
 class FanOut:
@@ -75,6 +77,7 @@ class FanOut:
             known.window.drop(lambda event: not isinstance(event, LEVELS))
             known.window.retarget(transmit)
             cell.window = known.window
+            cell.freezes_ns = known.freezes_ns  # its last word stands until it says another
         self._want(cell, hello.symbols)
         cell.window.put(*self._unannounced)
         self._unannounced.clear()
@@ -101,6 +104,17 @@ class FanOut:
     def arrives(self, batch: OrderBatch) -> Arrival:
         """What a batch of a cell that is current is: next, known, or too early."""
         return self._cells[batch.cell].arrivals.arrives(batch.number, batch.oldest)
+
+    def take_freeze(self, cell: int, freezes_ns: int) -> None:
+        """A cell that is current says when an alert of its own freezes new risk."""
+        self._cells[cell].freezes_ns = freezes_ns
+
+    def frozen_by(self, now_ns: int) -> list[int]:
+        """The cells in which a CRITICAL alert has waited too long for a person; of one that has died, as it last said.
+
+        Its time comes although the cell says nothing any more.
+        """
+        return sorted(index for index, cell in self._cells.items() if now_ns >= cell.freezes_ns)
 
     def depths(self) -> dict[int, int]:
         """How many events each cell has yet to take."""

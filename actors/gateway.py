@@ -292,12 +292,14 @@ class BrokerGateway(ProcessActor):
         self.pump()
 
     def on_cell_state(self, state: CellState, sender: ActorAddress) -> None:
-        """A cell has shorts that nothing protects, or has them no more (E20).
+        """A cell has shorts that nothing protects (E20), or an alert that waits for a person (E18), or has it no more.
 
         An older incarnation's word may come late, and counts no more; a newer one says Hello first.
         """
         del sender
         if self.cells.is_current(state.cell, state.epoch):
+            self.cells.take_freeze(state.cell, state.freezes_ns)
+            self.trading.review()
             self.door.account.watch.exposed(state.cell, state.uncovered_qty, self.session.clock_ns)
 
     def on_order_batch(self, batch: OrderBatch, sender: ActorAddress) -> None:

@@ -11,6 +11,7 @@ from actors.machine import Mark
 from actors.order_door import OrderDoor
 from actors.start_check import StartCheck
 from brokers.wire_record import WireRecord
+from decisions.alerts import freeze_text
 from decisions.effects import MS
 from decisions.gateway.lanes import Query
 from decisions.gateway.standing import ACTION_OF, OPERATOR
@@ -20,7 +21,8 @@ from messages.operator import KillSwitch
 from messages.records import ControlAction
 
 FOREIGN_SHOWN = 5
-ONLY_NEW = ("E14", "E15")  # a start that is not explained yet, a disk that fails: what works goes on working
+# A start that is not explained yet, a disk that fails, an alert that nobody has seen: what works goes on working.
+ONLY_NEW = ("E14", "E15", "E18")
 UNWRITTEN = "kill-switch/unwritten"  # what the journal knows it by while its file could not be written
 
 
@@ -67,6 +69,8 @@ class Trading:
             state, reason = TradingState.REDUCING, f"E15: the gateway's journal: {self.memory.problem}"
         if state is TradingState.ACTIVE and self.start.reason():
             state, reason = TradingState.REDUCING, self.start.reason()
+        if state is TradingState.ACTIVE and (frozen := self.cells.frozen_by(self.now_ns())):
+            state, reason = TradingState.REDUCING, freeze_text(frozen)
         return TradingStateChanged(state, reason)
 
     def now_ns(self) -> int:

@@ -28,24 +28,29 @@ def repeat(alert: EscalationRecord, now_ns: int, config: AlertsConfig) -> Escala
     return replace(alert, repeats=max(alert.repeats + 1, missed), delivered_ns=0)
 
 
-def frozen(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig) -> bool:
-    """Whether a CRITICAL alert has waited for a person past its deadline."""
-    return any(
-        alert.severity is Severity.CRITICAL
-        and not alert.acknowledged_ns
-        and alert.raised_ns
-        and now_ns >= alert.raised_ns + config.freeze_after_ms * MS
+def freezes_ns(alerts: Iterable[EscalationRecord], config: AlertsConfig) -> int:
+    """From when on new risk is frozen because a CRITICAL one of them still waits for a person (E18)."""
+    waiting = (
+        alert.raised_ns
         for alert in alerts
+        if alert.severity is Severity.CRITICAL and alert.raised_ns and not alert.acknowledged_ns
     )
+    first_ns = min(waiting, default=0)
+    return first_ns + config.freeze_after_ms * MS if first_ns else NEVER_NS
+
+
+def freeze_text(cells: Iterable[int]) -> str:
+    """Why the whole system takes no new risk, and what ends that; ``cells``: those whose alert has waited too long."""
+    kept = ", ".join(map(str, cells))
+    return f"E18: a CRITICAL alert has waited too long for a person (cell {kept}); 'alerts' lists it, 'ack' ends that"
 
 
 def quiet_until_ns(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig) -> int:
-    """The earliest time after ``now_ns`` at which one of them is to be sent again, or freezes new risk."""
+    """The earliest time after ``now_ns`` at which one of them is to be sent again."""
     found = NEVER_NS
     for alert in alerts:
         if alert.severity is not Severity.CRITICAL or alert.acknowledged_ns:
             continue
         again_ns = alert.raised_ns + (alert.repeats + 1) * config.repeat_ms * MS if alert.raised_ns else now_ns
-        freezes_ns = alert.raised_ns + config.freeze_after_ms * MS
-        found = min(found, again_ns, freezes_ns if freezes_ns > now_ns else found)
+        found = min(found, again_ns)
     return found

@@ -59,7 +59,7 @@ class Gate(msgspec.Struct, frozen=True):
 
 def _state_text(state: TradingState, reason: str) -> str:
     """The reason; where it does not say itself what ends it, that too."""
-    if reason.startswith("E14"):
+    if reason.startswith(("E14", "E18")):
         return reason
     return f"the trading state is {state.value} ({reason}); 'trading-state active' ends that"
 

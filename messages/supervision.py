@@ -160,6 +160,7 @@ class CellState:
     cell: int
     epoch: int
     uncovered_qty: int  # short units that nothing protects
+    freezes_ns: int  # broker time from when on an alert that waits there for a person freezes new risk
 
 
 @dataclass(frozen=True, slots=True)

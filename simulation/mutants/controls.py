@@ -183,7 +183,12 @@ MUTANTS: Final = (
         returns("actors.gateway:BrokerGateway.speaks_otherwise", "False"),
     ),
     _without_control("E17", "no lots, ticks, freeze quantities, expiries"),
-    off("E18", "an alert that nobody sees stops nothing", returns("decisions.alerts:frozen", "False")),
+    off("E18", "an alert that nobody sees stops nothing", returns("decisions.alerts:freezes_ns", "NEVER_NS")),
+    off(
+        "E18 others",
+        "an alert that nobody sees stops only the cell that keeps it",
+        returns("actors.fan_out:FanOut.frozen_by", "[]"),
+    ),
     off("E19", "no day is ever closed", returns("actors.reconciler:PositionReconciler.close_day", "()")),
     _without_account_control("E20", "no cap on margin and premium"),
     off("E20 naked", "no cap on the naked window", returns("actors.account_watch:AccountWatch.naked_too_long", "''")),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from order_cases import NOW
 
 from config.schema import AlertsConfig
-from decisions.alerts import NEVER_NS, frozen, quiet_until_ns, repeat
+from decisions.alerts import NEVER_NS, freezes_ns, quiet_until_ns, repeat
 from decisions.effects import MS
 from messages.records import EscalationRecord, Severity
 
@@ -59,20 +59,27 @@ def test_after_a_long_pause_it_is_repeated_once_and_not_many_times() -> None:
 def test_what_is_not_critical_is_neither_repeated_nor_freezes(severity: Severity) -> None:
     alert = replace(ALERT, severity=severity)
     assert repeat(alert, NOW + 10**12, CONFIG) is None
-    assert not frozen([alert], NOW + 10**12, CONFIG)
+    assert freezes_ns([alert], CONFIG) == NEVER_NS
 
 
 def test_an_acknowledged_alert_is_at_rest() -> None:
     alert = replace(ALERT, acknowledged_ns=NOW + 1, acknowledged_by="ada")
     assert repeat(alert, NOW + 10**12, CONFIG) is None
-    assert not frozen([alert], NOW + 10**12, CONFIG)
+    assert freezes_ns([alert], CONFIG) == NEVER_NS
 
 
-@pytest.mark.parametrize(("late_ns", "cold"), [(-1, False), (0, True), (1, True)])
-def test_it_freezes_new_risk_exactly_at_its_deadline(late_ns: int, cold: bool) -> None:
+def test_it_freezes_new_risk_exactly_at_its_deadline() -> None:
     young = replace(ALERT, raised_ns=NOW + 10_000 * MS)
-    assert frozen([young, ALERT], NOW + 5_000 * MS + late_ns, CONFIG) == cold
-    assert not frozen([], NOW, CONFIG)
+    assert freezes_ns([young, ALERT], CONFIG) == NOW + 5_000 * MS
+    assert freezes_ns([young], CONFIG) == NOW + 15_000 * MS
+    assert freezes_ns([], CONFIG) == NEVER_NS
+
+
+def test_one_that_was_raised_before_any_clock_was_heard_has_no_deadline_yet() -> None:
+    timeless = replace(ALERT, raised_ns=0)
+    assert freezes_ns([timeless], CONFIG) == NEVER_NS
+    begun = repeat(timeless, NOW, CONFIG)
+    assert begun is not None and freezes_ns([begun], CONFIG) == NOW + 5_000 * MS
 
 
 @st.composite
@@ -98,11 +105,9 @@ def test_until_the_next_look_nothing_is_due_and_then_something_is(
     alerts: list[EscalationRecord], later_ms: int
 ) -> None:
     told = [repeat(alert, NOW, CONFIG) or alert for alert in alerts]
-    quiet_ns, cold = quiet_until_ns(told, NOW, CONFIG), frozen(told, NOW, CONFIG)
+    quiet_ns = quiet_until_ns(told, NOW, CONFIG)
     assert quiet_ns > NOW
     for now_ns in {min(NOW + later_ms * MS, quiet_ns - 1), quiet_ns - 1}:
         assert not [alert for alert in told if repeat(alert, now_ns, CONFIG)]
-        assert frozen(told, now_ns, CONFIG) == cold
     if quiet_ns < NEVER_NS:
-        due = any(repeat(alert, quiet_ns, CONFIG) for alert in told)
-        assert due or frozen([alert for alert in told if not frozen([alert], NOW, CONFIG)], quiet_ns, CONFIG)
+        assert any(repeat(alert, quiet_ns, CONFIG) for alert in told)
