@@ -11,8 +11,10 @@ from actors.machine import machine, now_ms
 from actors.process import CannotStart, NotNow, ProcessActor
 from actors.window import Arrival, InWindow, OutWindow
 from config.paths import journal_path
+from decisions.alerts import told_again
 from domain.rollout import realm_of_cell
 from messages import wire
+from messages.market import Tick
 from messages.records import EscalationRecord
 from messages.supervision import (
     AlertBatch,
@@ -56,6 +58,9 @@ class Cell(ProcessActor):
         self.heard_ms = 0  # when the gateway was last heard of, by the machine's clock
         self.beats = 0
         self.alerts: dict[str, tuple[EscalationRecord, int]] = {}  # passed on at that time, and not confirmed yet
+        self.ticked_ms = now_ms()  # when the broker's clock was last heard, by the machine's
+        self.repeated_ms = 0  # when alerts were last repeated without it …
+        self.repeated: dict[str, int] = {}  # … and as which repetition, by their id
         self.gateway = 0  # the incarnation whose batches arrive
         self.arrivals = InWindow()
 
@@ -126,6 +131,20 @@ class Cell(ProcessActor):
         late = tuple(alert for alert, since_ms in self.alerts.values() if now - since_ms > ALERT_AGAIN_MS)
         if late:
             self.pass_alerts(late)
+        self.repeat_in_silence(now)
+
+    def repeat_in_silence(self, now: int) -> None:
+        """While the broker's clock is not heard, repeat alerts by the machine's: no order depends on it (S11, S12).
+
+        The journal repeats by the broker's clock, and counts nothing of this.
+        """
+        if now - max(self.ticked_ms, self.repeated_ms) < self.config.alerts.repeat_ms:
+            return
+        self.repeated_ms = now
+        found = told_again(self.journal.open_escalations(), self.repeated)
+        self.repeated = {alert.escalation_id: alert.repeats for alert in found}
+        if found:
+            self.pass_alerts(found)
 
     def on_exit(self) -> None:
         if hasattr(self, "journal"):
@@ -152,7 +171,10 @@ class Cell(ProcessActor):
             case Arrival.EARLY:
                 return
             case Arrival.NEXT:
-                self.turn(wire.events(batch.events))
+                events = wire.events(batch.events)
+                if any(type(event) is Tick for event in events):
+                    self.ticked_ms = self.heard_ms
+                self.turn(events)
         self.send(sender, EventBatchTaken(batch.gateway, batch.number))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -26,6 +26,19 @@ def repeat(alert: EscalationRecord, now_ns: int, config: AlertsConfig) -> Escala
         return None
     missed = (now_ns - alert.raised_ns) // (config.repeat_ms * MS)
     return replace(alert, repeats=max(alert.repeats + 1, missed), delivered_ns=0)
+
+
+def told_again(alerts: Iterable[EscalationRecord], told: Mapping[str, int]) -> tuple[EscalationRecord, ...]:
+    """Those that a person is told of again while no clock of the broker is heard, each as one repetition more.
+
+    ``told``: the repetitions of which a person was told like this before, which no journal knows.  What has not been
+    delivered once is on its way already.
+    """
+    return tuple(
+        replace(alert, repeats=max(alert.repeats, told.get(alert.escalation_id, 0)) + 1, delivered_ns=0)
+        for alert in alerts
+        if alert.severity is Severity.CRITICAL and alert.delivered_ns and not alert.acknowledged_ns
+    )
 
 
 def freezes_ns(alerts: Iterable[EscalationRecord], config: AlertsConfig) -> int:
