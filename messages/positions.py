@@ -98,6 +98,7 @@ class PositionChange(msgspec.Struct, frozen=True, array_like=True, kw_only=True)
     activity_id: str = ""  # the broker's own name for it, where it gave one
     price: int = 0
     ts_ns: int = 0
+    before: int = 0  # where it is of no leg: what was so of the symbol until then
 
 
 class PositionsMoved(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

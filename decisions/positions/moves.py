@@ -66,11 +66,15 @@ def _alert(moved: PositionsMoved, change: PositionChange, event_id: str, moment:
             "about it: close or hedge it by hand"
         )
     else:
-        severity, kind = Severity.CRITICAL if change.quantity < 0 else Severity.WARNING, "FOREIGN_POSITION"
+        left = change.before + change.quantity
+        severity, kind = Severity.CRITICAL if left < 0 else Severity.WARNING, "FOREIGN_POSITION"
         text = (
             f"{name} in the account belongs to no group: {change.kind.value} ({change.evidence}); it was recorded and "
             "is not touched"
         )
+        if change.before * change.quantity < 0:
+            text = f"{name} makes up for what belonged to no group, {left:+d} is left: {change.kind.value}"
+            text += f" ({change.evidence}); no group changes by it"
     effects.alert(
         moment, severity, kind, text,
         group_id=group_id, symbol=change.symbol, quantity=change.quantity, subject=event_id,

@@ -3,9 +3,8 @@
 The broker's activities explain what they can; they have ids, and are taken at once.  The rest is explained by evidence,
 and only after it has been seen to persist; what no evidence explains is ``unexplained``, never guessed.
 
-Allocation: units that went are taken from the groups that hold the symbol, oldest group first (FIFO, as a broker
-allocates assignments); units that came beyond what groups hold are nobody's: foreign, recorded, never touched.  So the
-sum of what groups hold and what is foreign is always what the broker holds.
+Whose the units were says ``owners.py``.  The sum of what groups hold and what is foreign is always what the broker
+holds.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from decisions.positions.library import Library
+from decisions.positions.owners import BY_HAND, Owners
 from decisions.positions.positions import Comparison, SymbolBalance
 from domain.calendar import Calendar, death_ns, has_expired
 from domain.instruments import Instrument
@@ -33,6 +33,8 @@ KINDS: dict[ActivityKind, PositionKind] = {
     ActivityKind.MANUAL: PositionKind.MANUAL,
     ActivityKind.CORPORATE: PositionKind.CORPORATE,
 }
+
+EXERCISED = frozenset({PositionKind.ASSIGNMENT, PositionKind.EXERCISE})
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,26 +233,27 @@ def allocate(causes: list[Cause], library: Library, over: Sequence[Cause] = ()) 
 
     Of contracts that are ``over`` nobody keeps anything: what causes leave is set off, and adds up to nothing.
     """
-    held = library.held()
+    owners = Owners(library, ((cause.symbol, cause.quantity) for cause in causes if not cause.option))
     changes: dict[str, list[PositionChange]] = {}
-    owners: dict[str, str] = {}  # option symbol -> the group that it was taken from first
+    first: dict[str, str] = {}  # option symbol -> the group that it was taken from first; "" where it was nobody's
     for cause in sorted(causes, key=lambda cause: cause.option != ""):  # shares after the options that they come from
         if not cause.quantity:
             for event in _explained_by(cause, library):
-                _put(changes, event.group_id, event.leg_id, 0, cause)
+                _put(changes, owners, event.group_id, event.leg_id, 0, cause)
         elif cause.option:
-            _put(changes, owners.get(cause.option) or _owner_of(cause.option, library), "", cause.quantity, cause)
+            owner = first[cause.option] if cause.option in first else _owner_of(cause.option, library)
+            _put(changes, owners, owner, "", cause.quantity, cause)
         else:
-            for group_id, leg_id, units in _taken(cause, held, library):
-                owners.setdefault(cause.symbol, group_id)
-                _put(changes, group_id, leg_id, units, cause)
+            for group_id, leg_id, units in owners.hand_out(cause.symbol, cause.quantity, by_hand=cause.kind in BY_HAND):
+                first[cause.symbol] = first.get(cause.symbol) or group_id
+                _put(changes, owners, group_id, leg_id, units, cause)
     for cause in over:
-        rest = {key: held.get(key, 0) for key in _holders(cause.symbol, library)}
+        rest = {key: owners.held.get(key, 0) for key in owners.holders(cause.symbol)}
         for (group_id, leg_id), units in rest.items():
             if units:
-                _put(changes, group_id, leg_id, -units, cause)
+                _put(changes, owners, group_id, leg_id, -units, cause)
         if nobodys := sum(rest.values()):
-            _put(changes, "", "", nobodys, cause)
+            _put(changes, owners, "", "", nobodys, cause)
     return [
         PositionsMoved(
             group_id=group_id,
@@ -262,25 +265,10 @@ def allocate(causes: list[Cause], library: Library, over: Sequence[Cause] = ()) 
     ]
 
 
-def _taken(cause: Cause, held: dict[tuple[str, str], int], library: Library) -> list[tuple[str, str, int]]:
-    """Which groups the units are taken from, oldest first, and what is left for nobody; ``held`` shrinks with it."""
-    left, found = cause.quantity, []
-    for key in _holders(cause.symbol, library):
-        own = held.get(key, 0)
-        units = min(abs(left), abs(own)) * (1 if left > 0 else -1) if own * left < 0 else 0
-        if units:
-            held[key] = own + units
-            left -= units
-            found.append((*key, units))
-    return [*found, ("", "", left)] if left else found
-
-
-def _put(changes: dict[str, list[PositionChange]], group_id: str, leg_id: str, quantity: int, cause: Cause) -> None:
-    shared = (
-        f" ({quantity:+d} of {cause.quantity:+d}: the oldest group first)"
-        if cause.quantity and 0 != quantity != cause.quantity
-        else ""
-    )
+def _put(
+    changes: dict[str, list[PositionChange]], owners: Owners, group_id: str, leg_id: str, quantity: int, cause: Cause
+) -> None:
+    shared = f" ({quantity:+d} of {cause.quantity:+d})" if cause.quantity and 0 != quantity != cause.quantity else ""
     changes.setdefault(group_id, []).append(
         PositionChange(
             symbol=cause.symbol,
@@ -291,24 +279,15 @@ def _put(changes: dict[str, list[PositionChange]], group_id: str, leg_id: str, q
             activity_id=cause.activity_id,
             price=cause.price,
             ts_ns=cause.ts_ns,
+            before=0 if leg_id else owners.note(cause.symbol, quantity),
         )
     )
 
 
-def _holders(symbol: str, library: Library) -> list[tuple[str, str]]:
-    """The groups that have a leg in this symbol, oldest first."""
-    return [
-        (group.group_id, leg.leg_id)
-        for group in library.groups()
-        for leg in group.group.legs
-        if leg.instrument.symbol == symbol
-    ]
-
-
 def _owner_of(option: str, library: Library) -> str:
-    """The group whose leg in this option was the last to be taken: its shares may come a snapshot later."""
-    taken = [event.group_id for event in library.events_of(option) if event.leg_id]
-    return taken[-1] if taken else ""
+    """Whose units of this option were the last to be taken: its shares may come a snapshot later."""
+    taken = [event for event in library.events_of(option) if event.leg_id or event.kind in EXERCISED]
+    return max((event.ts_ns, event.group_id) for event in taken)[1] if taken else ""
 
 
 def _explained_by(cause: Cause, library: Library) -> list[PositionEventRecord]:

@@ -12,10 +12,12 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from decisions.positions.library import Library
+from decisions.positions.owners import Owners
 from decisions.positions.positions import Comparison
 from domain.coverage import lacking, uncovered
 from domain.execution import Side
 from domain.groups import Group, GroupOutcome, Mode
+from messages.orders import ActivityKind
 from messages.positions import PositionIssue
 from messages.records import GroupRecord, Severity
 
@@ -73,18 +75,13 @@ def check_groups(library: Library, comparison: Comparison, limit_pct: float) -> 
 
 
 def shares_of_groups(library: Library, comparison: Comparison) -> dict[tuple[str, str], int]:
-    """What the broker holds of each group's legs, signed: what is missing is taken from the oldest group first."""
-    shares = library.held()
-    for balance in comparison.symbols:
-        left = balance.difference
-        for record in library.groups() if left else ():
-            for leg in record.group.legs:
-                own = shares.get((record.group_id, leg.leg_id), 0)
-                if leg.instrument.symbol == balance.symbol and own * left < 0:
-                    units = min(abs(own), abs(left)) * (1 if left > 0 else -1)
-                    shares[record.group_id, leg.leg_id] = own + units
-                    left -= units
-    return shares
+    """What the broker holds of each group's legs, signed, as if what is not explained yet were handed out now."""
+    moved = [one for one in comparison.symbols if one.difference]
+    owners = Owners(library, ((one.symbol, one.difference) for one in moved))
+    for one in moved:
+        by_hand = all(activity.kind is ActivityKind.MANUAL for activity in one.activities)
+        owners.hand_out(one.symbol, one.difference, by_hand=by_hand)
+    return owners.held
 
 
 def _check(
