@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from messages.orders import ActivityKind
+from messages.orders import ActivityKind, Position
 from simulation.base import Process
 from simulation.network import DIRECTIONS
 from simulation.schedule import MS
@@ -268,16 +268,35 @@ def _relist(strikes: Strikes) -> None:
     strikes.world.exchange.relist([changed], strikes.world.server.now_ns)
 
 
-def _moved(strikes: Strikes, kind: ActivityKind) -> bool:
-    """A position changes by other hands."""
-    world, tape = strikes.world, strikes.tape
-    held = [one for one in world.exchange.positions() if one.symbol in world.market.symbols]
-    if not held:
+def _liquidated(strikes: Strikes) -> bool:
+    """The broker closes a part of a position."""
+    world, position = strikes.world, _some_position(strikes)
+    return position is not None and world.intervene(ActivityKind.LIQUIDATION, position.symbol, _part(strikes, position))
+
+
+def _by_hand(strikes: Strikes) -> bool:
+    """A person trades a part of a position away, or more of it, and may undo that later."""
+    world, tape, position = strikes.world, strikes.tape, _some_position(strikes)
+    if position is None:
         return False
-    position = tape.pick("of what", held)
-    most = abs(position.quantity)
-    sign = -1 if position.quantity > 0 else 1  # towards nothing
-    return world.intervene(kind, position.symbol, sign * tape.between("units", 1, most))
+    units = _part(strikes, position) * (-1 if tape.draw("more of it", 2) else 1)
+    done = world.intervene(ActivityKind.MANUAL, position.symbol, units)
+    if done and tape.draw("and undoes it", 2):
+        after_ns = strikes.ms("undone after, ms", 10, 8_000)
+        strikes.later(after_ns, world.intervene, ActivityKind.MANUAL, position.symbol, -units)
+    return done
+
+
+def _some_position(strikes: Strikes) -> Position | None:
+    world = strikes.world
+    held = [one for one in world.exchange.positions() if one.symbol in world.market.symbols]
+    return strikes.tape.pick("of what", held) if held else None
+
+
+def _part(strikes: Strikes, position: Position) -> int:
+    """Signed units that lead towards nothing."""
+    sign = -1 if position.quantity > 0 else 1
+    return sign * strikes.tape.between("units", 1, abs(position.quantity))
 
 
 def _assignment(strikes: Strikes) -> bool:
@@ -335,8 +354,8 @@ ACTS: Final[dict[str, Act]] = {
     "F.broker.halt": _halt,
     "F.broker.tag_truncated": _tag_truncated,
     "F.broker.relist": _relist,
-    "F.broker.manual": lambda strikes: _moved(strikes, ActivityKind.MANUAL),
-    "F.broker.liquidation": lambda strikes: _moved(strikes, ActivityKind.LIQUIDATION),
+    "F.broker.manual": _by_hand,
+    "F.broker.liquidation": _liquidated,
     "F.broker.assignment": _assignment,
     "F.market.stale": _stale,
     "F.operator.kill_in_recovery": _kill_switch_in_recovery,
