@@ -20,6 +20,7 @@ from messages.records import (
     PositionEventRecord,
     ProcessedEventRecord,
 )
+from simulation.attribution import Attribution
 from storage.log import StoredTurn
 from storage.port import Turn
 from venue.audit.exposure import exposed
@@ -68,6 +69,7 @@ class Oracles:
         self.remade: set[str] = set()  # of them, those whose ids were given out again
         self.received_ns: dict[str, int] = {}  # of them, when those that the exchange had by then were received
         self.lost: dict[str, GroupRecord] = {}  # groups, likewise, by tag
+        self.attribution = Attribution()
         self.checks: Counter[str] = Counter()
 
     def fail(self, invariant: str, text: str) -> None:
@@ -103,6 +105,11 @@ class Oracles:
                 self._moved(group_tag(record.group_id), record)
         for order_id, group in fresh.items():
             self._judge_intent(path, turn, self.intents[order_id], group)
+        if any(isinstance(record, PositionEventRecord) for record in turn.records):
+            unknown = self.left_to_a_person | {group_part(one) for one in self.forgotten | self.remade}
+            tags = {record.group_id: tag for tag, record in self.groups.items() if tag not in unknown}
+            for holds, text in self.attribution.on_commit(path, turn.records, tags):
+                self.demand(holds, "R21", text)
 
     def _made(self, order_id: str) -> None:
         if order_id in self.forgotten:
@@ -152,13 +159,15 @@ class Oracles:
         intents: dict[str, IntentRecord] = {}
         groups: dict[str, GroupRecord] = {}
         moves: dict[str, dict[str, PositionEventRecord]] = defaultdict(dict)
-        for record in (record for turn in turns for record in turn.records()):
+        records = [record for turn in turns for record in turn.records()]
+        for record in records:
             if isinstance(record, IntentRecord):
                 intents[record.client_order_id] = record
             elif isinstance(record, GroupRecord):
                 groups[group_tag(record.group_id)] = record
             elif isinstance(record, PositionEventRecord) and record.group_id:
                 moves[group_tag(record.group_id)][record.event_id] = record
+        self.attribution.on_older(path, records)
         forgotten = {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
         self.forgotten |= forgotten
         self.received_ns |= {one: self.orders[one].received_ns for one in forgotten & self.orders.keys()}
@@ -174,6 +183,8 @@ class Oracles:
     def on_truth(self, event: TruthEvent) -> None:
         """Something happened at the exchange."""
         order_id = event.client_order_id
+        if not order_id:
+            self.attribution.on_move(event)
         if event.kind == "order_received":
             self._judge_send(event)
             return
@@ -187,6 +198,8 @@ class Oracles:
         if event.cum_qty is not None and event.cum_qty < order.cum:
             self.busted[group_part(order_id)] += order.cum - event.cum_qty
         if event.cum_qty is not None:
+            traded = order.side.sign * (event.cum_qty - order.cum)
+            self.attribution.on_fill(group_part(order_id), event.ts_ns, order.symbol, traded)
             order.cum, order.leaves = event.cum_qty, event.leaves_qty or 0
             order.qty = event.qty or order.qty
         if event.kind in ENDS:
@@ -252,7 +265,8 @@ class Oracles:
     def held(self, tag: str, group: Group) -> dict[str, int]:
         """What the group holds of each leg, in its direction: by the exchange's record, and what came without orders.
 
-        Whose that is, the exchange cannot say: the journals do, and the audit holds their sum against the exchange.
+        Whose that is, the exchange cannot say: the journals do.  The audit holds their sum against the exchange, and
+        ``attribution.py`` judges it when it becomes durable.
         """
         held = {leg.leg_id: 0 for leg in group.legs}
         sides = {leg.leg_id: leg.side for leg in group.legs}

@@ -331,4 +331,21 @@ MUTANTS: Final = (
         returns("decisions.positions.position_changes:settled", "[]"),
         aim=only("F.broker.expiry", "F.process.kill", "F.broker.drop_report", "F.market.gap", "F.wire.reset"),
     ),
+    Mutant(
+        "losses-are-nobodys",
+        "units that went are booked for nobody, whichever group held them",
+        ("R21",),
+        returns("decisions.positions.owners:Owners.hand_out", '[("", "", quantity)]'),
+        aim={**only("F.broker.liquidation"), **one_group("bull_put", 10)},
+    ),
+    Mutant(
+        "undone-at-a-groups-cost",
+        "what is bought back by hand is taken from a group, and what was sold by hand stays nobody's",
+        ("R21",),
+        edit(
+            "decisions.positions.owners:Owners.hand_out",
+            ("nobodys = min(abs(quantity), self._free.get((symbol, comes), 0))", "nobodys = 0"),
+        ),
+        aim={**only("F.broker.manual"), **one_group("bull_put", 10)},
+    ),
 )
