@@ -3,8 +3,8 @@
 First they make up for each other, and for what is nobody's: who trades by hand and undoes it leaves every group as it
 was, and a group never answers for a position that it did not open.  The rest is taken from the groups that hold the
 symbol, the oldest first (FIFO, as a broker allocates assignments); of what somebody traded by hand, a group that was
-given up comes before those that live, for its alert asks a person to close what it holds.  What is beyond what groups
-hold is nobody's: foreign, recorded, never touched.
+given up comes before those that live, for what it holds is a person's to close at the broker.  What is beyond what
+groups hold is nobody's: foreign, recorded, never touched.
 """
 
 from __future__ import annotations
