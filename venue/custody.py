@@ -82,13 +82,16 @@ class Custody:
         """Change a position as the broker (a liquidation), a person (manual) or a company (corporate) does.
 
         ``quantity`` is signed; ``price`` 0 is the last one.  Raises ``ValueError`` for a kind that only the exchange
-        itself brings about, a symbol that is not listed, a quantity of nothing, and a liquidation of more than is held.
+        itself brings about, a symbol that is not listed or that has expired, a quantity of nothing, and a liquidation
+        of more than is held.
         """
         if kind not in INTERVENTIONS:
             possible = ", ".join(sorted(k.value for k in INTERVENTIONS))
             raise ValueError(f"{kind.value}: only {possible} come from outside")
         if symbol not in self._instruments:
             raise ValueError(f"{symbol!r} is not listed")
+        if symbol in self._settled_at:
+            raise ValueError(f"{symbol!r} has expired: nobody trades it any more")
         held = self._account.net.get(symbol, 0)
         if not quantity or (kind is ActivityKind.LIQUIDATION and not (-held <= quantity < 0 or 0 < quantity <= -held)):
             raise ValueError(f"cannot do a {kind.value} of {quantity} of {symbol!r}: the account holds {held}")

@@ -253,6 +253,13 @@ def test_a_european_option_in_the_money_is_settled_in_cash_at_expiry() -> None:
     assert (house.truth[-1].kind, house.truth[-1].last_px) == ("assigned", 3.0)
 
 
+def test_nobody_trades_an_option_that_has_expired() -> None:
+    house = _at_expiry(2, 1_030_000, "american")
+    expired = option(100, Right.CALL, style="american", expiry="2026-01-05").symbol
+    with pytest.raises(ValueError, match="has expired: nobody trades it any more"):
+        house.exchange.intervene(ActivityKind.MANUAL, expired, 2, 10_000, house.now)
+
+
 def test_an_option_expires_once() -> None:
     house = _at_expiry(2, 1_030_000, "american")
     events = len(house.truth)
