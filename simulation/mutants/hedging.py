@@ -148,11 +148,14 @@ MUTANTS: Final = (
         ),
         only("F.broker.manual") | WAITS_NAKED,
     ),
-    Mutant(
+    Mutant(  # held twice: what nobody obtains within the group's patience is given up, and the group flattened
         "nothing-is-missing",
-        "what a leg gives up is nobody's business",
+        "what a leg gives up is nobody's business, for however long",
         ("L1", "L3"),
-        returns("decisions.groups.group_levels:Tally.missing", "0"),
+        together(
+            returns("decisions.groups.group_levels:Tally.missing", "0"),
+            returns("decisions.groups.group:_too_late", "''"),
+        ),
     ),
     Mutant(
         "overclosed-ignored",
