@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from messages.records import PositionEventRecord, PositionKind, Record
+from venue.reporting import ACTIVITIES
 from venue.truth import TruthEvent
-
-MOVES = frozenset({"assigned", "exercised", "liquidated", "manual", "corporate", "expired"})
 
 Problem = tuple[bool, str]  # whether it is as it should be, and what it is about
 
@@ -29,7 +28,7 @@ class Attribution:
 
     def on_move(self, event: TruthEvent) -> None:
         """The exchange has moved units without an order."""
-        if event.kind in MOVES and event.last_qty:
+        if event.kind in ACTIVITIES and event.last_qty:
             self._moved[event.symbol, event.side == "buy"] += event.last_qty
 
     def on_fill(self, tag: str, ts_ns: int, symbol: str, units: int) -> None:

@@ -26,6 +26,7 @@ from cli.problems import CommandFailed
 from simulation.bench import Bench, id_in_cell, plan, wait_for
 from simulation.havoc import FAULTS, Fault, Site, tmpfs
 from simulation.host_clock import tidy
+from storage.durable import replace
 from venue.audit import CHECKS, audit, passed, report
 from venue.child import VenueChild
 
@@ -209,9 +210,7 @@ class Campaign:
         err.print(f"cycle {self.summary.cycles - 1} ({', '.join(done)}): {text}", markup=False, highlight=False)
 
     def _save(self) -> None:
-        fresh = self.path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self.summary)) + b"\n")
-        fresh.replace(self.path)
+        replace(self.path, msgspec.json.format(msgspec.json.encode(self.summary)) + b"\n")
         self.path.with_suffix(".md").write_text(self.summary.markdown())
 
 

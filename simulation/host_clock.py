@@ -18,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from storage.durable import replace
+
 SHARED: Final = Path("/dev/shm")  # noqa: S108 - where shm_open(3) and sem_open(3) keep them
 READ_EVERY_S: Final = 1  # the library's shortest, but for every call
 PROBE_S: Final = 1_000_000
@@ -56,9 +58,7 @@ class HostClock:
 
     def jump(self, beside_s: int) -> None:
         """From now on it is so many seconds beside this machine's clock."""
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text(f"{beside_s:+d}\n")
-        fresh.replace(self._path)
+        replace(self._path, f"{beside_s:+d}\n".encode())
 
     def _preloading(self, library: Path) -> dict[str, str]:
         return {

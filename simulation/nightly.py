@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 
 from simulation.totals import PER, Totals, markdown
+from storage.durable import replace
 
 ROOT: Final = Path(__file__).parent.parent
 BLOCK: Final = 2_000  # seeds in a step
@@ -153,9 +154,7 @@ def _do(night: Night, to: Path, name: str, words: list[str]) -> None:
     tail = "\n".join([*beside.read_text(errors="replace").splitlines(), *text.splitlines()][-40:])
     night.steps.append(Step(name, " ".join(["python", *command[1:]]), status, time.monotonic() - began, tail))
     count(night, name, words[0], text)
-    fresh = to / "summary.new"
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(night)) + b"\n")
-    fresh.replace(to / "summary.json")
+    replace(to / "summary.json", msgspec.json.format(msgspec.json.encode(night)) + b"\n")
     (to / "summary.md").write_text(night.markdown())
 
 

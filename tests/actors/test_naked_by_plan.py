@@ -36,15 +36,21 @@ def with_put(story: str) -> tuple[World, SecondLook]:
     return world, look
 
 
+def without_long(story: str, kind: ActivityKind) -> World:
+    """The same, and somebody closes the long call."""
+    world, look = with_put(story)
+    world.exchange.intervene(kind, LONG, -10, 0, world.now_ns)
+    world.advance(1_000)
+    look.look()
+    return world
+
+
 STORIES = pytest.mark.parametrize("story", ["held", "waits", "assigned"])
 
 
 @STORIES
 def test_r21_a_long_call_that_somebody_sold_is_bought_again(story: str) -> None:
-    world, look = with_put(story)
-    world.exchange.intervene(ActivityKind.MANUAL, LONG, -10, 0, world.now_ns)
-    world.advance(1_000)
-    look.look()
+    world = without_long(story, ActivityKind.MANUAL)
     assert sum(order.quantity for order in world.orders(Role.HEDGE)) == 10
     world.advance(2_000, fresh=True)
     assert (world.position(SHORT), world.position(LONG), world.cell.uncovered_qty) == (-10, 10, 0)
@@ -54,10 +60,7 @@ def test_r21_a_long_call_that_somebody_sold_is_bought_again(story: str) -> None:
 
 @STORIES
 def test_r21_calls_whose_long_the_house_closed_are_bought_back(story: str) -> None:
-    world, look = with_put(story)
-    world.exchange.intervene(ActivityKind.LIQUIDATION, LONG, -10, 0, world.now_ns)
-    world.advance(1_000)
-    look.look()
+    world = without_long(story, ActivityKind.LIQUIDATION)
     world.advance(5_000, fresh=True)
     assert [world.position(symbol) for symbol in (PUT, SHORT, LONG)] == [0, 0, 0]
     ended = world.group().group
