@@ -151,14 +151,15 @@ class PositionReconciler(ProcessActor):
     def close_day(self, last: PositionReport, library: Library) -> tuple[Finding, ...]:
         """The final comparison of a day, when nothing is merely suspected any more (E19).
 
-        It is told until the alert is in a journal: the day is closed by what is written down, not by having sent it.
+        It is told until the alert is in a journal: the day is closed by what is written down, not by having sent it.  A
+        day that nobody closed on its evening is closed on the next, unless there was nothing of ours to compare then.
         """
         hours = calendar(self.config.broker.calendar)
-        day = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day, hours)
-        path = day_report_path(self.config.system.journal_dir, day)
-        if not day or last.suspected:
+        ended = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day, hours)
+        if ended is None or last.suspected or (ended.late and library.began_ns() >= ended.at_ns):
             return ()
-        issue = end_of_day(last, day, str(path), FIRST_CELL[self.realm])
+        path = day_report_path(self.config.system.journal_dir, ended.day)
+        issue = end_of_day(last, ended, str(path), FIRST_CELL[self.realm])
         if library.is_told(issue.alert_id):
             return ()
         self.write(path, last)

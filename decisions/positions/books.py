@@ -10,6 +10,7 @@ from collections import defaultdict
 
 import msgspec
 
+from domain.calendar import FOREVER_NS
 from domain.execution import Side
 from domain.groups import GroupOutcome, Leg, Role
 from domain.orders import OrderState
@@ -81,6 +82,7 @@ class Books:
         self.counts: defaultdict[str, int] = defaultdict(int)  # group -> how many events
         self.told: set[str] = set()  # alerts of the kinds that the reconciler raises
         self.texts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # their texts by kind and group
+        self.began_ns = FOREVER_NS  # when the first group, or the first change without an order, came about
         self._news = News(set(), set())
 
     def follow(self, record: Record) -> None:
@@ -108,6 +110,7 @@ class Books:
         return found
 
     def _take_group(self, record: GroupRecord) -> None:
+        self.began_ns = min(self.began_ns, record.created_ns)
         self.groups[record.group_id] = record
         for leg in record.group.legs:
             self.legs.setdefault(leg.instrument.symbol, leg)
@@ -123,6 +126,7 @@ class Books:
         if event.event_id in self.events:  # written once and for all
             return
         self.events[event.event_id] = event
+        self.began_ns = min(self.began_ns, event.ts_ns)
         self._news.events.add(event.event_id)
         self.counts[event.group_id] += 1
         self.moved[event.symbol].append(event.event_id)

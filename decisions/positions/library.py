@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from decisions.positions.books import Books, KnownOrder, News, add
+from domain.calendar import FOREVER_NS
 from domain.groups import Leg
 from messages.records import GroupRecord, PositionEventRecord
 
@@ -106,6 +107,10 @@ class Library:
             for group_id in book.units.keys() & book.active.keys()
             for leg in book.active[group_id].group.legs
         )
+
+    def began_ns(self) -> int:
+        """When the first group came about, or the first change without an order; far ahead while there is neither."""
+        return min((book.began_ns for book in self.books), default=FOREVER_NS)
 
     def is_told(self, alert_id: str) -> bool:
         """Whether an alert of the reconciler's is journaled."""

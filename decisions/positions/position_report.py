@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 import msgspec
 
@@ -11,10 +12,11 @@ from decisions.positions.library import Library
 from decisions.positions.position_checks import GroupCheck
 from decisions.positions.positions import OrderDifference
 from decisions.positions.reconciler import Look
-from domain.calendar import Calendar, CalendarUnknown, MarketCalendar
+from domain.calendar import LOOK_AHEAD_DAYS, AlwaysOpen, Calendar, CalendarUnknown, MarketCalendar
 from messages.positions import Difference, PositionIssue
 from messages.records import PositionEventRecord, Severity
 
+UTC_DAYS: Final = AlwaysOpen()
 LATEST = 200  # so many changes are shown; the journals have them all
 
 
@@ -89,36 +91,59 @@ def report(look: Look, library: Library, held: tuple[Difference, ...] = ()) -> P
     )
 
 
-def day_to_close(as_of_ns: int, end_of_day: str, hours: Calendar) -> str:
-    """The day whose end has been reached, as an ISO date; "" before it, or when no end is configured (E19).
+class DayEnd(msgspec.Struct, frozen=True):
+    """A day that has ended, and when; ``late``: this is seen on a later day, after its own evening."""
 
-    "close": the close of the market's session, on days that have one; a time of day is in UTC.
+    day: str  # ISO date
+    at_ns: int
+    late: bool
+
+
+def day_to_close(as_of_ns: int, end_of_day: str, hours: Calendar) -> DayEnd | None:
+    """The latest day whose end has been reached; ``None`` when no end is configured, or none is known (E19).
+
+    "close": the close of the market's session; a time of day is in UTC.  Days without a session have no end.
     """
+    if not end_of_day:
+        return None
+    today = (hours if end_of_day == "close" else UTC_DAYS).day(as_of_ns)
+    for back in range(LOOK_AHEAD_DAYS):
+        day = today - timedelta(days=back)
+        at_ns = _end_ns(day, end_of_day, hours)
+        if at_ns is not None and at_ns <= as_of_ns:
+            return DayEnd(day.isoformat(), at_ns, late=back > 0)
+    return None
+
+
+def _end_ns(day: date, end_of_day: str, hours: Calendar) -> int | None:
+    """When a day ends, where it does.  Of a day that the calendar does not know a time of day is still an end."""
+    session = None
+    if isinstance(hours, MarketCalendar):
+        try:
+            session = hours.session(day)
+        except CalendarUnknown:
+            pass
+        else:
+            if session is None:
+                return None
     if end_of_day == "close":
-        day = hours.day(as_of_ns)
-        return day.isoformat() if isinstance(hours, MarketCalendar) and _is_over(hours, day, as_of_ns) else ""
-    now = datetime.fromtimestamp(as_of_ns // 10**9, UTC)
-    return now.date().isoformat() if end_of_day and f"{now:%H:%M}" >= end_of_day else ""
+        return session.close_ns if session else None
+    return UTC_DAYS.instant(day, time.fromisoformat(end_of_day))
 
 
-def _is_over(hours: MarketCalendar, day: date, as_of_ns: int) -> bool:
-    try:
-        session = hours.session(day)
-    except CalendarUnknown:
-        return False
-    return session is not None and as_of_ns >= session.close_ns
-
-
-def end_of_day(last: PositionReport, day: str, where: str, cell: int) -> PositionIssue:
-    """The last word on a day: that it balances, or what does not."""
-    text = f"the day {day} ends balanced; {where} has it all"
+def end_of_day(last: PositionReport, ended: DayEnd, where: str, cell: int) -> PositionIssue:
+    """The last word on a day: that it balances, or what does not; and that it comes late, where it does."""
+    when = f"{datetime.fromtimestamp(last.as_of_ns // 10**9, UTC):%Y-%m-%d %H:%M} UTC"
+    late = f", but nothing was compared after its end until {when}" if ended.late else ""
+    text = f"the day {ended.day} ends balanced{late}; {where} has it all"
     if not last.balanced:
-        text = f"the day {day} does not balance: {'; '.join(last.differences[:3])}; {where} has both sides"
+        text = f"the day {ended.day} does not balance{late}: {'; '.join(last.differences[:3])}; {where} has both sides"
+    agreed = Severity.WARNING if ended.late else Severity.INFO
     return PositionIssue(
-        issue_id=f"END_OF_DAY/{day}",
+        issue_id=f"END_OF_DAY/{ended.day}",
         cell=cell,
         group_id="",
-        severity=Severity.INFO if last.balanced else Severity.CRITICAL,
+        severity=agreed if last.balanced else Severity.CRITICAL,
         kind="END_OF_DAY",
         symbol="",
         quantity=len(last.confirmed),

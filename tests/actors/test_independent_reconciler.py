@@ -22,6 +22,8 @@ from messages.supervision import PeersChanged
 from storage.port import Turn
 from storage.sqlite import open_journal
 
+HOUR_MS = 3_600_000
+
 
 def write_down(world: World, directory: Path) -> None:
     """The cell's journal as a file, as its owner leaves it behind when it dies."""
@@ -160,3 +162,25 @@ def test_e19_a_day_that_balances_ends_so_and_its_alert_in_the_journal_ends_the_t
     later.mkdir()
     write_down(world, later)
     assert day_end(Reconciler(later, end_of_day="14:30").sees(world, 2)) == []
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_e19_a_day_that_nobody_compared_on_its_evening_is_closed_on_the_next_and_a_person_is_told(
+    tmp_path: Path, world: World, balanced: bool
+) -> None:
+    """The machine was off, or the broker silent, from the close to midnight: that day was never heard of again."""
+    world.advance(20 * HOUR_MS)
+    if not balanced:
+        world.exchange.intervene(ActivityKind.MANUAL, SHORT, 3, 0, world.now_ns)
+    found = day_end(Reconciler(tmp_path, end_of_day="14:45").sees(world))
+    issue = found[-1]
+    assert issue.issue_id == "END_OF_DAY/2021-01-04"
+    assert issue.severity is (Severity.WARNING if balanced else Severity.CRITICAL)
+    assert "nothing was compared after" in issue.text
+    kept = msgspec.json.decode(day_report_path(tmp_path, "2021-01-04").read_bytes())
+    assert kept["balanced"] is balanced
+
+
+def test_e19_a_day_before_anything_of_ours_is_not_closed_late(tmp_path: Path, world: World) -> None:
+    world.advance(HOUR_MS)
+    assert day_end(Reconciler(tmp_path, end_of_day="23:00").sees(world)) == [], "2021-01-03 was before the first group"

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from second_look import SecondLook, hedged_world, world_with_shares
 from world import LONG, SHORT, UNDERLYING, World, bull_put, call, leg, put
 
-from decisions.positions.position_report import end_of_day, report
+from decisions.positions.position_report import DayEnd, end_of_day, report
 from domain.execution import Side
 from domain.groups import GroupOutcome, GroupStatus, Plan, Policy, Role
 from messages.operator import CancelGroup
@@ -55,10 +55,10 @@ def test_s3_position_mismatched() -> None:
 def test_e19_a_day_that_does_not_balance_ends_with_a_critical_alert_that_names_both_sides_once() -> None:
     world = hedged_world()
     look = SecondLook(world)
-    balanced = end_of_day(report(look.looks(), look.library()), "2026-01-05", "a.json", 0)
+    balanced = end_of_day(report(look.looks(), look.library()), DayEnd("2026-01-05", 0, late=False), "a.json", 0)
     world.exchange.assign(SHORT, 3, world.now_ns)
     last = report(look.looks(), look.library())
-    issue = end_of_day(last, "2026-01-06", "b.json", 0)
+    issue = end_of_day(last, DayEnd("2026-01-06", 0, late=False), "b.json", 0)
     world.take([balanced, issue, issue])
     good, bad = sorted(world.escalations("END_OF_DAY"), key=lambda alert: alert.severity.value, reverse=True)
     assert (good.severity, bad.severity) == (Severity.INFO, Severity.CRITICAL)

@@ -13,7 +13,7 @@ from decisions.positions.books import Books
 from decisions.positions.library import Library
 from decisions.positions.position_changes import Cause, allocate, explain, settled
 from decisions.positions.position_checks import check_groups
-from decisions.positions.position_report import day_to_close
+from decisions.positions.position_report import DayEnd, day_to_close
 from decisions.positions.positions import Comparison, SymbolBalance
 from domain.calendar import CALENDARS
 from domain.execution import Side
@@ -175,23 +175,34 @@ def test_s3_variance_and_hedge_ratio(short: int, wing: int, severity: Severity |
 
 
 @pytest.mark.parametrize(
-    ("end_of_day", "hours", "at", "day"),
+    ("end_of_day", "hours", "at", "ended"),
     [
-        ("", "always", "2026-01-05T23:59:00", ""),
-        ("20:15", "always", "2026-01-05T20:14:59", ""),
-        ("20:15", "always", "2026-01-05T20:15:00", "2026-01-05"),
-        ("close", "always", "2026-01-05T23:59:00", ""),
-        ("close", "us_options", "2026-01-05T20:59:59", ""),
-        ("close", "us_options", "2026-01-05T21:00:01", "2026-01-05"),
-        ("close", "us_options", "2026-01-04T21:00:01", ""),  # a Sunday
-        ("close", "nse", "2026-01-05T10:00:01", "2026-01-05"),
-        ("close", "nse", "2099-01-05T10:00:01", ""),  # a year that no table covers
+        ("", "always", "2026-01-05T23:59:00", None),
+        ("20:15", "always", "2026-01-05T20:14:59", ("2026-01-04T20:15:00", True)),
+        ("20:15", "always", "2026-01-05T20:15:00", ("2026-01-05T20:15:00", False)),
+        ("20:15", "us_options", "2026-01-05T20:14:59", ("2026-01-02T20:15:00", True)),  # the Friday before
+        ("20:15", "nse", "2099-01-04T20:15:00", ("2099-01-04T20:15:00", False)),  # in no table
+        ("close", "always", "2026-01-05T23:59:00", None),
+        ("close", "us_options", "2026-01-05T20:59:59", ("2026-01-02T21:00:00", True)),
+        ("close", "us_options", "2026-01-05T21:00:01", ("2026-01-05T21:00:00", False)),
+        ("close", "us_options", "2026-01-06T04:59:59", ("2026-01-05T21:00:00", False)),  # 23:59:59 at the exchange
+        ("close", "us_options", "2026-01-06T05:00:00", ("2026-01-05T21:00:00", True)),
+        ("close", "us_options", "2026-01-04T21:00:01", ("2026-01-02T21:00:00", True)),  # a Sunday
+        ("close", "us_options", "2026-11-28T12:00:00", ("2026-11-27T18:00:00", True)),  # an early close
+        ("close", "nse", "2026-01-05T10:00:01", ("2026-01-05T10:00:00", False)),
+        ("close", "nse", "2099-01-05T10:00:01", None),  # a year that no table covers
     ],
 )
-def test_e19_a_day_ends_at_its_close_or_at_the_configured_time(end_of_day: str, hours: str, at: str, day: str) -> None:
+def test_e19_a_day_ends_at_its_close_or_at_the_configured_time(
+    end_of_day: str, hours: str, at: str, ended: tuple[str, bool] | None
+) -> None:
+    """The latest that has ended, and whether its evening is over."""
 
-    at_ns = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 10**9
-    assert day_to_close(at_ns, end_of_day, CALENDARS[hours]) == day
+    def ns(at: str) -> int:
+        return int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 10**9
+
+    expected = ended and DayEnd(ended[0][:10], ns(ended[0]), ended[1])
+    assert day_to_close(ns(at), end_of_day, CALENDARS[hours]) == expected
 
 
 def test_activities_wait_until_the_journals_have_heard_of_the_trades_that_the_snapshot_lists() -> None:
