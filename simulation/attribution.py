@@ -2,7 +2,8 @@
 
 The exchange cannot say whose units went.  But what went is a group's that had it, as long as nobody had units of that
 sign beside the groups; and a group has lost nothing as long as somebody had.  Letters of one look become durable one
-by one, so units that the exchange has moved and that no journal has yet are anybody's.
+by one, so units that the exchange has moved and that no journal has yet are anybody's; so are those of orders that a
+journal has forgotten that was put back.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class Attribution:
         """The exchange has moved units without an order."""
         if event.kind in ACTIVITIES and event.last_qty:
             self._moved[event.symbol, event.side == "buy"] += event.last_qty
+
+    def on_stray(self, symbol: str, units: int) -> None:
+        """An order has traded that no journal knows any more; the reconciler tells of it as of a trade by hand."""
+        self._moved[symbol, units > 0] += abs(units)
 
     def on_fill(self, tag: str, ts_ns: int, symbol: str, units: int) -> None:
         """An order of a group has traded, or a trade of it was taken back."""

@@ -169,6 +169,8 @@ class Oracles:
                 moves[group_tag(record.group_id)][record.event_id] = record
         self.attribution.on_older(path, records)
         forgotten = {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
+        for one in (forgotten - self.forgotten) & self.orders.keys():
+            self.attribution.on_stray(self.orders[one].symbol, self.orders[one].side.sign * self.orders[one].cum)
         self.forgotten |= forgotten
         self.received_ns |= {one: self.orders[one].received_ns for one in forgotten & self.orders.keys()}
         self.intents |= intents
@@ -200,6 +202,8 @@ class Oracles:
         if event.cum_qty is not None:
             traded = order.side.sign * (event.cum_qty - order.cum)
             self.attribution.on_fill(group_part(order_id), event.ts_ns, order.symbol, traded)
+            if order_id in self.forgotten:
+                self.attribution.on_stray(order.symbol, traded)
             order.cum, order.leaves = event.cum_qty, event.leaves_qty or 0
             order.qty = event.qty or order.qty
         if event.kind in ENDS:

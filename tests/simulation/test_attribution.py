@@ -135,3 +135,16 @@ def test_what_an_older_copy_does_not_know_is_booked_again() -> None:
     assert not book.booked(("", -4))
     book.moved(4)
     assert not book.booked(("", 4))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_orders_that_a_journal_has_forgotten_are_told_like_trades_by_hand_letter_by_letter(
+    order: tuple[int, int],
+) -> None:
+    book = Book()
+    book.judge.on_stray(SYMBOL, 14)
+    for number in order:
+        assert not book.booked([("", 4), ("old", 10)][number], path=(HERE, THERE)[number])
+    book.filled("O", -10)
+    book.now += 1
+    assert book.booked(("", 1)), "and nothing else is excused"
