@@ -67,6 +67,11 @@ class Machine:
         """End this process at once, without goodbyes: what is not durable never happened."""
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def die_of_a_bug(self, log: structlog.typing.FilteringBoundLogger, message: object) -> None:
+        """The same, of the exception that is being handled and that nobody foresaw, while handling this message."""
+        log.exception("process dies of a bug", message=type(message).__name__)
+        self.die()
+
     def born(self, parent: Actor) -> int:
         """The process of the child that this actor has just created."""
         return pid_of_newest_child(parent)

@@ -51,6 +51,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.parent: ActorAddress | None = None
         self.peers: dict[str, ActorAddress] = {}
         self.delayed: tuple[StartChild, ActorAddress] | None = None  # what is tried again, since it could not be done
+        self.refused: ChildFailed | None = None  # why it cannot start, for good
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {}
         self.measures = Measures()
@@ -96,11 +97,13 @@ class ProcessActor(Actor):  # type: ignore[misc]
             self._handle(message, sender)
             watched = self.watched()
         except Exception:
-            self.log.exception("process dies of a bug", message=type(message).__name__)
-            machine().die()
+            machine().die_of_a_bug(self.log, message)
         return ThespianWatch(watched) if watched else None
 
     def _handle(self, message: Any, sender: ActorAddress) -> None:
+        if self.refused is not None:
+            self._while_refused(self.refused, message, sender)
+            return
         if self.delayed is not None:
             self._while_delayed(message, sender)
             return
@@ -136,6 +139,14 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case PeersChanged():
                 self.peers.update(message.peers)
 
+    def _while_refused(self, refused: ChildFailed, message: Any, sender: ActorAddress) -> None:
+        """It will not start, and waits to be ended; that it said so may have got lost."""
+        match message:
+            case Ping():
+                self.send(sender, refused)
+            case ActorExitRequest():
+                self.on_exit()
+
     def _report(self) -> None:
         if METRICS in self.peers:
             self.measure()
@@ -162,7 +173,8 @@ class ProcessActor(Actor):  # type: ignore[misc]
             return
         except CannotStart as refusal:
             self.log.error("cannot start", reason=str(refusal))
-            self.send(sender, ChildFailed(self.name, str(refusal), permanent=True))
+            self.refused = ChildFailed(self.name, str(refusal), permanent=True)
+            self.send(sender, self.refused)
             return
         self.delayed = None
         self.log.info("started", detail=detail)

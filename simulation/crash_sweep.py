@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import get_context
 from random import Random
@@ -11,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from simulation.crashing import OWN, PROGRAM, Crash, Crasher, Point
-from simulation.oracles import Violation
+from simulation.oracles import Violation, bug
 from simulation.scenarios import STORIES
 from simulation.schedule import SECOND_NS
 from simulation.sessions import START_NS
@@ -53,8 +52,7 @@ def run_story(
     except Violation as found:
         violation, text = found.invariant, found.text
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        violation, text = "BUG", f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
+        violation, text = "BUG", bug(error).text
     points = crasher.points
     if not crashes:
         ended_ns = max((record.updated_ns for record in world.groups()), default=START_NS) - START_NS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from errno import EMFILE, ENOSPC
 from itertools import takewhile
@@ -23,6 +24,7 @@ from messages.records import EscalationRecord
 from simulation.base import Died, Process, SeededBase
 from simulation.faults import Faults
 from simulation.network import Network
+from simulation.oracles import bug
 from simulation.schedule import MS
 from simulation.storage import DiskFollower, Storage
 from simulation.watch import Watch
@@ -73,6 +75,10 @@ class SimulatedWireRecord(WireRecord):
         """There is no file."""
 
 
+class MeetsABug(Exception):
+    """F.process.start_raises: a program fails of something that nobody foresaw."""
+
+
 class NoLog:
     """A structured log that nobody reads."""
 
@@ -109,6 +115,15 @@ class SimulatedMachine(Machine):
     def die(self) -> None:
         raise Died
 
+    def die_of_a_bug(self, log: structlog.typing.FilteringBoundLogger, message: object) -> None:
+        """Two faults let a program fail; what else it fails of is a bug of its own, which a restart may hide."""
+        del log
+        error = sys.exc_info()[1]
+        assert error is not None
+        if not isinstance(error, MeetsABug | MemoryError):
+            raise bug(error, f" while it handled {type(message).__name__}")
+        self.die()
+
     def born(self, parent: Any) -> int:
         del parent
         return self.base.pids  # they are given out in the order of births
@@ -124,7 +139,7 @@ class SimulatedMachine(Machine):
     def open_log(self, config: Config, process: str) -> structlog.typing.FilteringBoundLogger:
         del config
         if self.faults.strikes("F.process.start_raises"):
-            raise RuntimeError(f"{process} meets a bug while it starts")
+            raise MeetsABug(f"{process} meets a bug while it starts")
         log: structlog.typing.FilteringBoundLogger = self.log
         return log
 

@@ -6,6 +6,7 @@ Ids are those of the requirements (I invariants, L liveness).
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,13 @@ class Violation(BaseException):
     def __init__(self, invariant: str, text: str) -> None:
         self.invariant, self.text = invariant, text
         super().__init__(f"{invariant}: {text}")
+
+
+def bug(error: BaseException, when: str = "") -> Violation:
+    """An exception of the program that no fault explains."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}, line {where.lineno}"
+    return Violation("BUG", f"{type(error).__name__}: {error} ({place}){when}")
 
 
 class AtExchange:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from actors.machine import machine
 from simulation.faults import swarm
-from simulation.oracles import Violation
+from simulation.oracles import Violation, bug
 from simulation.scenarios import STORIES
 from simulation.tape import Tape
 from simulation.testimony import broken
@@ -69,6 +69,8 @@ def run_tape(
         world.run()
     except Violation as found:
         violation, text = found.invariant, found.text
+    except Exception as error:
+        violation, text = "BUG", bug(error).text
     return Result(
         seed=seed,
         scenario=scenario,

@@ -232,9 +232,9 @@ class World:
         """The same for the same tape, on any machine and in any process (M2)."""
         told = self.base.story.copy()
         told.update(repr((self.base.steps, self.schedule.now_ns, self.tape.drawn)).encode())
-        for journal in self.journals():
+        for _, journal in sorted(self.storage.disks.items()):
             told.update(journal.head.hash)
-        for event in self.truth:
+        for event in (*self.truth, *self.machine.wire, *self.machine.alerts):
             told.update(msgspec.json.encode(event))
         return told.hexdigest()
 

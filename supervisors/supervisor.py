@@ -99,8 +99,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         try:
             self.handlers[type(message)](message, sender)
         except Exception:
-            self.log.exception("supervisor dies of a bug", message=type(message).__name__)
-            machine().die()
+            machine().die_of_a_bug(self.log, message)
 
     def start_children(self) -> None:
         """Start all children, in the order of the spec."""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from gateway_door import LONG, Door, door, order
+from thespian.actors import ActorExitRequest
 
 from actors.cell import Cell
 from actors.gateway import BrokerGateway
@@ -19,7 +20,17 @@ from config.schema import Config, SystemConfig
 from domain.execution import Side
 from messages import wire
 from messages.positions import Attend
-from messages.supervision import PROTOCOL, ChildFailed, Hello, OrderBatch, StartChild, StartRoot, Version
+from messages.supervision import (
+    PROTOCOL,
+    ChildFailed,
+    Hello,
+    OrderBatch,
+    PeersChanged,
+    Ping,
+    StartChild,
+    StartRoot,
+    Version,
+)
 from supervisors.cells import CellSupervisor
 from supervisors.root import RootSupervisor
 
@@ -53,6 +64,22 @@ def test_e16_a_process_of_another_version_than_its_supervisor_does_not_start(
     assert answer.permanent, "starting it again would end the same way"
     assert f"it speaks {PROTOCOL}, its supervisor {OTHER}" in answer.reason
     assert list(tmp_path.iterdir()) == [], "nothing was opened"
+
+
+@pytest.mark.parametrize("actor", [BrokerGateway, Cell, Notifier, PositionReconciler])
+def test_e16_a_process_that_cannot_start_says_so_whenever_it_is_asked_and_does_nothing_else(
+    actor: type[ProcessActor],
+) -> None:
+    """The first word may get lost; asked how it was, it died of what had never begun, and was started again."""
+    made: Any = actor()
+    answer = refusal(made, StartChild("it", 0, msgspec.msgpack.encode(Config()), {}, version=OTHER))
+    assert refusal(made, Ping(1)) == answer
+    said: list[Any] = []
+    made.send = lambda _target, letter: said.append(letter)
+    with running_on(Undying()):
+        made.receiveMessage(PeersChanged({"gateway": "gateway", "notifier": "notifier"}), "parent")
+        made.receiveMessage(ActorExitRequest(), "parent")
+    assert said == []
 
 
 def test_e16_a_program_of_another_version_than_the_running_root_is_refused() -> None:
