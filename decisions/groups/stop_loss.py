@@ -362,12 +362,12 @@ def _conclude(state: StopState, moment: Moment, effects: Effects) -> StopState:
 
 def _report(state: StopState, effects: Effects) -> StopState:
     record, live = state.record, state.limit.live + state.market.live
-    exiting = record.status in EXITING and not state.market.abandoned
+    left = record.quantity - state.filled - state.market.abandoned  # what was given up is for others to close
     progress = StopProgressed(
         leg_id=record.leg_id,
         filled=state.filled,
         live=live,
-        committed=max(live, record.quantity - state.filled) if exiting else live,
+        committed=max(live, left) if record.status in EXITING else live,
         unresolved=state.limit.unresolved + state.market.unresolved,
         status=record.status,
         cash=state.limit.cash + state.market.cash,

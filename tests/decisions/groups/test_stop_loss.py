@@ -18,6 +18,7 @@ from decisions.groups.stop_loss import StopState, execution_price, open_record
 from domain.execution import ExecType, ExecutionReport, OrdStatus, OrdType, Side
 from domain.groups import Leg, Role, tag_kind
 from messages.group import ProtectPosition, Review, StartStop, StopProgressed
+from messages.orders import Outcome, SubmitResult
 from messages.records import ExecutionStateRecord, IntentRecord, Severity, StopRecord, StopStatus
 
 TRIGGER, LIMIT = 25_000, 25_500
@@ -156,6 +157,25 @@ class TestTheTwoSeconds:
         assert (alert.kind, alert.severity, alert.quantity) == ("STOP_EXIT_SHORT", Severity.CRITICAL, 10)
         progress = next(letter for _, letter in effects.letters if isinstance(letter, StopProgressed))
         assert progress.committed == 0, "the group may close what the stop could not"
+
+    def test_r2_only_what_it_has_given_up_is_for_others_to_close_while_it_tries_the_rest(self) -> None:
+        """One slice of three is given up, one works, and one waits for its next attempt: it will be placed."""
+        state, _ = armed(120)
+        limits = [order.intent for order in state.limit.orders.values()]
+        for message, ms in (*((triggered(limit), 0) for limit in limits), (Review(), 2_000)):
+            state, _ = stop_loss.decide(state, message, at(ms))
+        for limit in limits:
+            state, _ = stop_loss.decide(state, canceled(limit), at(2_001))
+        waits, gone, _works = (order.intent for order in state.market.orders.values())
+        turned_down = SubmitResult(client_order_id=waits.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW)
+        state, _ = stop_loss.decide(state, turned_down, at(2_002))
+        state, effects = stop_loss.decide(state, canceled(gone), at(2_003))
+        assert [alert.quantity for alert in alerts(effects)] == [50]
+        progress = [letter for _, letter in effects.letters if isinstance(letter, StopProgressed)][-1]
+        assert (progress.live, progress.committed) == (20, 70)
+        state, effects = stop_loss.decide(state, Review(), at(4_000))
+        assert [order.quantity for order in submits(effects)] == [50]
+        assert state.market.live == progress.committed
 
     def test_what_a_restored_stop_knows_is_what_it_had_lived_through(self) -> None:
         state, first = armed(10)
