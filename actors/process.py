@@ -50,6 +50,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.config = Config()
         self.parent: ActorAddress | None = None
         self.peers: dict[str, ActorAddress] = {}
+        self.begun = False  # whether it has started
         self.delayed: tuple[StartChild, ActorAddress] | None = None  # what is tried again, since it could not be done
         self.refused: ChildFailed | None = None  # why it cannot start, for good
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -101,15 +102,10 @@ class ProcessActor(Actor):  # type: ignore[misc]
         return ThespianWatch(watched) if watched else None
 
     def _handle(self, message: Any, sender: ActorAddress) -> None:
-        if self.refused is not None:
-            self._while_refused(self.refused, message, sender)
-            return
-        if self.delayed is not None:
-            self._while_delayed(message, sender)
+        if not self.begun:
+            self._before_it_has_begun(message, sender)
             return
         match message:
-            case StartChild():
-                self._start(message, sender)
             case Ping():
                 self.send(sender, Pong(message.number, self.name, self.state(), self.detail()))
                 self._report()
@@ -127,25 +123,21 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case _:
                 self.handlers[type(message)](message, sender)
 
-    def _while_delayed(self, message: Any, sender: ActorAddress) -> None:
-        """Before it has started there is nothing that it could do with anything else."""
+    def _before_it_has_begun(self, message: Any, sender: ActorAddress) -> None:
+        """There is nothing that it could do with anything else; who wants something asks again."""
         match message:
+            case StartChild():
+                self._start(message, sender)
             case WakeupMessage() if self.alarms.rings(message.payload) and self.delayed is not None:
                 self._start(*self.delayed)
-            case Ping():
+            case Ping() if self.refused is not None:
+                self.send(sender, self.refused)  # that it said so may have got lost
+            case Ping() if self.delayed is not None:
                 self.send(sender, Pong(message.number, self.name, "cannot start yet"))
-                if self.alarms.overdue(now_ms()) and self.delayed is not None:
+                if self.alarms.overdue(now_ms()):
                     self._start(*self.delayed)
             case PeersChanged():
                 self.peers.update(message.peers)
-
-    def _while_refused(self, refused: ChildFailed, message: Any, sender: ActorAddress) -> None:
-        """It will not start, and waits to be ended; that it said so may have got lost."""
-        match message:
-            case Ping():
-                self.send(sender, refused)
-            case ActorExitRequest():
-                self.on_exit()
 
     def _report(self) -> None:
         if METRICS in self.peers:
@@ -176,7 +168,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
             self.refused = ChildFailed(self.name, str(refusal), permanent=True)
             self.send(sender, self.refused)
             return
-        self.delayed = None
+        self.begun = True
         self.log.info("started", detail=detail)
         self.send(sender, ChildReady(self.name, machine().pid(), detail))
 

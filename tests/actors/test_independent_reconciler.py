@@ -46,6 +46,7 @@ class Reconciler(PositionReconciler):
         )
         self.peers = {"gateway": "the gateway"}
         self.on_start()
+        self.begun = True
 
     def send(self, target: Any, message: Any) -> None:
         self.posted.append((target, message))

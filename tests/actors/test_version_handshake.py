@@ -19,11 +19,13 @@ from actors.reconciler import PositionReconciler
 from config.schema import Config, SystemConfig
 from domain.execution import Side
 from messages import wire
+from messages.operator import KillSwitch
 from messages.positions import Attend
 from messages.supervision import (
     PROTOCOL,
     ChildFailed,
     Hello,
+    Operate,
     OrderBatch,
     PeersChanged,
     Ping,
@@ -80,6 +82,19 @@ def test_e16_a_process_that_cannot_start_says_so_whenever_it_is_asked_and_does_n
         made.receiveMessage(PeersChanged({"gateway": "gateway", "notifier": "notifier"}), "parent")
         made.receiveMessage(ActorExitRequest(), "parent")
     assert said == []
+
+
+@pytest.mark.parametrize("actor", [BrokerGateway, Cell, Notifier, PositionReconciler])
+def test_a_process_that_has_not_begun_lets_everything_else_pass(actor: type[ProcessActor]) -> None:
+    """What starts it may be late, and who knows its address earlier asks again."""
+    made: Any = actor()
+    said: list[Any] = []
+    made.send = lambda _target, letter: said.append(letter)
+    with running_on(Undying()):
+        for letter in (Operate("on", wire.pack(KillSwitch(on=True))), PeersChanged({"gateway": "gateway"}), Ping(1)):
+            made.receiveMessage(letter, "somebody")
+    assert said == []
+    assert made.peers == {"gateway": "gateway"}
 
 
 def test_e16_a_program_of_another_version_than_the_running_root_is_refused() -> None:

@@ -162,8 +162,9 @@ class TestTheTwoSeconds:
         """One slice of three is given up, one works, and one waits for its next attempt: it will be placed."""
         state, _ = armed(120)
         limits = [order.intent for order in state.limit.orders.values()]
-        for message, ms in (*((triggered(limit), 0) for limit in limits), (Review(), 2_000)):
-            state, _ = stop_loss.decide(state, message, at(ms))
+        for limit in limits:
+            state, _ = stop_loss.decide(state, triggered(limit), at(0))
+        state, _ = stop_loss.decide(state, Review(), at(2_000))
         for limit in limits:
             state, _ = stop_loss.decide(state, canceled(limit), at(2_001))
         waits, gone, _works = (order.intent for order in state.market.orders.values())
