@@ -181,25 +181,28 @@ def risk_works_under_filled_protection(evidence: Evidence, _: Bounds) -> Finding
             if tag_kind(order.client_order_id) != ENTRY:
                 continue
             found.cases += 1
-            lacking = _lacking(group, leg, state)
             others = {other: at for other, at in state.items() if other is not order}
+            lacking = _lacking(group, leg, state, others, step.ts_ns)
             if not lacking or _naked(group, state, step.ts_ns) == _naked(group, others, step.ts_ns):
                 continue  # it makes no short naked that was not
             seen = evidence.seen_by(order)
             told = f"{order.client_order_id}: received at {step.ts_ns} with {lacking}; expected protection filled first"
-            if seen is not None and not _lacking(group, leg, state, seen):
+            if seen is not None and not _lacking(group, leg, state, others, step.ts_ns, seen):
                 found.notes.append(f"excused, decided before the surprise was known: {told}")
             else:
                 found.problems.append(told)
     return found
 
 
-def _lacking(group: GroupOrders, leg: Leg, state: State, seen: Seen | None = None) -> str:
-    """What of the shorts held and open is not protected as it must be for more of ``leg``; "" when all is."""
+def _lacking(group: GroupOrders, leg: Leg, state: State, others: State, at_ns: int, seen: Seen | None = None) -> str:
+    """What of the shorts held and open is not protected as it must be for more of ``leg``; "" when all is.
+
+    What was exposed without the order (``others``), as by a late fill of another, is not the order's.
+    """
     plan = group.group
-    longs, shorts = _sides(group, state, seen)
+    longs, shorts = _sides(group, state, seen, at_ns)
     lacking = exposed(plan, longs, shorts)
-    if lacking:
+    if lacking > exposed(plan, *_sides(group, others, seen, at_ns)):
         return f"{lacking} of {sum(shorts.values())} short units uncovered"
     naked, first = bare(plan, longs, shorts), _covered_part(plan)
     held = group.held(state, seen)
