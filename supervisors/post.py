@@ -79,8 +79,8 @@ class Post(TCPTransport):  # type: ignore[misc]
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._watched: set[int] = set()  # those of ``_watches`` that are in the set
         self._set = select.epoll()
-        self._set.register(self.socket.fileno(), select.EPOLLIN)
-        self._set.register(self._bell, select.EPOLLIN)
+        self._hold(self.socket.fileno())
+        self._hold(self._bell)
 
     # Beginning and end
 
@@ -158,7 +158,7 @@ class Post(TCPTransport):  # type: ignore[misc]
         except OSError as error:
             return self._line_to(where) if error.errno in EXHAUSTED and self._end_idle_lines() else None
         self._lines_out[where[1]], self._ports[line.socket.fileno()] = line, where[1]
-        self._set.register(line.socket.fileno(), select.EPOLLIN)
+        self._hold(line.socket.fileno())
         return line
 
     def _write(self, port: int, line: LineOut) -> None:
@@ -170,14 +170,14 @@ class Post(TCPTransport):  # type: ignore[misc]
             return
         if line.waits() is not line.blocked:
             line.blocked = line.waits()
-            self._set.modify(line.socket.fileno(), select.EPOLLIN | (select.EPOLLOUT if line.blocked else 0))
+            self._hold(line.socket.fileno(), select.EPOLLOUT if line.blocked else 0)
 
     def _end(self, port: int, status: Any) -> None:
         """End a line; what has not left over it is given back with this status."""
         line = self._lines_out.pop(port)
         descriptor = line.socket.fileno()
         del self._ports[descriptor]
-        self._set.unregister(descriptor)
+        self._let_go(descriptor)
         self._finished_intents += [(intent, status) for intent in line.close()]
 
     def _end_idle_lines(self) -> bool:
@@ -269,7 +269,7 @@ class Post(TCPTransport):  # type: ignore[misc]
                 time.sleep(PAUSE_S)
             return
         self._lines_in[link.fileno()] = LineIn(link)
-        self._set.register(link.fileno(), select.EPOLLIN)
+        self._hold(link.fileno())
 
     def _read(self, descriptor: int) -> None:
         line = self._lines_in[descriptor]
@@ -291,7 +291,7 @@ class Post(TCPTransport):  # type: ignore[misc]
             raise TypeError(f"a line that begins with a {type(letter).__name__}")
 
     def _hang_up(self, descriptor: int) -> None:
-        self._set.unregister(descriptor)
+        self._let_go(descriptor)
         self._lines_in.pop(descriptor).socket.close()
 
     def _serve(self, port: int, what: int) -> None:
@@ -305,20 +305,40 @@ class Post(TCPTransport):  # type: ignore[misc]
             return
         self._write(port, line)
 
+    # What the set holds
+
+    def _hold(self, descriptor: int, besides: int = 0) -> None:
+        """Have the set hold a descriptor, for reading and ``besides``, whether it does already or not.
+
+        Raises ``OSError`` for one that cannot be waited for.
+        """
+        try:
+            self._set.modify(descriptor, select.EPOLLIN | besides)
+        except FileNotFoundError:
+            self._set.register(descriptor, select.EPOLLIN | besides)
+
+    def _let_go(self, descriptor: int) -> None:
+        """Have the set not hold it; one that was closed has left the set by itself."""
+        with suppress(OSError):
+            self._set.unregister(descriptor)
+
+    def _is_line(self, descriptor: int) -> bool:
+        return descriptor in self._lines_in or descriptor in self._ports
+
     def _follow_watches(self) -> None:
         """Have the set hold what the actor watches.
 
-        A descriptor that was closed has left the set by itself, and its number may have come back as another file.
+        A descriptor that the actor closed has left the set by itself, and its number may have come back: as another
+        file of the actor's, or as a line of ours, which is no watch whatever the actor thinks that it watches.
         """
+        self._watches = [one for one in self._watches if not self._is_line(one)]
         for gone in self._watched.difference(self._watches):
-            with suppress(OSError):
-                self._set.unregister(gone)
+            if not self._is_line(gone):
+                self._let_go(gone)
         self._watched.intersection_update(self._watches)
         for descriptor in list(self._watches):
             try:
-                self._set.modify(descriptor, select.EPOLLIN)
-            except FileNotFoundError:
-                self._set.register(descriptor, select.EPOLLIN)
+                self._hold(descriptor)
             except OSError as error:
                 thesplog("cannot watch %s: %s", descriptor, error, level=logging.WARNING)
                 self._watches = [one for one in self._watches if one != descriptor]

@@ -268,6 +268,48 @@ def test_a_watched_descriptor_that_is_closed_is_let_go_of() -> None:
         assert letters(one, 1) == [Note(1)]
 
 
+@pytest.mark.parametrize("still_watched", [False, True], ids=["let go of", "watched on"])
+def test_a_line_that_gets_the_number_of_a_watched_descriptor_is_no_watch(still_watched: bool) -> None:
+    with offices(3) as (one, other, third):
+        ours, theirs = socket.socketpair()
+        number = ours.fileno()
+        one.set_watch([number])
+        assert nothing_more(one)
+        ours.close()
+        one.set_watch([number] if still_watched else [])
+        post(one, other, Note(1))  # the first one: it opens a line, with the lowest number that is free
+        assert list(one._ports) == [number]
+        assert nothing_more(one), "what the line says is not the actor's"
+        big = post(one, other, Note(2, "x" * 20_000_000))
+        until(one, lambda: lines(one)[0].blocked)
+        reading = threading.Thread(target=until, args=(one, lambda: bool(big)))
+        reading.start()
+        assert [note.number for note in letters(other, 2)] == [1, 2]
+        reading.join()
+        other.close()
+        until(one, lambda: not lines(one))  # it hears that its reader has gone
+        post(one, third, Note(3))
+        assert letters(third, 1) == [Note(3)]
+        theirs.close()
+
+
+def test_a_caller_that_gets_the_number_of_a_watched_descriptor_is_heard() -> None:
+    with offices() as (one, other):
+        ours, theirs = socket.socketpair()
+        number = ours.fileno()
+        one.set_watch([number])
+        assert nothing_more(one)
+        post(other, one, Note(1))
+        ours.close()  # after the caller's own end was opened, which would have taken the number
+        one._accept()
+        assert list(one._lines_in) == [number]
+        one.set_watch([])
+        assert letters(one, 1) == [Note(1)]
+        post(other, one, Note(2))
+        assert letters(one, 1) == [Note(2)]
+        theirs.close()
+
+
 def test_a_caller_that_sends_something_else_is_hung_up_on() -> None:
     with offices() as (one, other):
         with socket.create_connection(("127.0.0.1", one._port)) as stranger:
