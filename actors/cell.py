@@ -51,7 +51,7 @@ class Cell(ProcessActor):
             Operate: self.on_operate,
         }
         self.orders: OutWindow[wire.Request] = OutWindow(self.transmit_orders)
-        self.waiting: dict[str, ActorAddress] = {}  # command id -> who asked
+        self.waiting: dict[str, tuple[ActorAddress, int]] = {}  # command id -> who asked last, and the ask's number
         self.symbols: frozenset[str] = frozenset()
         self.told: CellState | None = None  # how it stands, as the gateway was last told
         self.greeted: ActorAddress | None = None
@@ -178,7 +178,7 @@ class Cell(ProcessActor):
         self.send(sender, EventBatchTaken(batch.gateway, batch.number))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
-        self.waiting[message.command_id] = sender
+        self.waiting[message.command_id] = sender, message.number
         self.turn((wire.command(message.command),))
 
     def on_orders_taken(self, taken: OrderBatchTaken, sender: ActorAddress) -> None:
@@ -214,9 +214,9 @@ class Cell(ProcessActor):
         if released.alerts:
             self.pass_alerts(released.alerts)
         for command_id, answer in released.replies:
-            asker = self.waiting.pop(command_id, None)
-            if asker is not None:
-                self.send(asker, Operated(command_id, wire.pack(answer)))
+            if command_id in self.waiting:
+                asker, number = self.waiting.pop(command_id)
+                self.send(asker, Operated(number, command_id, wire.pack(answer)))
         if self.tree.symbols != self.symbols and "gateway" in self.peers:
             self.symbols = self.tree.symbols
             self.send(self.peers["gateway"], Watch(self.index, self.symbols))

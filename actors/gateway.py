@@ -340,4 +340,4 @@ class BrokerGateway(ProcessActor):
         """Carry it out, let the cancels out at once, and answer when it is durable, or why it is not."""
         answer = self.operator.carry_out(wire.command(message.command))
         self.pump()
-        self.send(sender, Operated(message.command_id, wire.pack(answer)))
+        self.send(sender, Operated(message.number, message.command_id, wire.pack(answer)))

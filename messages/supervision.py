@@ -27,7 +27,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(6)
+PROTOCOL = Version(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +173,22 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Operate:
-    """The control socket to a cell or the root: an operator's command, MessagePack."""
+    """The main program to a cell, a gateway or the root: an operator's command, MessagePack.
 
+    ``number`` is one ask's: it is asked again under it, and nothing else ever is; 0: nobody waits for the answer.
+    ``command_id`` says what is asked for, and comes again with another ask for the same.
+    """
+
+    number: int
     command_id: str
     command: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """The answer to :class:`Operate`."""
+    """The answer to :class:`Operate`, under its number: one to an earlier ask for the same may come late."""
 
+    number: int
     command_id: str
     answer: bytes
 

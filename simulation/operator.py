@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +49,8 @@ class Operator:
         self.config = world.scenario.config
         self.answers: dict[str, Any] = {}
         self._commands = 0
+        self._numbers = count(1)
+        self._asked: dict[str, int] = {}  # the number of the last ask for each command
         self._shut: Counter[str] = Counter()  # how often a command was refused by a gate
         self.closed: dict[str, frozenset[str]] = {}  # groups that a person had closed, and what he had been called for
         self.goes_home = False  # all strategies are to be stopped
@@ -132,7 +135,7 @@ class Operator:
             cell = self._cell(home_cell(name, self.config.system.cells))
             if cell is not None:
                 command = wire.pack(OperateStrategy(name, run=False))
-                self.base.put(self.base.outside, cell.address, Operate(f"strategy:{name}", command))
+                self.base.put(self.base.outside, cell.address, Operate(0, f"strategy:{name}", command))
 
     def turn_kill_switch(self, *, on: bool, after_ns: int = 0) -> None:
         """On or off."""
@@ -146,20 +149,23 @@ class Operator:
             return
         if tries and (self.answers.get(command_id) is not None or tries > TRIES):
             return
+        if not tries:
+            self._asked[command_id] = next(self._numbers)
         self.answers[command_id] = self.answers.get(command_id)
         to = self._cell(home_cell(group_id, self.config.system.cells)) if group_id else self._gateway()
         if to is not None:
             if isinstance(command, KillSwitch) and not command.on:
                 self.world.watch.released_ns = self.schedule.now_ns
+            letter = Operate(self._asked[command_id], command_id, wire.pack(command))
             for _ in range(2 if self.world.faults.strikes("F.operator.twice") else 1):
-                self.base.put(self.base.outside, to.address, Operate(command_id, wire.pack(command)))
+                self.base.put(self.base.outside, to.address, letter)
         if isinstance(command, SubmitGroup):
             command = SubmitGroup(command.plan, again=True)
         self.schedule.at(self.schedule.now_ns + ASK_AGAIN_NS, self.ask, command_id, command, group_id, tries + 1)
 
     def told(self, message: Any) -> None:
         """The system has said something."""
-        if isinstance(message, Operated):
+        if isinstance(message, Operated) and message.number == self._asked.get(message.command_id, 0):
             answer = wire.answer(message.answer)
             self._differ |= DIFFER in str(answer)
             if isinstance(answer, CommandRefused) and not message.command_id.startswith("submit"):
@@ -209,7 +215,7 @@ class Operator:
         found = self._cell(cell)
         if found is not None:
             command = wire.pack(Acknowledge(escalation_id, "ada"))
-            self.base.put(self.base.outside, found.address, Operate(f"acknowledge:{escalation_id}", command))
+            self.base.put(self.base.outside, found.address, Operate(0, f"acknowledge:{escalation_id}", command))
 
     def _cell(self, index: int) -> Process | None:
         return next((p for p in self.base.find("Cell") if self.base.instance(p).name == f"cell-{index}"), None)

@@ -7,12 +7,15 @@ import os
 import select
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
 
 from messages import wire
 from messages.operator import OperatorAnswer, OperatorCommand, SubmitGroup
 from messages.supervision import Operate, Operated
 from supervisors.root import AskDirectory, Directory
+
+Answer = TypeVar("Answer", Operated, Directory)
 
 ASK_AGAIN_S = 1.0  # a part that is asked while it is being restarted loses the question
 
@@ -47,6 +50,7 @@ class Line:
     def __init__(self, actors: Any, root: Any, root_pid: int) -> None:
         self._actors, self.root, self._root_pid = actors, root, root_pid
         self._places: dict[int, Place] = {}  # of cells that have been asked before
+        self._numbers = count(int(time.monotonic() * 1e9) + 1)  # of asks; the next program begins beyond them
         try:
             self._lifeline = os.pidfd_open(root_pid)
         except ProcessLookupError:
@@ -76,12 +80,17 @@ class Line:
     def ask(
         self, find: Callable[[], Any], command_id: str, command: OperatorCommand, deadline: float
     ) -> OperatorAnswer:
-        """Ask an actor, and ask again while it is being restarted: every command may come twice."""
+        """Ask an actor, and ask again while it is being restarted: every command may come twice.
+
+        All of it has one number, and only an answer under that is taken: one that hung answers every letter that it
+        was sent meanwhile, and what is left of those answers would be the first to be heard by the next ask.
+        """
+        number = next(self._numbers)
         while time.monotonic() < deadline:
             self.check()
             address = find()
             if address is not None:
-                answer = self._answer(address, Operate(command_id, wire.pack(command)), deadline)
+                answer = self._answer(address, Operate(number, command_id, wire.pack(command)), Operated, deadline)
                 if answer is not None:
                     return wire.answer(answer.answer)
                 for cell in list(self._places):
@@ -91,7 +100,9 @@ class Line:
             time.sleep(0.02)
         raise NoAnswer(f"{command_id}: the system did not answer in time; it may still be carried out")
 
-    def _answer(self, address: Any, question: Operate, deadline: float) -> Operated | None:
+    def _answer(
+        self, address: Any, question: Operate | AskDirectory, kind: type[Answer], deadline: float
+    ) -> Answer | None:
         """Its answer; ``None`` when it is gone, or says nothing for a while.
 
         ``tell`` would wait for a minute, whatever the deadline, until an actor that hangs has read what it is told.
@@ -99,7 +110,7 @@ class Line:
         patience = min(deadline, time.monotonic() + ASK_AGAIN_S)
         heard = self._actors.ask(address, question, max(0.01, patience - time.monotonic()))
         while heard is not None:
-            if isinstance(heard, Operated) and heard.command_id == question.command_id:
+            if isinstance(heard, kind) and heard.number == question.number:
                 return heard
             left_s = patience - time.monotonic()
             heard = self._actors.listen(left_s) if left_s > 0 else None
@@ -129,10 +140,11 @@ class Line:
 
     def directory(self, deadline: float) -> Directory:
         """Where everybody is now.  Raises :class:`NoAnswer` when the root supervisor does not say."""
+        question = AskDirectory(next(self._numbers))
         while time.monotonic() < deadline:
             self.check()
-            answer = self._actors.ask(self.root, AskDirectory(), 1.0)
-            if isinstance(answer, Directory):
+            answer = self._answer(self.root, question, Directory, deadline)
+            if answer is not None:
                 return answer
         raise NoAnswer("the root supervisor does not answer")
 

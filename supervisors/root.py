@@ -50,7 +50,9 @@ from supervisors.tree import (
 
 @dataclass(frozen=True, slots=True)
 class AskDirectory:
-    """Where is everybody? (main program to RootSupervisor)"""
+    """Where is everybody? (main program to RootSupervisor)  ``number`` is one question's, as in ``Operate``."""
+
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Directory:
     pids: dict[int, int]  # by cell
     failure: str
     halts: dict[Realm, str] = field(default_factory=dict)  # realms that take no new risk until the next start, and why
+    number: int = 0  # of the question
 
 
 class RootSupervisor(Supervisor):
@@ -187,7 +190,6 @@ class RootSupervisor(Supervisor):
             super().on_failed(message, sender)
 
     def on_ask_directory(self, message: AskDirectory, sender: ActorAddress) -> None:
-        del message
         ready = {
             realm: child.address
             for realm, name in GATEWAYS.items()
@@ -195,18 +197,18 @@ class RootSupervisor(Supervisor):
         }
         cells = {cell: address for directory in self.cells.values() for cell, address in directory.addresses.items()}
         pids = {cell: pid for directory in self.cells.values() for cell, pid in directory.pids.items()}
-        self.send(sender, Directory(machine().pid(), ready, cells, pids, self.halted, dict(self.halts)))
+        self.send(sender, Directory(machine().pid(), ready, cells, pids, self.halted, dict(self.halts), message.number))
 
     def on_operate(self, message: Operate, sender: ActorAddress) -> None:
         match wire.command(message.command):
             case AskStatus():
                 status = SystemStatus(self.all_statuses(), self.halted)
-                self.send(sender, Operated(message.command_id, wire.pack(status)))
+                self.send(sender, Operated(message.number, message.command_id, wire.pack(status)))
             case TellOperators() as news:
                 if message.command_id not in self.told:  # a command may come twice
                     self.told.add(message.command_id)
                     self.alert(Severity.INFO, news.kind, news.text)
-                self.send(sender, Operated(message.command_id, wire.pack(CommandDone(news.text))))
+                self.send(sender, Operated(message.number, message.command_id, wire.pack(CommandDone(news.text))))
 
     def give_up(self, reason: str) -> None:
         """Escalation ends in a safe halt: kill switch on, working entries canceled, a person called."""
@@ -228,7 +230,7 @@ class RootSupervisor(Supervisor):
         """Turn the kill switch on at the gateway of one realm."""
         gateway = self.children.get(GATEWAYS[realm])
         if gateway is not None:
-            self.send(gateway.address, Operate("halt", wire.pack(KillSwitch(on=True))))
+            self.send(gateway.address, Operate(0, "halt", wire.pack(KillSwitch(on=True))))
 
     def mark(self, realm: Realm) -> None:
         """Write the file of a kill switch; what the disk does not take is tried again at each heartbeat."""

@@ -318,7 +318,7 @@ class Door(BrokerGateway):
 
     def told(self, command: Any) -> Any:
         """The answer to an operator's command."""
-        self.on_operate(Operate("1", wire.pack(command)), "operator")
+        self.on_operate(Operate(1, "1", wire.pack(command)), "operator")
         answers = [message for message in self.posted if isinstance(message, Operated)]
         self.heard()
         return wire.answer(answers[0].answer)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,19 @@ from syncs import Syncs
 
 from config.paths import kill_switch_path
 from config.schema import Config, RolloutConfig, SystemConfig
+from domain.execution import Side
+from domain.groups import Plan, PlanLeg
 from domain.rollout import Realm
 from messages import wire
 from messages.operator import (
     Acknowledge,
     CommandDone,
     CommandRefused,
+    GroupAccepted,
     KillSwitch,
     OperatorAnswer,
     OperatorCommand,
+    SubmitGroup,
 )
 from messages.supervision import Operate, Operated
 from supervisors import line
@@ -49,14 +55,15 @@ class Tree:
 
     def ask(self, to: str, what: AskDirectory | Operate, patience_s: float) -> Any:
         if isinstance(what, AskDirectory):
-            return self._directory(self.now)
+            found = self._directory(self.now)
+            return found and replace(found, number=what.number)
         command = wire.command(what.command)
         self.asked.append((to, command))
         answer = self._answers(to, command)
         if answer is None:
             self.now += patience_s
             return None
-        return Operated(what.command_id, wire.pack(answer))
+        return Operated(what.number, what.command_id, wire.pack(answer))
 
     def listen(self, patience_s: float) -> None:
         self.now += patience_s
@@ -66,6 +73,34 @@ class Tree:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+class Stalled(Tree):
+    """Letters of one kind are not read until ``wakes``, and then all answered; an answer waits until it is heard."""
+
+    def __init__(
+        self, kind: type, wakes: float, directory: Callable[[float], Directory | None], answers: Answers
+    ) -> None:
+        super().__init__(directory, answers)
+        self.kind, self.wakes = kind, wakes
+        self._unread: list[tuple[str, AskDirectory | Operate]] = []
+        self._unheard: deque[Any] = deque()
+
+    def ask(self, to: str, what: AskDirectory | Operate, patience_s: float) -> Any:
+        if not isinstance(what, self.kind):
+            return super().ask(to, what, patience_s)
+        self._unread.append((to, what))
+        return self.listen(patience_s)
+
+    def listen(self, patience_s: float) -> Any:
+        if not self._unheard and self.now + patience_s >= self.wakes:
+            self.now = max(self.now, self.wakes)
+            self._unheard += [super(Stalled, self).ask(to, what, 0) for to, what in self._unread]
+            self._unread.clear()
+        if self._unheard:
+            return self._unheard.popleft()
+        self.now += patience_s
+        return None
 
 
 @pytest.fixture
@@ -178,3 +213,37 @@ def test_a_known_cell_is_asked_while_the_root_says_nothing(running: Callable[...
         system.operate(ACK)
         tree.now = 1.0
         assert system.operate(ACK) == UNKNOWN
+
+
+def plan(quantity: int) -> SubmitGroup:
+    """Of one and the same group, as it was submitted first and as it was corrected."""
+    return SubmitGroup(Plan(group_id="g", quantity=quantity, legs=(PlanLeg(leg_id="a", symbol="X", side=Side.BUY),)))
+
+
+def test_an_answer_to_an_earlier_ask_for_the_same_is_not_taken_for_the_answer(running: Callable[..., Any]) -> None:
+    too_much, accepted = CommandRefused(("the margin does not suffice",)), GroupAccepted("g")
+
+    def answers(_to: str, command: OperatorCommand) -> OperatorAnswer:
+        assert isinstance(command, SubmitGroup)
+        return too_much if command.plan.quantity == 9 else accepted
+
+    tree = Stalled(Operate, 2.5, lambda _now: cells(0), answers)
+    with running(tree, cells=1) as system:
+        assert system.operate(plan(9)) == too_much
+        assert len(tree.asked) == 3, "the letter of each second is answered"
+        assert system.operate(plan(1)) == accepted
+        assert system.operate(plan(9)) == too_much
+
+
+def test_what_one_cell_says_late_is_not_taken_for_the_answer_of_the_next(running: Callable[..., Any]) -> None:
+    tree = Stalled(Operate, 3.5, lambda _now: cells(0, 1), lambda to, _: DONE if to == "cell-1" else UNKNOWN)
+    with running(tree) as system:
+        assert system.operate(ACK, 6.0) == DONE
+
+
+def test_where_everybody_was_is_not_taken_for_where_everybody_is(running: Callable[..., Any]) -> None:
+    tree = Stalled(AskDirectory, 2.5, lambda now: cells(0) if now < 5 else cells(0, 1), lambda *_: DONE)
+    with running(tree) as system:
+        assert system.line.directory(10.0).cells.keys() == {0}
+        tree.now = 5.0
+        assert system.line.directory(10.0).cells.keys() == {0, 1}
