@@ -18,16 +18,16 @@ from typing import Any
 
 from benchmarks.stage import STAMPS
 from cli.app import main
-from messages.supervision import EventBatch, OrderBatch
+from messages.supervision import EventBatch, Operate, OrderBatch
 
 STATIONS = {  # as stamped -> the function, and the argument that has to be of this class, where it matters
     "pump": ("brokers.embedded.adapter", "EmbeddedAdapter", "pump", 0, None),
     "events": ("supervisors.post", "", "_send", 2, EventBatch),
     "read": ("supervisors.letter_lines", "LineIn", "read", 0, None),
     "turn": ("actors.cell", "Cell", "on_events", 0, None),
-    "command": ("cli.start", "", "answer", 0, None),
+    "command": ("cli.serving", "", "answer", 0, None),
     "find": ("supervisors.line", "Line", "cell", 0, None),
-    "ask": ("supervisors.line", "Line", "_answer", 0, None),
+    "ask": ("supervisors.line", "Line", "_answer", 2, Operate),
     "operate": ("actors.cell", "Cell", "on_operate", 0, None),
     "commit": ("storage.sqlite", "SqliteJournal", "commit", 0, None),
     "write": ("storage.sqlite", "", "_write_batch", 0, None),

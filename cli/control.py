@@ -25,7 +25,11 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 Request = dict[str, Any]
 
 
-class NoSystem(CommandFailed):
+class Unanswered(CommandFailed):
+    """Nobody has said what became of the command."""
+
+
+class NoSystem(Unanswered):
     """Nobody listens on the control socket."""
 
 
@@ -103,8 +107,9 @@ def override(name: str, symbol: str, reason: str, by: str, for_ms: int) -> Reque
 def ask(journal_dir: str | Path, request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> dict[str, Any]:
     """The running system's answer, without its ``ok``.
 
-    Raises :class:`NoSystem` when nobody listens, and ``CommandFailed`` when the system refuses, does not answer in
-    time, or answers something else; after a timeout the command may still be carried out, and the message says so.
+    Raises :class:`NoSystem` when nobody listens, :class:`Unanswered` when the system does not answer in time or answers
+    something else, and ``CommandFailed`` when it refuses; after a timeout the command may still be carried out, and the
+    message says so.
     """
     deadline = time.monotonic() + timeout_s
     with _connected(Path(journal_dir), timeout_s) as line:
@@ -112,12 +117,12 @@ def ask(journal_dir: str | Path, request: Request, timeout_s: float = ANSWER_TIM
             line.sendall(msgspec.json.encode(request) + b"\n")
             text = _line(line, deadline)
         except TimeoutError:
-            raise CommandFailed(
+            raise Unanswered(
                 f"the system on {journal_dir} did not answer within {timeout_s:g} s; the command may still be carried "
                 "out: look with 'status' before you repeat it"
             ) from None
         except OSError as error:
-            raise CommandFailed(
+            raise Unanswered(
                 f"the system on {journal_dir} broke off ({error.strerror or error}); the command may have been carried "
                 "out: look with 'status' before you repeat it"
             ) from None
@@ -128,7 +133,7 @@ def _connected(journal_dir: Path, timeout_s: float) -> socket.socket:
     try:
         path = control_path(journal_dir)
     except ValueError as error:
-        raise CommandFailed(str(error)) from None
+        raise Unanswered(str(error)) from None
     line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     line.settimeout(timeout_s)
     try:
@@ -141,7 +146,7 @@ def _connected(journal_dir: Path, timeout_s: float) -> socket.socket:
         ) from None
     except OSError as error:
         line.close()
-        raise CommandFailed(f"the control socket {path} cannot be used: {error.strerror or error}") from None
+        raise Unanswered(f"the control socket {path} cannot be used: {error.strerror or error}") from None
     return line
 
 
@@ -162,7 +167,7 @@ def _answer(text: bytes, journal_dir: str | Path) -> dict[str, Any]:
         answer = msgspec.json.decode(text, type=dict[str, Any])
         ok = answer.pop("ok")
     except (msgspec.DecodeError, KeyError):
-        raise CommandFailed(
+        raise Unanswered(
             f"the system on {journal_dir} gave no answer that can be read ({text[:80]!r}); the command may have been "
             "carried out: look with 'status' before you repeat it"
         ) from None

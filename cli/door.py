@@ -78,13 +78,11 @@ class Door:
 
     def callers(self) -> Iterator[Caller]:
         """Those who can be answered now.  Never waits."""
-        for key, _ in self._selector.select(0):
-            if key.fileobj is self._listener:
-                self._accept()
-                continue
-            caller = self._callers.get(key.fd)
-            if caller is not None and caller.listen():
-                yield self._released(caller)
+        ready = [key for key, _ in self._selector.select(0)]
+        for key in sorted(ready, key=lambda key: key.fileobj is self._listener):  # who called earlier comes first
+            for caller in self._accepted() if key.fileobj is self._listener else (self._callers.get(key.fd),):
+                if caller is not None and caller.listen():
+                    yield self._released(caller)
         for caller in [caller for caller in self._callers.values() if caller.deadline <= time.monotonic()]:
             if not caller.listen():  # its line may have come while another command was carried out
                 caller.problem = f"no whole request within {REQUEST_TIMEOUT_S:g} s; a request is one line"
@@ -97,15 +95,18 @@ class Door:
         self._selector.close()
         self._listener.close()
 
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:  # it has gone again, or there are no descriptors left
-            return
-        if len(self._callers) >= MAX_CALLERS:
-            self._released(next(iter(self._callers.values()))).connection.close()
-        self._callers[connection.fileno()] = Caller(connection)
-        self._selector.register(connection, selectors.EVENT_READ)
+    def _accepted(self) -> Iterator[Caller]:
+        """Those who have called meanwhile; there may have been a queue, and the last in it may be urgent."""
+        for _ in range(MAX_CALLERS):
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # there is nobody else, or there are no descriptors left
+                return
+            if len(self._callers) >= MAX_CALLERS:
+                self._released(next(iter(self._callers.values()))).connection.close()
+            caller = self._callers[connection.fileno()] = Caller(connection)
+            self._selector.register(connection, selectors.EVENT_READ)
+            yield caller
 
     def _released(self, caller: Caller) -> Caller:
         self._selector.unregister(caller.connection)

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from cli import control
+from cli.kill_files import KillFiles
 from cli.market import look
 from cli.options import AsJson, ConfigFile, OneRealm, configuration
 from cli.preview import Preview, as_json, preview
-from cli.problems import BadInput
+from cli.problems import BadInput, CommandFailed
 from cli.render import money, price, print_json, print_lines, print_table, when
 from cli.rollout import route
 from config.plan import load_plan
@@ -96,15 +97,20 @@ def kill_switch(
 ) -> None:
     """Stop all new risk at once, or allow it again.
 
-    With "on" every working entry is canceled too; hedges, stops and closing orders go on.
+    With "on" every working entry is canceled too; hedges, stops and closing orders go on.  The command makes the file
+    KILL in the journal directory itself before it asks the system: a gateway sees it even where nobody answers.
 
     \b
     Example:
       python run_system.py kill-switch on
     """
-    on = position is OnOff.ON
+    settings, on = configuration(config), position is OnOff.ON
     asked = control.at(realm, control.kill_switch(on=on))
-    answer = control.ask(configuration(config).system.journal_dir, asked)
+    files = KillFiles(settings, realm) if on else ""
+    try:
+        answer = control.ask(settings.system.journal_dir, asked)
+    except control.Unanswered as failure:
+        raise CommandFailed("; ".join(filter(None, [str(failure), str(files)]))) from None
     _done(answer, f"the kill switch is {position.value}", as_json_document)
 
 

@@ -7,21 +7,16 @@ import selectors
 import signal
 import socket
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
 import typer
 
-from cli import requests
 from cli.differences import LOOK_S, Teller
 from cli.door import Door
 from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.reconciliation import last_differences
+from cli.serving import Serving
 from config.paths import control_path
-from messages.controls import ControlsInForce
-from messages.operator import CommandDone, CommandRefused, GroupAccepted, OperatorAnswer, StrategyList, SystemStatus
-from storage.export import named
 from supervisors.line import NoAnswer
 from supervisors.refusals import SystemRefused
 from supervisors.system import RunningSystem, running_system
@@ -97,21 +92,20 @@ def open_door(journal_dir: str) -> Iterator[Door]:
 
 
 def serve(system: RunningSystem, door: Door, stopped: socket.socket) -> None:
-    """Answer the control socket, one command after the other, until a stop signal.
+    """Answer the control socket (cli/serving.py) until a stop signal.
 
     Raises ``SystemLost`` when the tree ends without one.
     """
     teller = Teller(system.config)
-    with selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector, contextlib.closing(Serving(system, door)) as serving:
         for source in (door, stopped, system.line):
             selector.register(source, selectors.EVENT_READ)
         while True:
-            ready = {key.fileobj for key, _ in selector.select(_soon(door.patience_s))}
+            ready = {key.fileobj for key, _ in selector.select(0 if serving.has_more else _soon(door.patience_s))}
             if stopped in ready and _stop_asked(stopped):
                 return
             system.line.check()
-            for caller in door.callers():
-                caller.answer(msgspec.json.encode(_refused(caller.problem) or answer(system, bytes(caller.line))))
+            serving.serve()
             teller.look()
 
 
@@ -123,37 +117,3 @@ def _soon(patience_s: float | None) -> float:
 def _stop_asked(stopped: socket.socket) -> bool:
     numbers = stopped.recv(4096)
     return bool({signal.SIGINT, signal.SIGTERM} & set(numbers))
-
-
-def answer(system: RunningSystem, line: bytes) -> dict[str, Any]:
-    """The answer to one request line; never raises for what an operator may send."""
-    try:
-        return _told(system.operate(requests.read(line)))
-    except (requests.WrongRequest, NoAnswer) as error:
-        return _refused(str(error))
-
-
-def _refused(problem: str) -> dict[str, Any]:
-    return {"ok": False, "error": problem} if problem else {}
-
-
-def _told(answered: OperatorAnswer) -> dict[str, Any]:
-    match answered:
-        case GroupAccepted():
-            return {"ok": True, "group_id": answered.group_id, "realm": answered.realm}
-        case CommandDone():
-            return {"ok": True, "text": answered.text}
-        case CommandRefused():
-            return _refused("; ".join(answered.problems))
-        case ControlsInForce():
-            return {
-                "ok": True,
-                "state": answered.state.value,
-                "reason": answered.reason,
-                "lines": list(answered.lines),
-            }
-        case SystemStatus():
-            processes = [msgspec.structs.asdict(process) for process in answered.processes]
-            return {"ok": True, "halted": answered.halted, "processes": processes}
-        case StrategyList():
-            return {"ok": True, "strategies": named(answered.strategies)}

@@ -45,10 +45,14 @@ class Line:
 
     Its :meth:`fileno` becomes readable when the root supervisor ends; that it also does when the admin does, because
     nobody outlives a parent.
+
+    ``meanwhile`` is called before every letter that asks for something, which is each second while there is no answer.
+    It may ask for something else itself; what it raises ends what is being asked.
     """
 
     def __init__(self, actors: Any, root: Any, root_pid: int) -> None:
         self._actors, self.root, self._root_pid = actors, root, root_pid
+        self.meanwhile: Callable[[], None] = lambda: None
         self._places: dict[int, Place] = {}  # of cells that have been asked before
         self._numbers = count(int(time.monotonic() * 1e9) + 1)  # of asks; the next program begins beyond them
         try:
@@ -88,6 +92,7 @@ class Line:
         number = next(self._numbers)
         while time.monotonic() < deadline:
             self.check()
+            self.meanwhile()
             address = find()
             if address is not None:
                 answer = self._answer(address, Operate(number, command_id, wire.pack(command)), Operated, deadline)
@@ -143,6 +148,7 @@ class Line:
         question = AskDirectory(next(self._numbers))
         while time.monotonic() < deadline:
             self.check()
+            self.meanwhile()
             answer = self._answer(self.root, question, Directory, deadline)
             if answer is not None:
                 return answer

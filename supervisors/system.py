@@ -16,8 +16,7 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorSystem
 
-from actors.machine import machine
-from config.paths import kill_switch_path, paper_dir
+from config.paths import paper_dir
 from config.realms import view
 from config.schema import Config
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
@@ -46,6 +45,7 @@ from messages.supervision import ChildFailed, StartRoot
 from storage.durable import make_folder
 from storage.port import JournalError
 from supervisors.deaths import tell_of_every_death
+from supervisors.kill_file import kill_file_path, make_kill_file
 from supervisors.lifeline import tie_descendants
 from supervisors.line import Line, NoAnswer, SystemLost
 from supervisors.loopback import bind_to_loopback
@@ -224,12 +224,9 @@ class RunningSystem:
     def _on_disk(self, command: GatewayCommand, realm: Realm) -> str:
         if not (isinstance(command, KillSwitch) and command.on):
             return ""
-        seen = view(self.config, realm)
-        path = kill_switch_path(seen.system.journal_dir)
-        try:
-            machine().kill_switch(seen).touch()
-        except OSError as error:
-            return f", and {path} cannot be written ({error.strerror})"
+        path, problem = kill_file_path(self.config, realm), make_kill_file(self.config, realm)
+        if problem:
+            return f", and {path} cannot be written ({problem})"
         return f"; {path} is made, and holds as soon as it is back"
 
     def _set_rollout(self, command: SetRollout) -> OperatorAnswer:

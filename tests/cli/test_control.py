@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from syncs import Syncs
 
-from cli import control
+from cli import control, kill_files
 from cli.problems import CommandFailed
-from config.paths import control_path
+from config.paths import control_path, kill_switch_path, paper_dir
 from config.plan import load_plan
 from domain.groups import Plan
 
@@ -37,6 +40,101 @@ def test_each_command_asks_what_it_says(
 ) -> None:
     assert command(*arguments).status == 0
     assert system.asked == [request_]
+
+
+def seen_by(system: Any, directory: Path, answer: bytes) -> list[bool]:
+    """Whether the kill switch's file is there at each request, which is answered so."""
+    seen: list[bool] = []
+
+    def answered(_: Any) -> bytes:
+        seen.append(kill_switch_path(directory).exists())
+        return answer
+
+    system.answer = answered
+    return seen
+
+
+def test_e9_the_kill_switch_is_on_for_who_looks_at_its_file_before_the_system_is_asked(
+    command: Command, system: Any, journal_dir: Path, syncs: Syncs
+) -> None:
+    seen = seen_by(system, journal_dir, b'{"ok": true}\n')
+    assert command("kill-switch", "on").status == 0
+    assert seen == [True]
+    assert syncs.since() == [kill_switch_path(journal_dir), journal_dir], "a power cut does not turn it off"
+    kill_switch_path(journal_dir).unlink()
+    assert command("kill-switch", "off").status == 0
+    assert seen == [True, False]
+
+
+def test_e9_a_system_that_does_not_answer_leaves_the_file_and_the_operator_knows(
+    command: Command, system: Any, journal_dir: Path
+) -> None:
+    system.answer = b""
+    path = kill_switch_path(journal_dir)
+    assert f"{path} is made and holds: a gateway that runs sees it at once" in command("kill-switch", "on").err
+    assert path.exists()
+    assert "KILL" not in command("kill-switch", "off").err
+
+
+def test_e9_a_kill_switch_without_a_system_is_found_by_the_next_one(command: Command, journal_dir: Path) -> None:
+    said = command("kill-switch", "on")
+    assert said.status == 1
+    assert "no system is running" in said.err and "is made and holds" in said.err
+    assert kill_switch_path(journal_dir).exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "says"), [(b'{"ok": true}\n', 0, ""), (b"", 1, "KILL cannot be written (Input/output error)")]
+)
+def test_e9_a_disk_that_fails_keeps_nobody_from_asking(
+    command: Command, system: Any, journal_dir: Path, syncs: Syncs, answer: bytes, status: int, says: str
+) -> None:
+    syncs.failing = {journal_dir}
+    system.answer = answer
+    said = command("kill-switch", "on")
+    assert said.status == status and says in said.err
+    assert len(system.asked) == 1
+
+
+def test_e9_a_disk_that_stalls_keeps_nobody_from_asking(
+    command: Command, system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    fsync = os.fsync
+
+    def stalling(descriptor: int) -> None:
+        goes_on.wait()
+        fsync(descriptor)
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(kill_files, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(os, "fsync", stalling)
+    system.answer = b""
+    try:
+        assert "KILL is not made yet: the disk does not answer" in command("kill-switch", "on").err
+    finally:
+        goes_on.set()
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+    assert len(system.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "realm", "made"),
+    [
+        ("rollout", None, [True, True]), ("rollout", "live", [True, False]), ("rollout", "paper", [False, True]),
+        ("live", None, [True, False]), ("live", "paper", [False, False]), ("paper", None, [False, True]),
+    ],
+)  # fmt: skip
+def test_e9_the_files_are_those_of_the_realms_that_are_meant(
+    command: Command, system: Any, journal_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    mode: str, realm: str | None, made: list[bool],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LEGKEEPER_ROLLOUT_MODE", mode)
+    paper_dir(journal_dir).mkdir()
+    assert command("kill-switch", "on", *(["--realm", realm] if realm else [])).status == 0
+    assert [kill_switch_path(where).exists() for where in (journal_dir, paper_dir(journal_dir))] == made
+    assert len(system.asked) == 1
 
 
 def test_submit_hands_over_the_plan_as_it_was_read(command: Command, system: Any) -> None:

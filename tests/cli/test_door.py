@@ -76,6 +76,21 @@ def test_those_who_say_half_a_line_hold_up_nobody(door: Door, call: Callable[[by
     assert heard(door) == [(b"half a line\n", "")]
 
 
+def test_one_look_hears_everybody_who_has_called_and_who_called_first_comes_first(
+    door: Door, call: Callable[[bytes], socket.socket]
+) -> None:
+    early = call(b"1")
+    assert list(door.callers()) == []
+    call(b"2\n")
+    early.sendall(b"\n")
+    call(b"3\n")
+    found = []
+    for caller in door.callers():
+        found.append(bytes(caller.line))
+        caller.answer(b"")
+    assert found == [b"1\n", b"2\n", b"3\n"]
+
+
 def test_who_hangs_up_early_is_heard_as_far_as_it_got(door: Door, call: Callable[[bytes], socket.socket]) -> None:
     call(b"half").close()
     assert heard(door) == [(b"half", "")]
