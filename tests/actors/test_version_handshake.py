@@ -91,7 +91,7 @@ def test_a_process_that_has_not_begun_lets_everything_else_pass(actor: type[Proc
     said: list[Any] = []
     made.send = lambda _target, letter: said.append(letter)
     with running_on(Undying()):
-        for letter in (Operate("on", wire.pack(KillSwitch(on=True))), PeersChanged({"gateway": "gateway"}), Ping(1)):
+        for letter in (Operate(1, "on", wire.pack(KillSwitch(on=True))), PeersChanged({"gateway": "gateway"}), Ping(1)):
             made.receiveMessage(letter, "somebody")
     assert said == []
     assert made.peers == {"gateway": "gateway"}
