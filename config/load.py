@@ -25,6 +25,7 @@ NOT_SETTINGS = frozenset({"LEGKEEPER_SHARED"})  # where the tests look for refer
 
 MODES = ("live", "paper", "rollout")
 QUOTES = ("replay", "live")
+BOOLEANS = {"true": True, "false": False}  # as a variable may say it, in any case of letters
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("system", "log_level"): ("debug", "info", "warning", "error"),
     ("broker", "kind"): ("embedded",),
@@ -175,6 +176,8 @@ def _from_text(text: str, setting: Setting) -> Any:
     kind = type(setting.default)
     if kind is str:
         return text
+    if kind is bool:
+        return BOOLEANS.get(text.lower(), text)
     try:
         if setting.type in (Changes, Factors):
             return [float(item) for item in text.split()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ConfigError
-from config.load import load_config, settings
+from config.load import Setting, load_config, settings
 from config.render import as_json, default_toml, render_toml
 from config.schema import Config
 
@@ -117,6 +117,28 @@ def test_a_mistake_in_the_file_is_named_with_what_is_allowed(tmp_path: Path, tex
 )
 def test_a_mistake_in_the_environment_names_the_variable(environ: dict[str, str], says: str) -> None:
     assert says in refusal(None, environ)
+
+
+BOOLEANS = [setting for setting in settings() if setting.type is bool]
+
+
+@pytest.mark.parametrize("setting", BOOLEANS, ids=lambda setting: setting.name)
+def test_a_variable_switches_a_boolean_on_and_off_and_nothing_else_is_taken_for_one(setting: Setting) -> None:
+    for text, value in {
+        "true": True,
+        "TRUE": True,
+        "True": True,
+        "false": False,
+        "False": False,
+        "FALSE": False,
+    }.items():
+        config = load_config(None, {setting.variable: text})
+        assert getattr(getattr(config, setting.section), setting.key) is value
+    for text in ("", "0", "1", "no", "yes", "off", " false"):
+        expected = (
+            f"environment variable {setting.variable}: {setting.name} = {text!r} is not allowed; it must be true or"
+        )
+        assert expected in refusal(None, {setting.variable: text})
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
