@@ -16,6 +16,7 @@ from cli.options import AsJson, ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.render import print_json, print_lines
 from config.paths import ARCHIVE_DIR, gateway_journal_path
+from config.schema import MOST_DAYS
 from storage import explain as story
 from storage.archive import Archived
 from storage.archive import archive as write_archive
@@ -160,7 +161,8 @@ class _Named(TextIOBase):
 def archive(
     config: ConfigFile = None,
     keep_days: Annotated[
-        int | None, typer.Option(min=1, metavar="DAYS", help="Instead of retention.keep_days (broker time).")
+        int | None,
+        typer.Option(min=1, max=MOST_DAYS, metavar="DAYS", help="Instead of retention.keep_days (broker time)."),
     ] = None,
     as_json_document: AsJson = False,
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from config.errors import ConfigError, nearest, read_text
-from config.schema import Changes, Config, Factors, PaperConfig, Texts, Time
+from config.schema import Changes, Config, Factors, PaperConfig, Text, Texts, Time
 from config.strategies import read_strategies
 from domain.strategies import StrategyRules
 
@@ -61,21 +61,19 @@ class Setting(msgspec.Struct, frozen=True):
             return "one of " + ", ".join(choices)
         if self.type == Time:
             return '"close", a time of day such as "20:15", or "" for none'
+        if self.type == Text:
+            return "text, not empty, UTF-8 without NUL"
         if self.type == Texts:
-            return "a list of texts, none empty"
+            return "a list of texts, none empty, UTF-8 without NUL"
         if self.type is bool:
             return "true or false"
         if self.type in (Changes, Factors):
             item = msgspec.inspect.type_info(self.type).item_type  # type: ignore[attr-defined]
             return f"a list of numbers from {item.ge:g} to {item.le:g}"
         kind = msgspec.inspect.type_info(self.type)
-        noun = {msgspec.inspect.IntType: "a whole number", msgspec.inspect.FloatType: "a number"}.get(
-            type(kind), "text, not empty"
-        )
-        low, high = getattr(kind, "ge", None), getattr(kind, "le", None)
-        if low is not None and high is not None:
-            return f"{noun} from {low:g} to {high:g}"
-        return noun if low is None else f"{noun}, at least {low:g}"
+        if isinstance(kind, msgspec.inspect.IntType):
+            return f"a whole number from {kind.ge} to {kind.le}"
+        return f"a number from {kind.ge:g} to {kind.le:g}"  # type: ignore[attr-defined]
 
 
 def settings() -> Iterator[Setting]:
@@ -162,7 +160,7 @@ def _take(
     choices = CHOICES.get((setting.section, setting.key))
     try:
         checked = msgspec.convert(value, setting.type)
-        fits = checked in choices if choices else checked != "" or setting.type == Time
+        fits = not choices or checked in choices
     except msgspec.ValidationError:
         fits = False
     if fits:

@@ -36,7 +36,7 @@ class Link:
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
             )[0]
             self._socket = socket.socket(family, kind, protocol)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that no resolver could be asked for is a UnicodeError
             raise LinkError(f"{host}:{port} is not a usable address ({error}); give an IP address and a port") from None
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

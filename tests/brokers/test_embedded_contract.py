@@ -171,8 +171,9 @@ def test_where_nobody_listens_the_link_is_down_with_a_reason_and_another_try_is_
     assert desk.adapter.fileno() == -1
 
 
-def test_a_name_instead_of_an_address_is_an_error_in_words_and_never_a_slow_look_up() -> None:
-    desk = Desk(EmbeddedAdapter("exchange.example", 1, monotonic=time.monotonic))
+@pytest.mark.parametrize("host", ["exchange.example", "exchange..example", 70 * "x"])
+def test_a_name_instead_of_an_address_is_an_error_in_words_and_never_a_slow_look_up(host: str) -> None:
+    desk = Desk(EmbeddedAdapter(host, 1, monotonic=time.monotonic))
     desk.adapter.connect()
     assert "give an IP address" in desk.next(LinkDown).reason
 

@@ -95,3 +95,9 @@ def test_what_is_over_is_archived_and_said_to_be_there(command: Command, told: P
     gone = command("journal", "explain", told_journal.OVER)
     assert gone.status != 0 and f"was archived to {done['file']}" in gone.err
     assert told_journal.OVER not in command("groups").out
+
+
+def test_a_time_to_keep_that_no_clock_reaches_is_wrong_input(command: Command, told: Path) -> None:
+    refused = command("journal", "archive", "--keep-days", 10**23)
+    assert (refused.status, refused.out) == (2, "")
+    assert "--keep-days" in refused.err

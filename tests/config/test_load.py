@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import time
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from config.errors import ConfigError
 from config.load import Setting, load_config, settings
 from config.render import as_json, default_toml, render_toml
 from config.schema import Config
+from domain.money import PRICE_SCALE
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -64,13 +68,20 @@ def test_no_two_keys_share_a_variable() -> None:
         ("[broker]\nport = 70000\n", ["broker.port = 70000 is not allowed"]),
         ("[broker]\nport = true\n", ["broker.port = True is not allowed"]),
         ("[system]\ncells = 2.5\n", ["system.cells = 2.5 is not allowed; it must be a whole number from 1 to 25"]),
-        ("[orders]\nmax_cancels = 0\n", ["max_cancels = 0 is not allowed; it must be a whole number, at least 1"]),
+        ("[orders]\nmax_cancels = 0\n", ["max_cancels = 0 is not allowed; it must be a whole number from 1 to"]),
         ("[hedge]\nconcession_pct = nan\n", ["concession_pct = nan is not allowed; it must be a number from 0 to 100"]),
         ("[hedge]\nconcession_pct = inf\n", ["hedge.concession_pct = inf is not allowed"]),
         ("[reconciliation]\npoll_ms = 12001\n", ["it must be a whole number from 1000 to 12000"]),
         ('[system]\nlog_level = "loud"\n', ["it must be one of debug, info, warning, error"]),
         ('[broker]\nkind = "other"\n', ["broker.kind = 'other' is not allowed; it must be one of embedded"]),
         ('[system]\njournal_dir = ""\n', ["system.journal_dir = '' is not allowed; it must be text, not empty"]),
+        ('[system]\njournal_dir = "a\\u0000b"\n', ["journal_dir = 'a\\x00b' is not allowed; it must be text,"]),
+        ('[alerts]\nurls = ["json://a", "b\\u0000"]\n', ["alerts.urls = ", "none empty, UTF-8 without NUL"]),
+        ('[reconciliation]\nend_of_day = "close\\n"\n', ["reconciliation.end_of_day = 'close\\n' is not allowed"]),
+        (
+            f"[orders]\nworking_timeout_ms = {10**23}\n",
+            [f"orders.working_timeout_ms = {10**23} is not allowed; it must be a whole number from 1 to 2000000000"],
+        ),
         ("[broker]\nport = \n", ["not valid TOML", "line 2"]),
         ("[broker]\nport = 1\nport = 2\n", ["not valid TOML", "line 3"]),
         (
@@ -113,6 +124,7 @@ def test_a_mistake_in_the_file_is_named_with_what_is_allowed(tmp_path: Path, tex
         ({"LEGKEEPER_HEDGE_CONCESSION_PCT": "nan"}, "hedge.concession_pct = nan is not allowed"),
         ({"LEGKEEPER_SYSTEM_LOG_LEVEL": "LOUD"}, "it must be one of debug, info, warning, error"),
         ({"LEGKEEPER_ALERTS_FREEZE_AFTER_MS": "1"}, "environment: alerts.repeat_ms"),
+        ({"LEGKEEPER_SYSTEM_JOURNAL_DIR": os.fsdecode(b"caf\xe9")}, "must be text, not empty, UTF-8 without NUL"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(environ: dict[str, str], says: str) -> None:
@@ -139,6 +151,38 @@ def test_a_variable_switches_a_boolean_on_and_off_and_nothing_else_is_taken_for_
             f"environment variable {setting.variable}: {setting.name} = {text!r} is not allowed; it must be true or"
         )
         assert expected in refusal(None, {setting.variable: text})
+
+
+def test_every_number_has_a_range_and_what_is_beyond_it_is_refused() -> None:
+    kinds = {setting: msgspec.inspect.type_info(setting.type) for setting in settings()}
+    numbers = {
+        setting: kind
+        for setting, kind in kinds.items()
+        if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType)
+    }
+    assert len(numbers) > 40
+    for setting, kind in numbers.items():
+        assert kind.ge is not None and kind.le is not None, setting.name
+        for beyond in (kind.le + 1, 10**23, kind.ge - 1):
+            said = refusal(None, {setting.variable: str(beyond)})
+            assert f"{setting.name} = " in said
+            assert f"it must be {setting.allowed}" in said
+
+
+def test_a_configuration_of_the_largest_numbers_fits_every_timer_letter_and_column() -> None:
+    values: dict[str, dict[str, object]] = {}
+    for setting in settings():
+        kind = msgspec.inspect.type_info(setting.type)
+        if isinstance(kind, msgspec.inspect.IntType):
+            assert kind.le is not None
+            values.setdefault(setting.section, {})[setting.key] = kind.le
+            if setting.key.endswith("_ms"):
+                assert kind.le < 2**31  # poll and epoll take 32 bits
+                assert time.time_ns() + 10 * kind.le * 10**6 < 2**63  # and ten waits from now are still a moment
+    config = msgspec.convert(values, Config)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(config), type=Config) == config
+    assert config.controls.max_working_notional * PRICE_SCALE < 2**63
+    assert config.retention.keep_days * 86_400 * 10**9 < 2**63
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
