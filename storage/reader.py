@@ -127,7 +127,7 @@ class JournalReader:
 
     def group_by_tag(self, tag: str) -> str | None:
         """The id of the group that this tag stands for."""
-        return next((row[0] for row in self._conn.execute(queries()["group_by_tag"], (tag,))), None)
+        return next((row[0] for row in self._select("group_by_tag", tag)), None)
 
     def intents(self, group_id: str | None = None) -> list[IntentRecord]:
         """Orders, of one group (oldest first) or of all."""
@@ -187,42 +187,50 @@ class JournalReader:
     def counts(self) -> Counts:
         """What the journal holds, counted."""
         names = ("count_intents", "count_groups", "count_unacknowledged")
-        return Counts(*(dict(self._conn.execute(queries()[name]).fetchall()) for name in names))
+        return Counts(*(dict(self._select(name)) for name in names))
 
     def unresolved(self) -> dict[str, int]:
         """How many orders of unknown fate each group has; groups without one are left out."""
-        return dict(self._conn.execute(queries()["count_unresolved"]).fetchall())
+        return dict(self._select("count_unresolved"))
 
     def epochs(self) -> list[Epoch]:
         """Every opening by an owner, oldest first."""
-        return [Epoch(*row) for row in self._conn.execute(queries()["select_epochs"])]
+        return [Epoch(*row) for row in self._select("select_epochs")]
 
     def base(self) -> Head:
         """What the log is bound to: nothing, or the last turn that was archived."""
-        return log_base(self._conn)
+        with readable(self.path):
+            return log_base(self._conn)
 
     def archived_in(self, tag: str) -> str | None:
         """The file in which the archived group with this tag is."""
-        return next((row[0] for row in self._conn.execute(queries()["archived_in"], (tag,))), None)
+        return next((row[0] for row in self._select("archived_in", tag)), None)
 
     def turns(self, after: int = 0) -> Iterator[StoredTurn]:
         """The log from turn ``after + 1`` on, not yet decoded (:meth:`StoredTurn.records`)."""
-        return map(StoredTurn._make, self._conn.execute(queries()["turns_after"], (after,)))
+        return map(StoredTurn._make, self._select("turns_after", after))
 
     def turns_about(self, word: str) -> Iterator[StoredTurn]:
         """The turns whose payload contains the bytes of ``word``: a sieve, not an answer."""
-        return map(StoredTurn._make, self._conn.execute(queries()["turns_containing"], (word.encode(),)))
+        return map(StoredTurn._make, self._select("turns_containing", word.encode()))
 
     def rows(self, table: Table) -> Iterator[Row]:
         """The raw rows of one table, their columns in the order of ``table.column_names()``."""
-        cursor = self._conn.execute(queries()[table.select])
-        names = [column[0] for column in cursor.description]
-        where = [names.index(column) for column in table.column_names()]
-        return (tuple(row[index] for index in where) for row in cursor)
+        with readable(self.path):
+            cursor = self._conn.execute(queries()[table.select])
+            names = [column[0] for column in cursor.description]
+            where = [names.index(column) for column in table.column_names()]
+            yield from (tuple(row[index] for index in where) for row in cursor)
 
     def quick_check(self) -> None:
         """Raises ``JournalCorrupt`` when the file is damaged."""
-        quick_check(self._conn, self.path)
+        with readable(self.path):
+            quick_check(self._conn, self.path)
+
+    def _select(self, query: str, *parameters: object) -> Iterator[Row]:
+        """What the named query finds; what is wrong with the file shows on the way."""
+        with readable(self.path):
+            yield from self._conn.execute(queries()[query], parameters)
 
     def _records(self, table: Table, group_id: str | None = None) -> list[Any]:
         if group_id is None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from storage.port import JournalCorrupt, JournalError
+from storage.port import JournalError
 from storage.reader import JournalReader
 from storage.tables import TABLE_OF, TABLES, Row, Table
 
@@ -72,8 +71,8 @@ def verify(path: Path) -> Report:
                 found = dict(_keyed(reader, table))
                 rows += len(found)
                 log.problems.extend(_differences(table, found, log.folded[table]))
-        except (sqlite3.DatabaseError, JournalCorrupt) as error:
-            log.problems.append(f"the file is damaged: {error}")
+        except JournalError as error:
+            log.problems.append(str(error))
         return Report(
             path=str(path),
             turns=log.turns,
