@@ -92,7 +92,9 @@ def archive(path: Path, into: Path, keep_ns: int) -> Archived | None:
     try:
         check_file(path, lock.last_epoch)
         with closing(connect(path)) as conn:
-            prepare(conn, path, "FULL")  # what an earlier version wrote is migrated, and nothing is left in the WAL
+            prepare(
+                conn, path, "FULL", lock.last_epoch
+            )  # what an earlier version wrote is migrated, and nothing is left in the WAL
         with JournalReader(path) as reader:
             holding = [group_id for group_id, units in reader.held().items() if any(units.values())]
         report = verify(path)
@@ -100,7 +102,7 @@ def archive(path: Path, into: Path, keep_ns: int) -> Archived | None:
             raise JournalError(f"{path} is not intact and is left alone: {report.problems[0]}")
         size = path.stat().st_size
         with closing(connect(path)) as conn:  # no other connection of this process is open meanwhile
-            head = prepare(conn, path, "FULL")
+            head = prepare(conn, path, "FULL", lock.last_epoch)
             since = {"since": _now_ns(conn) - keep_ns}
             _choose(conn, holding, since)
             if not any(conn.execute(_COUNT[table], since).fetchone()[0] for table in TABLES):

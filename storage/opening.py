@@ -54,16 +54,32 @@ def check_file(path: Path, last_epoch: int) -> None:
         raise damaged(path, "the file is truncated or not an SQLite file")
 
 
+def check_emptied(path: Path, version: int, last_epoch: int) -> None:
+    """Raises ``JournalCorrupt`` when nothing is left of a journal that was opened before, as the lock file remembers.
+
+    So it is where the file was copied without the -wal that held its first turns.
+    """
+    if not version and last_epoch:
+        raise damaged(
+            path,
+            f"the file holds nothing, but epoch {last_epoch} was opened on it "
+            f"(to start a new journal on purpose, remove {path}.lock too)",
+        )
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection without implicit transactions."""
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=256)
 
 
-def prepare(conn: sqlite3.Connection, path: Path, synchronous: Synchronous) -> Head:
-    """Check, migrate and verify; gives the end of the log.  Raises ``JournalError`` and its children."""
+def prepare(conn: sqlite3.Connection, path: Path, synchronous: Synchronous, last_epoch: int) -> Head:
+    """Check, migrate and verify; gives the end of the log.  Raises ``JournalError`` and its children.
+
+    ``last_epoch`` is what the lock file remembers.
+    """
     try:
         quick_check(conn, path)
-        check_version(conn, path)
+        check_emptied(path, check_version(conn, path), last_epoch)
         _configure(conn, path, synchronous)
         _migrate(conn)
         head = _verify_tail(conn, path)
@@ -122,18 +138,20 @@ def _configure(conn: sqlite3.Connection, path: Path, synchronous: Synchronous) -
 
 
 def _migrate(conn: sqlite3.Connection) -> None:
+    """All steps in one transaction, user_version too: readers and crashes meet the old schema or the new one."""
     (version,) = conn.execute("PRAGMA user_version").fetchone()
-    for step in migrations()[version:]:
-        # One script and one transaction a step; user_version is part of it.
-        try:
-            conn.executescript(
-                f"BEGIN IMMEDIATE;\n{step.sql}\n"
-                f"INSERT INTO schema_version VALUES ({step.version}, '{step.name}', {time.time_ns()});\n"
-                f"PRAGMA user_version = {step.version};\nCOMMIT;"
-            )
-        except sqlite3.Error:
-            roll_back(conn)
-            raise
+    steps = migrations()[version:]
+    if not steps:
+        return
+    script = "".join(
+        f"{step.sql}\nINSERT INTO schema_version VALUES ({step.version}, '{step.name}', {time.time_ns()});\n"
+        for step in steps
+    )
+    try:
+        conn.executescript(f"BEGIN IMMEDIATE;\n{script}PRAGMA user_version = {steps[-1].version};\nCOMMIT;")
+    except sqlite3.Error:
+        roll_back(conn)
+        raise
 
 
 def _start_wal_anew(conn: sqlite3.Connection) -> None:

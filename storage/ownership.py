@@ -38,6 +38,20 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def last_epoch(journal: Path) -> int:
+    """The highest epoch ever that the lock file remembers, whoever holds it; 0 without one."""
+    try:
+        return _noted(beside(journal, ".lock").read_bytes())[1]
+    except OSError:
+        return 0
+
+
+def _noted(content: bytes) -> tuple[str, int]:
+    """Owner and highest epoch, as the lock file has them."""
+    pid, epoch = (*content[:100].decode("ascii", "replace").split(), "", "")[:2]
+    return pid, int(epoch) if epoch.isdigit() else 0
+
+
 def claim(path: Path) -> bool:
     """Take the lock of this file for as long as this process lives; ``False`` when another process has it.
 
@@ -95,9 +109,7 @@ class OwnerLock:
         _held.add(self._fd)
 
     def _read(self) -> tuple[str, int]:
-        words = os.pread(self._fd, 100, 0).decode("ascii", "replace").split()
-        pid, epoch = (*words, "", "")[:2]
-        return pid, int(epoch) if epoch.isdigit() else 0
+        return _noted(os.pread(self._fd, 100, 0))
 
     def _write(self, epoch: int) -> None:
         # In place and of fixed length: works on a full disk, and a reader never sees half a number.

@@ -40,6 +40,10 @@ class JournalNewer(JournalError):
     """The journal was written by a newer version of legkeeper."""
 
 
+class JournalEmpty(JournalError):
+    """A file in which nobody has made a journal yet: it holds nothing."""
+
+
 class JournalUnavailable(JournalError):
     """The disk does not do what it is asked for, or has no room: later it may."""
 

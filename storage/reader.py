@@ -24,8 +24,9 @@ from messages.records import (
 )
 from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.log import Head, StoredTurn
-from storage.opening import BUSY_TIMEOUT_S, check_version, damaged, log_base, quick_check
-from storage.port import GroupRows, JournalError
+from storage.opening import BUSY_TIMEOUT_S, check_emptied, check_version, damaged, log_base, quick_check
+from storage.ownership import last_epoch
+from storage.port import GroupRows, JournalEmpty, JournalError
 from storage.rows import all_of, group_rows, of_group
 from storage.sql import queries, schema_version
 from storage.tables import (
@@ -98,11 +99,15 @@ class JournalReader:
             self._conn.execute("BEGIN")
         version = check_version(self._conn, self.path)
         if version == 0:
-            raise JournalError(f"{self.path} is not a legkeeper journal: it is an empty database")
+            check_emptied(self.path, version, last_epoch(self.path))
+            raise JournalEmpty(
+                f"{self.path} is an empty database: whoever was to make a journal of it did not come to it, or is "
+                "about to; the next start of its system does"
+            )
         if version < schema_version():
             raise JournalError(
                 f"{self.path} has schema version {version}, this legkeeper reads {schema_version()}: "
-                "start its owner once, which migrates it"
+                "start its system once, which migrates it"
             )
 
     def __enter__(self) -> JournalReader:

@@ -156,7 +156,9 @@ class SqliteJournal:
                 check_file(path, self._lock.last_epoch)
                 self._runner.run(_started(self._db))
                 undo.callback(self._close_connection)
-                self._head = self._write(partial(prepare, path=path, synchronous=synchronous))
+                self._head = self._write(
+                    partial(prepare, path=path, synchronous=synchronous, last_epoch=self._lock.last_epoch)
+                )
                 begin = partial(begin_epoch, head=self._head, last_epoch=self._lock.last_epoch, pid=self._pid)
                 self._epoch = self._write(begin)
                 self._recent = self._load_recent(recent_event_ids)

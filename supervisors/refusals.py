@@ -1,14 +1,18 @@
-"""Why a system is not started: what is wrong with its place, or who would be left without an owner, and what to do."""
+"""Why a system is not started: what is wrong with its place, or who would be left without an owner, and what to do.
+
+And what is done first, so that the rest can be found out: journals that an earlier legkeeper wrote are migrated.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from config.paths import journal_paths
+from config.paths import all_gateway_journals, all_journal_paths, journal_paths
 from config.realms import realms, view
 from config.schema import Config
 from domain.groups import GroupOutcome
@@ -18,11 +22,14 @@ from notifications.apprise_sink import open_sinks
 from notifications.port import SinkRefused
 from storage.durable import make_folder
 from storage.ownership import OwnerLock
-from storage.port import JournalError, JournalLocked
+from storage.port import JournalCorrupt, JournalError, JournalLocked, JournalNewer
 from storage.reader import JournalReader
+from storage.sqlite import open_journal
 
 LOCK_PATIENCE_S = 2.0  # a system that has just been killed frees its lock within milliseconds
 NAMED = 3  # groups; more would bury what to do about them
+
+T = TypeVar("T")
 
 
 class SystemRefused(Exception):
@@ -51,23 +58,61 @@ def owned(config: Config) -> Iterator[Path]:
         lock.release()
 
 
+def bring_up_to_date(config: Config) -> None:
+    """Migrate the journals that an earlier legkeeper wrote, and finish those that a crash left half made.
+
+    Their owners would do it at their start, but not every journal has one (a smaller number of cells, a realm that does
+    not run), and what is asked before anybody starts must be read.  One that is not needed for that is left as it is
+    when it cannot be mended.  Raises ``JournalError`` and its children for the others.  Whoever calls owns the
+    directory; a crash in the middle leaves each journal as it was or as it is to be.
+    """
+    directory = config.system.journal_dir
+    cells = journal_paths(directory) if Realm.PAPER not in realms(config) else all_journal_paths(directory)
+    for path in cells:
+        _bring_up_to_date(path)
+    for path in (*all_journal_paths(directory), *all_gateway_journals(directory)):
+        if path not in cells:
+            with contextlib.suppress(JournalError):
+                _bring_up_to_date(path)
+
+
+def _bring_up_to_date(path: Path) -> None:
+    try:
+        JournalReader(path).close()
+    except (JournalNewer, JournalCorrupt):
+        raise
+    except JournalError:  # too old, half made, or left so that only an owner may mend it: then that says what is wrong
+        _patiently(lambda: open_journal(path)).close()
+
+
 def refuse_what_would_be_lost(config: Config) -> None:
-    """Raises :class:`SystemRefused` when open groups or strategies would have no owner, or another one."""
+    """Raises :class:`SystemRefused` when open groups or strategies would have no owner, or another one.
+
+    Raises ``JournalError`` when a journal cannot be read that would tell.
+    """
     _refuse_orphaned_cells(config)
     _refuse_moved_strategies(config)
 
 
 def _own(directory: Path) -> OwnerLock:
+    try:
+        return _patiently(lambda: OwnerLock(directory / "system"))
+    except JournalLocked as locked:
+        raise SystemRefused(f"another system runs on {directory}: {locked}") from None
+    except JournalError as error:
+        raise SystemRefused(str(error)) from None
+
+
+def _patiently(take: Callable[[], T]) -> T:
+    """What is taken by its lock, also from one who is dying.  Raises ``JournalLocked`` when it stays taken."""
     deadline = time.monotonic() + LOCK_PATIENCE_S
     while True:
         try:
-            return OwnerLock(directory / "system")
-        except JournalLocked as locked:
+            return take()
+        except JournalLocked:
             if time.monotonic() >= deadline:
-                raise SystemRefused(f"another system runs on {directory}: {locked}") from None
+                raise
             time.sleep(0.05)
-        except JournalError as error:
-            raise SystemRefused(str(error)) from None
 
 
 def refuse_used_port(port: int) -> None:

@@ -50,7 +50,13 @@ from supervisors.lifeline import tie_descendants
 from supervisors.line import Line, NoAnswer, SystemLost
 from supervisors.loopback import bind_to_loopback
 from supervisors.post import post_letters
-from supervisors.refusals import SystemRefused, owned, refuse_used_port, refuse_what_would_be_lost
+from supervisors.refusals import (
+    SystemRefused,
+    bring_up_to_date,
+    owned,
+    refuse_used_port,
+    refuse_what_would_be_lost,
+)
 from supervisors.room import give_children_room
 from supervisors.root import Directory, RootSupervisor
 from supervisors.routing import NotRouted, Router
@@ -279,14 +285,15 @@ class RunningSystem:
 def running_system(config: Config) -> Iterator[RunningSystem]:
     """Start the tree; stop it on leaving.  Every process of it dies with this one, however this one dies.
 
-    Raises :class:`SystemRefused` when another system owns the journal directory or the port, when a journal of a
-    larger system is in the way, when an alert sink is none, or when a child cannot start, and :class:`NoAnswer` when
-    the tree dies meanwhile.
+    Raises :class:`SystemRefused` when another system owns the journal directory or the port, when a journal cannot be
+    read or is one of a larger system, when an alert sink is none, or when a child cannot start, and :class:`NoAnswer`
+    when the tree dies meanwhile.
     """
     with owned(config) as directory:
-        refuse_what_would_be_lost(config)
-        refuse_used_port(config.system.admin_port)
         try:
+            bring_up_to_date(config)
+            refuse_what_would_be_lost(config)
+            refuse_used_port(config.system.admin_port)
             router = Router(config)
         except JournalError as error:
             raise SystemRefused(str(error)) from None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import left_journals
 import pytest
 import told_journal
 
@@ -132,6 +133,36 @@ def test_a_damaged_journal_does_not_hide_the_others(command: Command, told: Path
     assert [bool(cell["problem"]) for cell in result.json["journals"]] == [False, True]
     assert "cell-1.db" in result.err
     assert result.err.count("\n") == 1
+
+
+READ_ONLY = (
+    ["groups"], ["alerts"], ["show", "nobody"], ["status"], ["strategies"], ["rollout"], ["journal", "verify"],
+    ["journal", "explain", "nobody"], ["journal", "export"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", READ_ONLY, ids=" ".join)
+def test_every_command_says_what_to_do_about_a_journal_that_it_cannot_read(
+    command: Command, told: Path, words: list[str]
+) -> None:
+    whole = journal_path(told, 1).read_bytes()
+    for spoil, says in (
+        (left_journals.make_older, "start its system once, which migrates it"),
+        (left_journals.make_newer, "use the newer legkeeper"),
+        (left_journals.make_file_only, "the next start of its system does"),
+        (left_journals.make_header_only, "the next start of its system does"),
+        (left_journals.damage, "restore the latest copy"),
+    ):
+        path = journal_path(told, 1)
+        path.unlink()
+        if spoil not in left_journals.HALF_MADE:
+            path.write_bytes(whole)
+        journal_path(told, 1).with_name("cell-1.db.lock").unlink(missing_ok=True)
+        spoil(path)
+        told_of_it = command(*words)
+        assert told_of_it.status == 1
+        assert str(path) in told_of_it.err
+        assert says in told_of_it.out + told_of_it.err
 
 
 @pytest.mark.parametrize("words", [["groups"], ["alerts"], ["show", "g"], ["status"], ["journal", "verify"]])

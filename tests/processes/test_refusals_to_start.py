@@ -5,9 +5,14 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import left_journals
 from evidence import finish
 from system import Bench, System, bench, id_in_cell, plan, wait_for
 
+from config.paths import gateway_journal_path, journal_path, journal_paths
+from domain.groups import GroupOutcome
+from storage.sql import schema_version
+from storage.verify import verify
 from venue.child import VenueChild
 
 
@@ -71,3 +76,41 @@ def test_a_system_without_a_broker_says_so_calls_a_person_and_carries_on_when_th
             finish(where, group)
     finally:
         where.close()
+
+
+def test_an_upgrade_with_open_groups_starts_and_carries_on(tmp_path: Path) -> None:
+    """Every journal is one that the last legkeeper wrote, and those that it left half made hinder nobody."""
+    group = id_in_cell(0, "upgraded")
+    with bench(tmp_path) as where:
+        system = where.start()
+        system.wait_until_open()
+        system.submit(plan(group, 200))
+        wait_for(lambda: where.received(group), "its first order")
+        system.kill("program")
+        wait_for(lambda: not where.left(), "every process to end")
+        assert [each.outcome for each in where.groups()] == [GroupOutcome.OPEN]
+        older = [*journal_paths(where.journal_dir), gateway_journal_path(where.journal_dir)]
+        assert len(older) == 3
+        for path in older:
+            left_journals.make_older(path)
+        half_made = [journal_path(where.journal_dir, cell) for cell in (7, 8, 9)]
+        for make, path in zip(left_journals.HALF_MADE, half_made, strict=True):
+            make(path)
+        system = where.start()
+        system.wait_until_open()
+        assert {left_journals.version_of(path) for path in (*older, *half_made)} == {schema_version()}
+        finish(where, group)
+        assert all(verify(path).ok for path in (*older, *half_made))
+
+
+def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    group = id_in_cell(1, "begun")
+    with bench(tmp_path) as where:
+        where.journal_dir.mkdir()
+        left_journals.make_file_only(journal_path(where.journal_dir, 0))
+        left_journals.make_header_only(journal_path(where.journal_dir, 1))
+        left_journals.make_file_only(gateway_journal_path(where.journal_dir))
+        system = where.start()
+        system.wait_until_open()
+        system.submit(plan(group))
+        finish(where, group)

@@ -11,8 +11,9 @@ import pytest
 from journal_data import commit, one_of_each
 
 from domain.groups import group_tag
-from storage.port import JournalCorrupt
+from storage.port import JournalCorrupt, JournalEmpty, JournalError
 from storage.reader import JournalReader
+from storage.sql import schema_version
 from storage.sqlite import open_journal
 from storage.tables import TABLES
 
@@ -65,3 +66,28 @@ def test_a_damaged_page_is_a_damaged_journal_whatever_is_asked(path: Path, name:
     left_journals.damage(path)
     with JournalReader(path) as reader, pytest.raises(JournalCorrupt, match="restore the latest copy"):
         READINGS[name](reader)
+
+
+@pytest.mark.parametrize("make", [left_journals.make_file_only, left_journals.make_header_only])
+def test_a_file_in_which_nobody_has_made_a_journal_is_empty_and_not_foreign(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "new.db")
+    with pytest.raises(JournalEmpty, match="the next start of its system does"):
+        JournalReader(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize("opened", [JournalReader, open_journal])
+def test_a_journal_whose_content_went_with_its_wal_is_damaged_and_not_new(
+    path: Path, opened: Callable[[Path], object]
+) -> None:
+    path.unlink()
+    left_journals.make_header_only(path)
+    with pytest.raises(JournalCorrupt, match=r"holds nothing, but epoch 1 was opened on it.*remove .*lock"):
+        opened(path)
+
+
+def test_an_older_schema_is_named_with_what_to_do(path: Path) -> None:
+    left_journals.make_older(path)
+    with pytest.raises(JournalError, match=rf"version {schema_version() - 1}.* start its system once"):
+        JournalReader(path)

@@ -8,12 +8,14 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import left_journals
 import pytest
 from journal_data import T0, commit, event_record, group_record, intent_record, one_of_each, replaced
 
+from storage import opening
 from storage.opening import APPLICATION_ID
 from storage.port import CommitUnknown, JournalCorrupt, JournalError, JournalNewer, Turn
-from storage.sql import migrations, schema_version
+from storage.sql import Migration, migrations, schema_version
 from storage.sqlite import SqliteJournal, open_journal
 
 
@@ -68,6 +70,21 @@ def test_a_journal_of_an_older_schema_is_migrated_and_keeps_its_turns(path: Path
         assert conn.execute("SELECT count(*) FROM readable_turns").fetchone() == (1,)
         versions = [row[0] for row in conn.execute("SELECT version FROM schema_version ORDER BY version")]
     assert versions == list(range(1, schema_version() + 1))
+
+
+def test_a_migration_that_fails_on_its_way_leaves_the_schema_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_journals.make_older(written(path))
+    before = left_journals.version_of(path)
+    further = Migration(version=schema_version() + 1, name="further", sql="CREATE TABLE further (x); SELECT wrong;")
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "migrations", lambda: (*migrations(), further))
+        with pytest.raises(JournalError, match="no such column: wrong"):
+            open_journal(path)
+    assert left_journals.version_of(path) == before, "a step before the failing one stayed"
+    with closing(open_journal(path)) as journal:
+        assert journal.head.turn == 5
 
 
 def test_a_newer_journal_is_refused_naming_both_versions(path: Path) -> None:
