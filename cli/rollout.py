@@ -9,15 +9,15 @@ import typer
 
 from cli import control, journals
 from cli.options import AsJson, ConfigFile, configuration
-from cli.problems import BadInput
+from cli.problems import BadInput, CommandFailed
 from cli.render import print_json, print_lines, print_table, when
 from config.paths import all_journal_paths, rollout_log_path
 from config.realms import realms
 from config.schema import Config
 from domain.groups import GroupOutcome
-from domain.rollout import Realm, realm_for, realm_of_cell
+from domain.rollout import Realm, realm_of_cell
 from storage.rollout_log import RolloutLog
-from supervisors.routing import home_realm
+from supervisors.routing import NotRouted, home, realm_of_new
 
 
 def register(app: typer.Typer) -> None:
@@ -63,9 +63,11 @@ def rollout(
 
 
 def route(config: Config, group_id: str) -> Realm:
-    """Where this group would go if it were submitted now, or where it is."""
-    known = home_realm(config.system.journal_dir, group_id)
-    return known or realm_for(group_id, _share(config))
+    """Where this group would go if it were submitted now.  Raises ``CommandFailed`` when it would go nowhere."""
+    try:
+        return realm_of_new(group_id, home(config.system.journal_dir, group_id), _share(config), realms(config))
+    except NotRouted as refusal:
+        raise CommandFailed(str(refusal)) from None
 
 
 def _share(config: Config) -> int:

@@ -25,6 +25,7 @@ from storage.export import named
 from supervisors.line import NoAnswer
 from supervisors.system import RunningSystem
 
+LOGGED = 1_000  # characters of a command that failed
 MAX_WAITING = 256  # commands; each holds a descriptor
 
 
@@ -128,13 +129,16 @@ def _overtakes(later: OperatorCommand, earlier: OperatorCommand) -> bool:
 
 
 def answer(system: RunningSystem, command: OperatorCommand) -> dict[str, Any]:
-    """What to say to whoever asked for this; an answer that did not come is one, too."""
+    """What to say to whoever asked for this; never raises: nobody's request may end a system that holds positions."""
     try:
         return _told(system.operate(command))
     except Overtaken:
         return _refused("'kill-switch on' was asked for after this, so it is on; ask again to turn it off")
     except NoAnswer as error:
         return _refused(str(error))
+    except Exception as error:
+        system.log.exception("a command failed", command=repr(command)[:LOGGED])
+        return _refused(f"the command failed, maybe half done: {error!r}; legkeeper.log has the rest")
 
 
 def _refused(problem: str) -> dict[str, Any]:

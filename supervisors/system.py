@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorSystem
 
+from actors.machine import machine
 from config.paths import paper_dir
 from config.realms import view
 from config.schema import Config
@@ -74,6 +75,7 @@ class RunningSystem:
 
     def __init__(self, config: Config, router: Router, line: Line) -> None:
         self.config, self.router, self.line = config, router, line
+        self.log = machine().open_log(config, "main")
         self._numbers = count(1)
 
     def operate(self, command: OperatorCommand, timeout_s: float = 10.0) -> OperatorAnswer:
@@ -84,7 +86,7 @@ class RunningSystem:
                 case SubmitGroup():
                     return self._submit(command, deadline)
                 case CancelGroup():
-                    cells = [self.router.cell_of_known(command.group_id)]
+                    cells = self.router.cells_of_known(command.group_id)
                     return self._ask_cells(cells, f"cancel:{command.group_id}", command, deadline)
                 case OperateStrategy():
                     return self._operate_strategy(command, timeout_s)

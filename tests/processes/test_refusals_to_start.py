@@ -6,12 +6,16 @@ import socket
 from pathlib import Path
 
 import left_journals
+import pytest
 from evidence import finish
 from system import Bench, System, bench, id_in_cell, plan, wait_for
 
-from config.paths import gateway_journal_path, journal_path, journal_paths
+from cli import control
+from cli.problems import CommandFailed
+from config.paths import gateway_journal_path, journal_path, journal_paths, paper_dir
 from domain.groups import GroupOutcome
 from storage.sql import schema_version
+from storage.sqlite import open_journal
 from storage.verify import verify
 from venue.child import VenueChild
 
@@ -114,3 +118,20 @@ def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
         system.wait_until_open()
         system.submit(plan(group))
         finish(where, group)
+
+
+def test_a_damaged_journal_of_paper_answers_a_cancel_and_ends_nothing(tmp_path: Path) -> None:
+    group = id_in_cell(0, "live")
+    with bench(tmp_path) as where:
+        on_paper = journal_path(paper_dir(where.journal_dir), 25)
+        on_paper.parent.mkdir(parents=True)
+        open_journal(on_paper).close()
+        left_journals.damage(on_paper, ["order_groups", "archived_groups"])
+        system = where.start()
+        system.wait_until_open()
+        with pytest.raises(CommandFailed, match="nobody"):
+            control.ask(where.journal_dir, control.cancel("nobody"))
+        system.submit(plan(group, 200))
+        wait_for(lambda: where.received(group), "its first order")
+        control.ask(where.journal_dir, control.cancel(group))
+        finish(where, group, outcome=GroupOutcome.FLAT)
