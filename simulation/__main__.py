@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simulation import aims, hunt, switch_off
+from simulation import aims, children, hunt, switch_off
 from simulation.campaign import kill_campaign
 from simulation.crashes import crashes
 from simulation.disk.command import disk
@@ -136,7 +135,7 @@ def _results(seeds: range, job: Job, workers: int) -> Iterator[Result]:
     if workers <= 1:
         yield from map(job, seeds)
         return
-    with get_context("fork").Pool(workers) as pool:
+    with children.workers(workers) as pool:
         yield from pool.imap_unordered(job, seeds, chunksize=4)
 
 
@@ -163,4 +162,5 @@ def _tables(totals: Totals) -> None:
 
 
 if __name__ == "__main__":
+    children.unwind_when_stopped()
     app()

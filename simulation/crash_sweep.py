@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from multiprocessing import get_context
 from random import Random
 from typing import TypeVar
 
 import msgspec
 
+from simulation import children
 from simulation.crashing import OWN, PROGRAM, Crash, Crasher, Point
 from simulation.oracles import Violation, bug
 from simulation.scenarios import STORIES
@@ -116,7 +116,7 @@ def each(work: Callable[[T], R], jobs: Sequence[T], workers: int) -> Iterator[R]
     if workers <= 1:
         yield from map(work, jobs)
         return
-    with get_context("fork").Pool(workers, maxtasksperchild=2_000) as pool:
+    with children.workers(workers, tasks=2_000) as pool:
         yield from pool.imap_unordered(work, jobs, chunksize=8)
 
 

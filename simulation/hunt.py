@@ -10,7 +10,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from simulation import children
 from simulation.mutants.catalogue import BUGS, Mutant, UnknownMutant, catalogue
 from simulation.run import Result, be_quiet, run_seed
 from simulation.stored import Stored, shortened
@@ -107,7 +107,7 @@ class _Job:
 
 def catches(names: Sequence[str], order: Order, workers: int) -> Iterator[Catch]:
     """Every bug in a forked process of its own."""
-    with get_context("fork").Pool(workers, maxtasksperchild=1) as pool:
+    with children.workers(workers, tasks=1) as pool:
         yield from pool.imap_unordered(_Job(order), names, chunksize=1)
 
 

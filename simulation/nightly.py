@@ -9,7 +9,6 @@ a night are of the same code: when that has changed since, the night is not gone
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from simulation.children import run
 from simulation.totals import PER, Totals, markdown
 from storage.durable import replace
 
@@ -149,7 +149,7 @@ def _do(night: Night, to: Path, name: str, words: list[str]) -> None:
     path = to / f"{name.replace(' ', '-')}.log"
     beside = path.with_suffix(".err")
     with path.open("wb") as said, beside.open("wb") as complained:
-        status = subprocess.run(command, check=False, stdout=said, stderr=complained).returncode
+        status, _ = run(command, stdout=said, stderr=complained)
     text = path.read_text(errors="replace")
     tail = "\n".join([*beside.read_text(errors="replace").splitlines(), *text.splitlines()][-40:])
     night.steps.append(Step(name, " ".join(["python", *command[1:]]), status, time.monotonic() - began, tail))

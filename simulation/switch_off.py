@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from simulation.children import run
 from simulation.mutants.catalogue import SWITCHES, Mutant, catalogue
 from simulation.planting import ROOT, VARIABLE
 
@@ -71,8 +73,8 @@ def pytest(requirements: Sequence[str], plant: str = "") -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "--tb=line", "-p", "no:cacheprovider"]
     command += ["-p", "simulation.planting", "-k", chosen, *files]
     environment = {**os.environ, VARIABLE: plant}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    return run.returncode, run.stdout + run.stderr
+    options: dict[str, Any] = {"cwd": ROOT, "env": environment, "stderr": subprocess.STDOUT}
+    return run(command, ask=signal.SIGINT, stdout=subprocess.PIPE, **options)  # which lets its fixtures end
 
 
 def switch_off(mutant: Mutant) -> Outcome:

@@ -121,17 +121,18 @@ def promises(rules: Rules) -> Promises:
     )
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process (SIGKILL) when the thread that started it ends (prctl(2), Linux).
+def die_with_parent(number: signal.Signals = signal.SIGKILL, parent: int = 0) -> None:
+    """Have the kernel send this process a signal when the thread that started it ends (prctl(2), Linux).
 
-    Raises ``OSError`` where the kernel refuses.
+    ``parent`` is its parent's pid, where that is known: it may have ended before this.  Raises ``OSError`` where the
+    kernel refuses.
     """
-    parent = os.getppid()
+    parent = parent or os.getppid()
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:  # it ended in between, and nobody will tell us
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
 
 
 def _on_supply(options: Options, record: Callable[[TruthEvent], None]) -> Coroutine[Any, Any, int]:

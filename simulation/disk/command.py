@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from multiprocessing import get_context
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from simulation import children
 from simulation.run import be_quiet
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def disk(
 def _sweep(kinds: list[str], case: str, turns: int, variants: int, every: int, workers: int) -> list[Verdict]:
     found: list[Verdict] = []
     bar = Progress(TextColumn("disk"), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
-    with bar, get_context("fork").Pool(max(1, workers), _begin, (turns,)) as pool:
+    with bar, children.workers(max(1, workers), _begin, (turns,)) as pool:
         cases = [each for each in pool.apply(_cases, (variants, every)) if each.kind in kinds]
         if case:
             cases = [each for each in pool.apply(_cases, (max(variants, 100), 1)) if str(each) == case]

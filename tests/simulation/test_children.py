@@ -1,0 +1,59 @@
+"""What a command has started ends with it, also when it is stopped in the middle."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulation.bench import is_alive, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+CORES = os.cpu_count() or 1
+WORKERS = CORES if CORES > 1 else 0  # one works in the command's own process
+
+
+def of_session(leader: int) -> list[int]:
+    """Every process that runs in the session of this one: itself, what it has started, and so on."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            if os.getsid(pid := int(entry.name)) == leader and is_alive(pid):
+                found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "processes"),
+    [
+        (["run", "--seeds", "0:1000000", "--workers", "3"], 4),
+        (["nightly", "--seeds-only", "--to", "night"], 2 + WORKERS),
+        (["mutants", "older-snapshot-wins", "--rate-seeds", "100000", "--workers", "2"], 3),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_stopped_leaves_nobody_behind(
+    tmp_path: Path, words: list[str], processes: int, how: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "simulation", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as command:
+        try:
+            wait_for(lambda: len(of_session(command.pid)) >= processes, "everybody to work")
+            command.send_signal(how)
+            assert command.wait(60) == 128 + how
+            wait_for(lambda: not of_session(command.pid), "everybody to be gone")
+        finally:
+            for pid in of_session(command.pid):
+                os.kill(pid, signal.SIGKILL)
