@@ -19,10 +19,10 @@ from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.nightly import nightly
-from simulation.options import SCENARIO, faults_of, scenarios_of, seeds_of
+from simulation.options import LINES, SCENARIO, faults_of, scenarios_of, seeds_of
 from simulation.run import Job, Result, be_quiet, run_seed, run_tape
 from simulation.stored import Stored, read, shortened
-from simulation.story import Story
+from simulation.story import LAST, Story, tell
 from simulation.tape import Tape
 from simulation.totals import PER, Totals
 from simulation.world import World
@@ -84,7 +84,7 @@ def run(
 def replay(
     tape: Annotated[str, typer.Argument(help="A stored tape (tests/seeds/…json) or a seed's number.")],
     explain: Annotated[bool, typer.Option("--explain", help="Tell the whole story.")] = False,
-    last: Annotated[int, typer.Option(help="Only so many lines of it, from the end.")] = 200,
+    last: Annotated[int, typer.Option(min=0, help=LINES)] = LAST,
     faults: Annotated[str, typer.Option(help="Those that the seed was run with, comma separated.")] = "",
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
 ) -> None:
@@ -102,9 +102,8 @@ def replay(
     else:
         result = _stored(Path(tape)).again(look)
     for story in stories:
-        for line in story.lines[-last:]:
-            out.print(line, markup=False, highlight=False)
-    out.print(f"{result.violation or 'no violation'} {result.text}", markup=False)
+        tell(out, story, last)
+    out.print(f"{result.violation or 'no violation'} {result.text}".rstrip(), markup=False, soft_wrap=True)
     raise typer.Exit(1 if result.violation else 0)
 
 

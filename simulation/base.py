@@ -46,7 +46,7 @@ class Process:
 
 
 class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
-    """See the module.  ``watch`` is told of every delivery: (step, process, message, sender)."""
+    """See the module.  ``on_step`` is told of every delivery, ``on_answer`` of what is said to the outside."""
 
     def __init__(self, system: ActorSystem) -> None:
         self.tape: Tape
@@ -67,7 +67,8 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.story = blake2b(digest_size=16)  # of every step: who was told what, and what came of it
         self.blocked_until_ns = 0  # from then on nobody is stopped and nothing is held
         self.lag_ns = 0  # what the running handler still does takes effect so much later
-        self.on_step: Callable[[Process, Any], None] = lambda _process, _message: None
+        self.on_step: Callable[[Process, Any, ActorAddress], None] = lambda _process, _message, _sender: None
+        self.on_answer: Callable[[ActorAddress, Any], None] = lambda _sender, _message: None
         self.on_death: Callable[[Process], None] = lambda _process: None
         self.point: Callable[[str], None] = lambda _what: None  # here a power cut may come: before or after an effect
         super().__init__(system, logDefs=False)
@@ -110,6 +111,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         pair = (sender.actorAddressString, to.actorAddressString)
         if pair[1] == self.outside_name:
             self.answers.append(message)
+            self.on_answer(sender, message)
             return
         if self.full and self.full.get(pair[1], 0) > self.schedule.now_ns and not is_notice(message):
             return
@@ -153,7 +155,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         if type(message) is ActorExitRequest:
             self.kill(process)
             return
-        self.on_step(process, message)
+        self.on_step(process, message, sender)
         self.story.update(f"{self.steps} {process.pid} {type(message).__name__}\n".encode())
         self.running, self.handled = process, type(message).__name__
         try:

@@ -19,7 +19,7 @@ from simulation.crashing import Crash, parse
 from simulation.options import scenarios_of
 from simulation.run import be_quiet
 from simulation.scenarios import STORIES
-from simulation.story import Story
+from simulation.story import Story, tell
 
 J = TypeVar("J")
 PAIRED = 5  # so many of the shortest stories are swept in pairs
@@ -58,7 +58,7 @@ def crashes(
         sweep.points[clean.story] = len(clean.points)
         sweep.possible[clean.story] = len(singles(clean))
         for line in _count(sweep, "clean", [clean]):
-            err.print(line, markup=False, highlight=False)
+            err.print(line, markup=False, highlight=False, soft_wrap=True)
     able = [clean for clean in cleans if not clean.violation]
     jobs = [(clean.story, crash) for clean in able for crash in share(singles(clean), firsts_most)]
     _go(sweep, "single", run_job, jobs, workers)
@@ -86,13 +86,12 @@ def _once(names: Sequence[str], at: str, explain: bool) -> int:
     stories: list[Story] = []
     run = run_story(names[0], cuts, look=lambda world: stories.append(Story(world)) if explain else None)
     for story in stories:
-        for line in story.lines:
-            out.print(line, markup=False, highlight=False)
+        tell(out, story, 0)
     for happened in run.happened:
         out.print(f"crashed at {happened}", markup=False, highlight=False)
     if len(run.happened) < len(cuts):
         out.print(f"only {len(run.happened)} of {len(cuts)} crashes came: the run has ended before", markup=False)
-    out.print(f"{run.violation or 'no violation'} {run.text}", markup=False)
+    out.print(f"{run.violation or 'no violation'} {run.text}", markup=False, soft_wrap=True)
     return 1 if run.violation else 0
 
 
@@ -108,7 +107,7 @@ def _go(sweep: Sweep, kind: str, work: Callable[[J], Crashed | list[Crashed]], j
         for result in each(work, jobs, workers):
             bar.advance(task)
             for line in _count(sweep, kind, result if isinstance(result, list) else [result]):
-                bar.console.print(line, markup=False, highlight=False)
+                bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _count(sweep: Sweep, kind: str, results: Iterable[Crashed]) -> list[str]:

@@ -12,6 +12,8 @@ from simulation.scenarios import STORIES
 
 SCENARIO: Final = "Only these built-in scenarios, comma separated; else the seed draws its own."
 
+LINES: Final = "Only so many lines of the story, from its end; 0: all of them."
+
 
 def seeds_of(text: str) -> tuple[int, int]:
     """``FIRST:LAST``, the last one not included."""

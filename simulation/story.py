@@ -1,11 +1,24 @@
-"""A run as a story: who said what to whom, what became durable, what the exchange did, who died."""
+"""A run as a story: who said what to whom, what left for the broker, what became durable, what the exchange did, who
+died.
+
+A line has the virtual time, who it is about, and what happened; fields that are empty or 0 are left out.  Prices are
+whole ten-thousandths, as everywhere in the program.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from textwrap import wrap
+from typing import Any, Final
 
-from thespian.actors import WakeupMessage, WatchMessage
+import msgspec
+from rich.console import Console
+from thespian.actors import ActorAddress, ChildActorExited, WakeupMessage, WatchMessage
 
 from messages import wire
 from messages.positions import BrokerSeen, Probe
@@ -22,16 +35,19 @@ from messages.supervision import (
     EventBatch,
     EventBatchTaken,
     Operate,
+    Operated,
     OrderBatch,
     OrderBatchTaken,
     Ping,
     Pong,
+    StartRoot,
 )
 from simulation.base import Process
 from simulation.schedule import SECOND_NS
 from simulation.world import World
 from storage.port import Turn
 from supervisors.cells import CellDirectory
+from venue.audit.wire import Line
 from venue.truth import TruthEvent
 
 DULL = (
@@ -39,6 +55,16 @@ DULL = (
     BrokerSeen, Probe,
 )  # fmt: skip
 DULL_EVENTS = frozenset({"Tick"})
+# who it is that speaks from outside of the actors
+OUTSIDE: Final = {StartRoot: "main program", Operate: "operator", ChildActorExited: "actor system"}
+UNTOLD: Final = frozenset({"version", "config", "sender"})  # the same in every letter, or said by its line already
+SPELT_OUT: Final = frozenset({"legs", "stops", "changes", "problems"})  # of other collections: how many there are
+DULL_LINES: Final = frozenset({"query"})  # of the wire record
+ON_THE_WIRE: Final = ("client_order_id", "request_id", "quantity", "price", "trigger_price", "resend", "killed",
+                      "blind", "on", "unwritten", "unsaved")  # fmt: skip
+OCC: Final = re.compile(r"\b([A-Z]{1,6}) +(\d{6}[CP]\d{8})\b")  # a symbol, whose root is padded to six places
+LAST: Final = 200  # lines that are told unless somebody wants others
+INDENT: Final = " " * 13  # of a line's continuation: as long as its time
 
 
 class Story:
@@ -46,13 +72,14 @@ class Story:
 
     def __init__(self, world: World) -> None:
         self.world, self.lines = world, list[str]()
-        base, oracles = world.base, world.oracles
-        base.on_step = self._step
+        self._names: dict[str, str] = {}  # by address; the dead keep theirs
+        base, oracles, watch = world.base, world.oracles, world.watch
+        base.on_step, base.on_answer = self._step, self._answer
         world.faults.told = lambda name: self._line("FAULT", name)
-        death, truth, commit = base.on_death, oracles.on_truth, oracles.on_commit
+        death, truth, commit, left = base.on_death, oracles.on_truth, oracles.on_commit, watch.on_wire
 
         def dies(process: Process) -> None:
-            self._line("DIES", _who(world, process))
+            self._line("DIES", self._who(process.address))
             death(process)
 
         def happens(event: TruthEvent) -> None:
@@ -63,55 +90,126 @@ class Story:
             for record in turn.records:
                 told = _record(record)
                 if told:
-                    self._line(path.stem, told)
+                    self._line(f"journal {path.stem}", told)
             commit(path, turn)
+
+        def leaves(line: Line, *, is_marked: bool) -> None:
+            if line.kind not in DULL_LINES:
+                told = _fields((name, getattr(line, name)) for name in ON_THE_WIRE)
+                self._line(f"gateway ({line.pid}) → broker", " ".join([line.kind, *told]))
+            left(line, is_marked=is_marked)
 
         base.on_death = dies
         oracles.on_truth = happens  # type: ignore[method-assign]
         oracles.on_commit = commits  # type: ignore[method-assign]
+        watch.on_wire = leaves  # type: ignore[method-assign]
 
     def _line(self, who: str, what: str) -> None:
         at_s = (self.world.schedule.now_ns - SECOND_NS) / SECOND_NS
-        self.lines.append(f"{at_s:8.3f} s  {who:<18} {what}")
+        self.lines.append(f"{at_s:9.3f} s  {who:<34} {_unpadded(what)}".rstrip())
 
-    def _step(self, process: Process, message: Any) -> None:
+    def _step(self, process: Process, message: Any, sender: ActorAddress) -> None:
         if not isinstance(message, DULL):
-            for text in _letter(message):
-                self._line(f"→ {_who(self.world, process)}", text)
+            self._letter(self._who(sender, message), self._who(process.address), message)
+
+    def _answer(self, sender: ActorAddress, message: Any) -> None:
+        if not isinstance(message, DULL):
+            self._letter(self._who(sender), "operator", message)
+
+    def _letter(self, sender: str, receiver: str, message: Any) -> None:
+        for text in self._said(message):
+            self._line(f"{sender} → {receiver}", text)
+
+    def _said(self, message: Any) -> list[str]:
+        match message:
+            case EventBatch():
+                events = wire.events(message.events)
+                return [_told(event) for event in events if type(event).__name__ not in DULL_EVENTS]
+            case OrderBatch():
+                return [_told(request) for request in wire.requests(message.requests)]
+            case Operate():
+                return [_told(wire.command(message.command))]
+            case Operated():
+                return [f"{_told(wire.answer(message.answer))} command_id={message.command_id}"]
+            case ChildActorExited():
+                return [f"ChildActorExited {self._who(message.childAddress)}"]
+        return [_told(message)]
+
+    def _who(self, address: ActorAddress, said: Any = None) -> str:
+        """Whose address it is, also when nobody is there any more; of the outside: who says such a thing."""
+        base = self.world.base
+        key: str = address.actorAddressString
+        if key == base.outside_name:
+            return OUTSIDE.get(type(said), "outside")
+        process = base.processes.get(key)
+        if process is not None:
+            name = getattr(base.instance(process), "name", "") or process.kind
+            self._names[key] = f"{name} ({process.pid})"
+        return self._names.get(key, key)
 
 
-def _who(world: World, process: Process) -> str:
-    instance = world.base.actorRegistry[process.address.actorAddressString].instance
-    name = getattr(instance, "name", "") or process.kind
-    return f"{name} ({process.pid})"
+def tell(out: Console, story: Story, last: int) -> None:
+    """Print the last lines of it, 0: all.  A line stays one where it is not for a person's screen."""
+    for line in excerpt(story.lines, last):
+        lines = wrap(line, out.width, subsequent_indent=INDENT, break_on_hyphens=False) if out.is_terminal else [line]
+        for part in lines:
+            out.print(part, markup=False, highlight=False, soft_wrap=True)
 
 
-def _letter(message: Any) -> list[str]:
-    match message:
-        case EventBatch():
-            return [_short(event) for event in wire.events(message.events) if type(event).__name__ not in DULL_EVENTS]
-        case OrderBatch():
-            return [_short(request) for request in wire.requests(message.requests)]
-        case Operate():
-            return [_short(wire.command(message.command))]
-    return [type(message).__name__]
+def excerpt(lines: Sequence[str], last: int) -> list[str]:
+    """The last of these lines, 0: all; what is left out is said first."""
+    left = len(lines) - last if last else 0
+    if left <= 0:
+        return list(lines)
+    return [f"… {left:,} earlier lines are left out; --last 0 tells them all", *lines[-last:]]
 
 
-def _short(message: Any) -> str:
-    fields = ("client_order_id", "exec_type", "ord_status", "outcome", "side", "quantity", "symbol", "price", "cum_qty",
-              "leaves_qty", "last_qty", "reason", "plan", "on", "group_id", "session", "orders")  # fmt: skip
-    told = []
-    for name in fields:
-        value = getattr(message, name, None)
-        if value not in (None, "", 0):
-            value = getattr(value, "value", value)
-            told.append(f"{name}={len(value)}" if name == "orders" else f"{name}={value}")
-    return f"{type(message).__name__} {' '.join(told)}"[:240]
+def _told(message: Any) -> str:
+    return " ".join([type(message).__name__, *_fields(_items(message))])
+
+
+def _items(message: Any) -> Iterator[tuple[str, Any]]:
+    names: Sequence[str] = ()
+    if isinstance(message, msgspec.Struct):
+        names = message.__struct_fields__
+    elif is_dataclass(message):
+        names = [field.name for field in fields(message)]
+    return ((name, getattr(message, name)) for name in names if name not in UNTOLD)
+
+
+def _fields(items: Iterator[tuple[str, Any]]) -> Iterator[str]:
+    """``name=value`` of each that says something.  Times are the line's; bytes are nothing that anybody reads."""
+    for name, value in items:
+        if value and not name.endswith("_ns") and not isinstance(value, bytes):
+            yield f"{name}={_value(name, value)}"
+
+
+def _value(name: str, value: Any) -> str:
+    match value:
+        case Enum():
+            return str(value.value)
+        case str():
+            text = _unpadded(value)
+            return repr(text) if " " in text else text
+        case Mapping():
+            return ",".join(map(str, value))
+        case tuple() | list() | AbstractSet() if name not in SPELT_OUT:
+            return str(len(value))
+        case tuple() | list():
+            return f"[{', '.join(_value('', one) for one in value)}]"
+        case msgspec.Struct():
+            return f"({' '.join(_fields(_items(value)))})"
+    return str(value)
+
+
+def _unpadded(text: str) -> str:
+    """Symbols without the spaces inside of them, so that they are one word."""
+    return OCC.sub(r"\1\2", text)
 
 
 def _truth(event: TruthEvent) -> str:
     about = f"{event.side} {event.last_qty or event.qty or ''} {event.symbol} {event.client_order_id} {event.reason}"
-    return f"{event.kind} {about}".rstrip()
+    return f"{event.kind} {about}"
 
 
 def _record(record: Any) -> str:

@@ -83,7 +83,9 @@ def _sweep(kinds: list[str], case: str, turns: int, variants: int, every: int, w
             found.append(verdict)
             if verdict.wrong:
                 again = f"python -m simulation disk --turns {turns} --case {verdict.case}"
-                bar.console.print(f"{verdict.wrong}; again with: {again}", markup=False, highlight=False)
+                bar.console.print(
+                    f"{verdict.wrong}; again with: {again}", markup=False, highlight=False, soft_wrap=True
+                )
         pool.close()
         pool.join()
     return found
