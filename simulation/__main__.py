@@ -21,7 +21,8 @@ from simulation.faults import CATALOGUE
 from simulation.nightly import nightly
 from simulation.options import LINES, SCENARIO, faults_of, scenarios_of, seeds_of
 from simulation.run import Job, Result, be_quiet, run_seed, run_tape
-from simulation.stored import Stored, read, shortened
+from simulation.shrink import Budget
+from simulation.stored import Stored, read, shorter, whole
 from simulation.story import LAST, Story, tell
 from simulation.tape import Tape
 from simulation.totals import PER, Totals
@@ -113,18 +114,29 @@ def shrink(
     to: Annotated[Path | None, typer.Option(help="Store the tape here.")] = None,
     faults: Annotated[str, typer.Option(help="Those that it was run with, comma separated.")] = "",
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
-    budget: Annotated[int, typer.Option(help="How many runs it may take.")] = 400,
+    budget: Annotated[int, typer.Option(min=0, help="At most so many runs.")] = 5_000,
+    seconds: Annotated[float, typer.Option(min=0, help="None of them begins after so long.")] = 300.0,
+    last: Annotated[int, typer.Option(min=0, help=LINES)] = LAST,
     mended: Annotated[str, typer.Option(help="What was wrong, to be stored with it.")] = "",
 ) -> None:
-    """Make a failing seed's tape short, and store it."""
+    """Make a failing seed's tape short, tell its story, and store it."""
     be_quiet()
     job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
     result = run_seed(seed, aim=None if job.only is None else aims.only(*job.only), scenario=job.scenario(seed))
     if not result.violation:
         raise typer.BadParameter(f"seed {seed} does not fail")
-    short = shortened(result, budget, mended=mended)
-    out.print(f"{len(result.draws)} choices became {short.length} that are not 0", markup=False)
-    out.print(f"{short.violation}: {short.text}", markup=False)
+    long, purse = whole(result, mended=mended), Budget(budget, seconds)
+    with err.status("shrinking"):
+        short = shorter(long, purse)
+    stories: list[Story] = []
+    result = short.again(lambda world: stories.append(Story(world)))
+    for story in stories:
+        tell(out, story, last)
+    out.print(f"{result.violation} {result.text}", markup=False, soft_wrap=True)
+    left = "; the budget is spent, a larger one may find fewer" if purse.is_spent else ""
+    out.print(
+        f"{long.length} choices that are not 0 became {short.length} in {purse.used:,} runs{left}", soft_wrap=True
+    )
     if to is not None:
         short.write(to)
 

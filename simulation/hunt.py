@@ -21,7 +21,8 @@ from rich.table import Table
 from simulation import children
 from simulation.mutants.catalogue import BUGS, Mutant, UnknownMutant, catalogue
 from simulation.run import Result, be_quiet, run_seed
-from simulation.stored import Stored, shortened
+from simulation.shrink import Budget
+from simulation.stored import Stored, shorter, whole
 from venue.audit.invariants import CHECKS
 
 ELSEWHERE = {
@@ -80,6 +81,9 @@ def chase(mutant: Mutant, order: Order) -> Catch:
         if broken & {*mutant.breaks}:
             hits += 1
             first = first or result
+    short = None
+    if first and order.shrink_runs:
+        short = shorter(whole(first, planted=mutant.name), Budget(order.shrink_runs))
     return Catch(
         mutant=mutant.name,
         about=mutant.about,
@@ -91,7 +95,7 @@ def chase(mutant: Mutant, order: Order) -> Catch:
         text=first.text if first else "",
         rate=hits / max(1, tried),
         noticed=dict(noticed),
-        short=shortened(first, order.shrink_runs, planted=mutant.name) if first and order.shrink_runs else None,
+        short=short,
     )
 
 
@@ -127,7 +131,9 @@ def command(
         float, typer.Option(help="At most so many seconds of the processor each, until the first violation.")
     ] = 60.0,
     rate_seeds: Annotated[int, typer.Option(min=0, help="So many seeds more, for the hit rate.")] = 200,
-    shrink_runs: Annotated[int, typer.Option(min=0, help="So many runs to make the tape short; 0 leaves it.")] = 200,
+    shrink_runs: Annotated[
+        int, typer.Option(min=0, help="At most so many runs to make the tape short; 0 leaves it.")
+    ] = 1_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Store each short tape here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,

@@ -7,13 +7,14 @@ so that the story outlives a world that learns to draw something else in between
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from simulation.run import Result, run_tape
-from simulation.shrink import shrink
+from simulation.shrink import Budget, Choice, Choices, shrink
 from simulation.tape import Tape
 from simulation.world import World
 
@@ -53,31 +54,47 @@ def read(path: Path) -> Stored:
     return msgspec.json.decode(path.read_bytes(), type=Stored)
 
 
-def _by_label(tape: Tape) -> dict[str, dict[int, int]]:
-    found: dict[str, dict[int, int]] = {}
-    times: Counter[str] = Counter()
-    for label, drawn in zip(tape.labels, tape.drawn, strict=True):
-        if drawn:
-            found.setdefault(label, {})[times[label]] = drawn
-        times[label] += 1
-    return found
-
-
-def shortened(failed: Result, budget: int, *, mended: str = "", planted: str = "") -> Stored:
-    """The tape of a run that failed, cut and set to 0 as far as the same invariant breaks, in ``budget`` more runs."""
-
-    def still_fails(draws: Sequence[int]) -> bool:
-        return run_tape(Tape(recorded=draws), scenario=failed.scenario).violation == failed.violation
-
-    draws = shrink(failed.draws, still_fails, budget)
-    tape = Tape(recorded=draws)
-    final = run_tape(tape, scenario=failed.scenario)
+def whole(failed: Result, *, mended: str = "", planted: str = "") -> Stored:
+    """The tape of a run that failed, as it is."""
+    tape = Tape(recorded=failed.draws)
+    run_tape(tape, scenario=failed.scenario)
     return Stored(
         seed=failed.seed,
         scenario=failed.scenario,
-        violation=final.violation,
-        text=final.text,
+        violation=failed.violation,
+        text=failed.text,
         mended=mended,
         planted=planted,
-        choices=_by_label(tape),
+        choices=_by_label(_drawn(tape)),
     )
+
+
+def shorter(stored: Stored, budget: Budget) -> Stored:
+    """The same story with fewer and smaller choices, as far as the same invariant breaks within ``budget``."""
+
+    def again(choices: Choices) -> Choices | None:
+        tape = Tape(told=_by_label(choices))
+        return _drawn(tape) if run_tape(tape, scenario=stored.scenario).violation == stored.violation else None
+
+    tape = stored.tape()
+    run_tape(tape, scenario=stored.scenario)
+    short = replace(stored, choices=_by_label(shrink(_drawn(tape), again, budget)))
+    return replace(short, text=short.again().text)
+
+
+def _drawn(tape: Tape) -> Choices:
+    """What a run drew that is not 0, in its order."""
+    times: Counter[str] = Counter()
+    found = []
+    for label, number in zip(tape.labels, tape.drawn, strict=True):
+        if number:
+            found.append(Choice(label, times[label], number))
+        times[label] += 1
+    return tuple(found)
+
+
+def _by_label(choices: Choices) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for label, nth, number in choices:
+        found.setdefault(label, {})[nth] = number
+    return found

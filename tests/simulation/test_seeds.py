@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from simulation.__main__ import app
 from simulation.mutants.catalogue import named
 from simulation.run import Job, run_seed, run_tape
-from simulation.shrink import shrink
-from simulation.stored import read, shortened
+from simulation.shrink import Budget
+from simulation.stored import read, shorter, whole
 from simulation.tape import Tape
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,17 +83,12 @@ def test_the_story_does_not_depend_on_the_order_of_a_set() -> None:
     assert len(told) == 1
 
 
-def test_shrinking_keeps_what_matters_only() -> None:
-    draws = [7, 0, 3, 9, 1, 0, 4, 2, 8, 5]
-    assert shrink(draws, lambda some: len(some) > 3 and some[3] == 9) == [0, 0, 0, 9]
-
-
 def test_a_built_in_scenario_meets_the_faults_of_a_seed_and_its_short_tape_remembers_which_it_was() -> None:
     job = Job(scenarios=("two_cells", "stop_fires"))
     stops = job(3)
     assert (stops.scenario, stops.violation) == ("stop_fires", "")
     assert stops.digest != run_tape(Tape(3)).digest
-    short = shortened(msgspec.structs.replace(stops, draws=()), budget=2)
+    short = shorter(whole(msgspec.structs.replace(stops, draws=())), Budget(2))
     assert short.again().digest == run_tape(Tape(), scenario="stop_fires").digest
     told = CliRunner().invoke(app, ["run", "--seeds", "0:1", "--scenario", "stop_fire"])
     assert told.exit_code == 2
