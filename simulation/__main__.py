@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,7 +20,7 @@ from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.nightly import nightly
-from simulation.options import LINES, SCENARIO, faults_of, scenarios_of, seeds_of
+from simulation.options import LINES, PLANT, SCENARIO, TAPE, bug_of, faults_of, scenarios_of, seeds_of
 from simulation.run import Job, Result, be_quiet, run_seed, run_tape
 from simulation.shrink import Budget
 from simulation.stored import Stored, read, shorter, whole
@@ -42,6 +43,7 @@ class Document(msgspec.Struct, kw_only=True):
     """What ``run --json`` prints."""
 
     seeds: tuple[int, int]  # the last one not included
+    planted: str  # the bug; "": none
     totals: Totals
     untried: list[str]
 
@@ -51,6 +53,7 @@ def run(
     seeds: Annotated[str, typer.Option(help="FIRST:LAST, the last one not included.")] = "0:1000",
     faults: Annotated[str, typer.Option(help="Only these, comma separated; 'none' for none.")] = "",
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
+    plant: Annotated[str, typer.Option(help=PLANT)] = "",
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
     every_corner: Annotated[bool, typer.Option(help="Fail also when a choice or a fault was never tried.")] = False,
@@ -58,7 +61,7 @@ def run(
 ) -> None:
     """Run seeds; exit status 1 when an invariant was violated in any."""
     first, last = seeds_of(seeds)
-    job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
+    job = _job(faults, scenario, plant, err)
     totals = Totals()
     bar = Progress(TextColumn("seeds"), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
     with bar:
@@ -73,7 +76,8 @@ def run(
                     break
     untried = totals.untried(faults=job.only is None)
     if as_json:
-        out.print_json(msgspec.json.encode(Document(seeds=(first, last), totals=totals, untried=untried)).decode())
+        document = Document(seeds=(first, last), planted=plant, totals=totals, untried=untried)
+        out.print_json(msgspec.json.encode(document).decode())
     else:
         _tables(totals)
         for line in untried:
@@ -83,13 +87,17 @@ def run(
 
 @app.command()
 def replay(
-    tape: Annotated[str, typer.Argument(help="A stored tape (tests/seeds/…json) or a seed's number.")],
+    tape: Annotated[str, typer.Argument(help=TAPE)],
     explain: Annotated[bool, typer.Option("--explain", help="Tell the whole story.")] = False,
     last: Annotated[int, typer.Option(min=0, help=LINES)] = LAST,
     faults: Annotated[str, typer.Option(help="Those that the seed was run with, comma separated.")] = "",
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
+    plant: Annotated[str, typer.Option(help=PLANT)] = "",
+    no_plant: Annotated[
+        bool, typer.Option("--no-plant", help="Not even the bug that the tape is stored with.")
+    ] = False,
 ) -> None:
-    """Run one tape again; exit status 1 when it still fails."""
+    """Run one tape again, with the bug that it is stored with; exit status 1 when it fails."""
     be_quiet()
     stories: list[Story] = []
 
@@ -97,48 +105,83 @@ def replay(
         if explain:
             stories.append(Story(world))
 
+    if no_plant and plant:
+        raise typer.BadParameter("either --plant or --no-plant")
     if tape.isdigit():
-        job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
-        result = run_tape(Tape(int(tape)), int(tape), job.only, look, job.scenario(int(tape)))
+        job = _job(faults, scenario, plant, out)
+        result = run_tape(Tape(int(tape), aim=job.aim), int(tape), job.only, look, job.scenario(int(tape)))
     else:
-        result = _stored(Path(tape)).again(look)
-    for story in stories:
-        tell(out, story, last)
-    out.print(f"{result.violation or 'no violation'} {result.text}".rstrip(), markup=False, soft_wrap=True)
+        stored = _stored(Path(tape))
+        _plant("" if no_plant else plant or stored.planted, out)
+        result = stored.again(look)
+    _conclude(stories, last, result)
     raise typer.Exit(1 if result.violation else 0)
 
 
 @app.command()
 def shrink(
-    seed: Annotated[int, typer.Argument(help="A seed that fails.")],
-    to: Annotated[Path | None, typer.Option(help="Store the tape here.")] = None,
-    faults: Annotated[str, typer.Option(help="Those that it was run with, comma separated.")] = "",
+    tape: Annotated[str, typer.Argument(help=f"One that fails: {TAPE}")],
+    to: Annotated[Path | None, typer.Option(help="Store the short tape here.")] = None,
+    faults: Annotated[str, typer.Option(help="Those that the seed was run with, comma separated.")] = "",
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
+    plant: Annotated[str, typer.Option(help=PLANT)] = "",
     budget: Annotated[int, typer.Option(min=0, help="At most so many runs.")] = 5_000,
     seconds: Annotated[float, typer.Option(min=0, help="None of them begins after so long.")] = 300.0,
     last: Annotated[int, typer.Option(min=0, help=LINES)] = LAST,
     mended: Annotated[str, typer.Option(help="What was wrong, to be stored with it.")] = "",
 ) -> None:
-    """Make a failing seed's tape short, tell its story, and store it."""
+    """Make a failing tape short, tell its story, and store it."""
     be_quiet()
-    job = Job(only=faults_of(faults), scenarios=scenarios_of(scenario))
-    result = run_seed(seed, aim=None if job.only is None else aims.only(*job.only), scenario=job.scenario(seed))
-    if not result.violation:
-        raise typer.BadParameter(f"seed {seed} does not fail")
-    long, purse = whole(result, mended=mended), Budget(budget, seconds)
+    long = _of_a_seed(int(tape), faults, scenario, plant) if tape.isdigit() else _again(_stored(Path(tape)), plant)
+    purse = Budget(budget, seconds)
     with err.status("shrinking"):
-        short = shorter(long, purse)
+        short = shorter(replace(long, mended=mended or long.mended), purse)
     stories: list[Story] = []
     result = short.again(lambda world: stories.append(Story(world)))
-    for story in stories:
-        tell(out, story, last)
-    out.print(f"{result.violation} {result.text}", markup=False, soft_wrap=True)
+    _conclude(stories, last, result)
     left = "; the budget is spent, a larger one may find fewer" if purse.is_spent else ""
     out.print(
         f"{long.length} choices that are not 0 became {short.length} in {purse.used:,} runs{left}", soft_wrap=True
     )
     if to is not None:
         short.write(to)
+
+
+def _of_a_seed(seed: int, faults: str, scenario: str, plant: str) -> Stored:
+    job = _job(faults, scenario, plant, out)
+    aim = {**job.aim, **({} if job.only is None else aims.only(*job.only))}  # a recorded tape knows of no option
+    result = run_seed(seed, aim=aim, scenario=job.scenario(seed))
+    if not result.violation:
+        raise typer.BadParameter(f"seed {seed} does not fail")
+    return whole(result, planted=plant)
+
+
+def _again(stored: Stored, plant: str) -> Stored:
+    stored = replace(stored, planted=plant or stored.planted)
+    _plant(stored.planted, out)
+    if stored.again().violation != stored.violation:
+        raise typer.BadParameter(f"this tape does not break {stored.violation} (any more)")
+    return stored
+
+
+def _job(faults: str, scenario: str, plant: str, told: Console) -> Job:
+    return Job(only=faults_of(faults), scenarios=scenarios_of(scenario), aim=_plant(plant, told))
+
+
+def _plant(name: str, told: Console) -> aims.Aim:
+    """Plant a bug in this process, which stays there and in all that it forks; what its seeds are aimed at."""
+    if not name:
+        return {}
+    bug = bug_of(name)
+    bug.plant()
+    told.print(f"planted {name}, which is to break {', '.join(bug.breaks)}: {bug.about}", markup=False, soft_wrap=True)
+    return dict(bug.aim)
+
+
+def _conclude(stories: Iterable[Story], last: int, result: Result) -> None:
+    for story in stories:
+        tell(out, story, last)
+    out.print(f"{result.violation or 'no violation'} {result.text}".rstrip(), markup=False, soft_wrap=True)
 
 
 def _results(seeds: range, job: Job, workers: int) -> Iterator[Result]:

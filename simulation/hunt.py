@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from simulation import children
-from simulation.mutants.catalogue import BUGS, Mutant, UnknownMutant, catalogue
+from simulation.mutants.catalogue import BUGS, Mutant, catalogue
+from simulation.options import bug_of
 from simulation.run import Result, be_quiet, run_seed
 from simulation.shrink import Budget
 from simulation.stored import Stored, shorter, whole
@@ -139,21 +140,16 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """Plant bugs and see them caught; exit status 1 when one survives."""
-    every = catalogue(BUGS)
-    unknown = sorted(set(names or ()) - every.keys())
-    if unknown:
-        raise typer.BadParameter(str(UnknownMutant(f"{', '.join(unknown)} unknown; there are {', '.join(every)}")))
+    wanted = [bug_of(name, BUGS).name for name in names] if names else list(catalogue(BUGS))
     out, err = Console(), Console(stderr=True)
     order = Order((0, seeds), budget_s, rate_seeds, shrink_runs)
     found = []
-    for catch in catches(list(names or every), order, workers):
+    for catch in catches(wanted, order, workers):
         found.append(catch)
         if to is not None and catch.short is not None:
             catch.short.write(to / f"{catch.mutant}.json")
         what = f"SURVIVED {catch.tried} seeds" if catch.survived else f"seed {catch.seed}: {catch.invariant}"
-        err.print(
-            f"{len(found)}/{len(names or every)} {catch.mutant}: {what}: {catch.text}", markup=False, soft_wrap=True
-        )
+        err.print(f"{len(found)}/{len(wanted)} {catch.mutant}: {what}: {catch.text}", markup=False, soft_wrap=True)
     survivors = [catch.mutant for catch in found if catch.survived]
     if as_json:
         document = {"mutants": found, "survivors": survivors, "invariants": matrix(found)}

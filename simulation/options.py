@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import typer
 
 from simulation.faults import CATALOGUE
+from simulation.mutants.catalogue import MODULES, Mutant, UnknownMutant, named
 from simulation.scenarios import STORIES
 
 SCENARIO: Final = "Only these built-in scenarios, comma separated; else the seed draws its own."
 
+TAPE: Final = "A stored tape (tests/seeds/…json) or a seed's number."
 LINES: Final = "Only so many lines of the story, from its end; 0: all of them."
+PLANT: Final = "Plant this bug (docs/planted-bugs.md has them); seeds are aimed at where it shows."
 
 
 def seeds_of(text: str) -> tuple[int, int]:
@@ -37,6 +40,14 @@ def scenarios_of(text: str) -> tuple[str, ...]:
     names = tuple(text.split(",")) if text else ()
     _known("--scenario", names, STORIES)
     return names
+
+
+def bug_of(name: str, modules: Iterable[str] = MODULES) -> Mutant:
+    """The planted bug of this name."""
+    try:
+        return named(name, modules)
+    except UnknownMutant as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _known(option: str, names: Collection[str], there_are: Collection[str]) -> None:

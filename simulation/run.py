@@ -103,15 +103,16 @@ def run_seed(
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What to do with a seed: ``only`` these faults (``None``: its own), and one of these built-in ``scenarios``, turn
-    about (none: its own)."""
+    """What to do with a seed: ``only`` these faults (``None``: its own), one of these built-in ``scenarios``, turn
+    about (none: its own), and what it is aimed at (``simulation/aims.py``)."""
 
     only: frozenset[str] | None = None
     scenarios: tuple[str, ...] = ()
+    aim: Mapping[str, Any] = {}
 
     def scenario(self, seed: int) -> str:
         """Which a seed gets; "": one that it draws."""
         return self.scenarios[seed % len(self.scenarios)] if self.scenarios else ""
 
     def __call__(self, seed: int) -> Result:
-        return run_seed(seed, self.only, scenario=self.scenario(seed))
+        return run_seed(seed, self.only, self.aim, self.scenario(seed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,7 @@ SWITCHES: Final = ("safeguards", "pains", "controls")  # each of their bugs swit
 # those that the simulator must see (simulation/hunt.py)
 BUGS: Final = ("orders", "hedging", "recovery", "gateway", "strategies")
 MODULES: Final = (*SWITCHES, *BUGS)  # each has MUTANTS
+NEAR: Final = 5  # names that are told of one that is misspelt
 
 
 class Mutant(NamedTuple):
@@ -43,9 +45,11 @@ def catalogue(modules: Iterable[str] = MODULES) -> Mapping[str, Mutant]:
     return found
 
 
-def named(name: str) -> Mutant:
-    """The planted bug of this name; :class:`UnknownMutant`."""
-    found = catalogue()
+def named(name: str, modules: Iterable[str] = MODULES) -> Mutant:
+    """The planted bug of this name; :class:`UnknownMutant`, which tells the names that are near it."""
+    found = catalogue(modules)
     if name not in found:
-        raise UnknownMutant(f"no planted bug is called {name!r}; there are {', '.join(found)}")
+        near = [one for one in found if name and name in one] or get_close_matches(name, found, NEAR)
+        told = f"near it: {', '.join(near)}" if near else f"there are {', '.join(found)}"
+        raise UnknownMutant(f"no planted bug is called {name!r}; {told}")
     return found[name]

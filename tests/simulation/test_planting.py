@@ -53,6 +53,10 @@ def test_a_place_or_a_text_that_is_gone_is_told() -> None:
             plant()
 
 
-def test_an_unknown_name_is_told_with_those_there_are() -> None:
-    with pytest.raises(UnknownMutant, match="E2"):
-        named("E99")
+def test_an_unknown_name_is_told_with_those_near_it_else_with_all() -> None:
+    with pytest.raises(UnknownMutant, match=r"'late-fill'; near it: late-fill-ignored"):
+        named("late-fill")
+    with pytest.raises(UnknownMutant, match=r"'risk-frist'; near it: risk-first"):
+        named("risk-frist")
+    with pytest.raises(UnknownMutant, match=r"there are .*E2"):
+        named("nothing of the kind")
