@@ -122,4 +122,4 @@ def _required(group: Group, quotes: Mapping[str, Quote], moment: Moment) -> Marg
 
 def _fresh(group: Group, moment: Moment) -> dict[str, Quote]:
     names = {name for leg in group.legs for name in (leg.instrument.symbol, leg.instrument.underlying)}
-    return {name: quote for name in names if (quote := moment.quote(name)) is not None}
+    return {name: quote for name in sorted(names) if (quote := moment.quote(name)) is not None}

@@ -122,7 +122,7 @@ class CellTree:
         if self.journal.storage_low and not self.gate.storage_low:  # the last commit found it out
             self.gate = replace(self.gate, storage_low=True)
         named = [(message, input_id(message)) for message in inputs]
-        self._seen = self.journal.seen({cause for _, cause in named if cause})
+        self._seen = self.journal.seen([cause for _, cause in named if cause])
         for news, some in groupby(named, lambda pair: type(pair[0]) in _NEWS):
             if news:
                 self._take_news(list(some))

@@ -94,7 +94,7 @@ class FanOut:
     def _want(self, cell: CellLink, symbols: frozenset[str]) -> None:
         new = symbols - cell.symbols
         cell.symbols, cell.unquoted = symbols, cell.unquoted & symbols
-        cell.fresh |= {symbol: self._quotes[symbol] for symbol in new if symbol in self._quotes}
+        cell.fresh |= {symbol: self._quotes[symbol] for symbol in sorted(new) if symbol in self._quotes}
 
     def is_current(self, cell: int, epoch: int) -> bool:
         """Whether this epoch of the cell is the one that may send (I18)."""

@@ -78,7 +78,7 @@ def chase(mutant: Mutant, order: Order) -> Catch:
         result = run_seed(seed, aim=mutant.aim)
         tried += 1
         broken = {result.violation, *result.also} - {""}
-        noticed.update(broken)
+        noticed.update(sorted(broken))
         if broken & {*mutant.breaks}:
             hits += 1
             first = first or result

@@ -34,7 +34,7 @@ class Rest:
 
     def judge(self) -> None:
         """The end: everything certified, J = B, nobody naked, a person called where it is due (L1 to L5)."""
-        for name in self.oracles.accepted:
+        for name in sorted(self.oracles.accepted):
             self.oracles.demand(group_tag(name) in self.oracles.groups, "L1", f"group {name} was accepted and is gone")
         self._told()
         self._stopped()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import typer
@@ -38,7 +39,7 @@ def faults_of(text: str) -> frozenset[str] | None:
 def scenarios_of(text: str) -> tuple[str, ...]:
     """Names of built-in scenarios."""
     names = tuple(text.split(",")) if text else ()
-    _known("--scenario", names, STORIES)
+    _known("--scenario", set(names), STORIES)
     return names
 
 
@@ -50,7 +51,7 @@ def bug_of(name: str, modules: Iterable[str] = MODULES) -> Mutant:
         raise typer.BadParameter(str(error)) from None
 
 
-def _known(option: str, names: Collection[str], there_are: Collection[str]) -> None:
-    unknown = sorted({*names} - {*there_are})
+def _known(option: str, names: AbstractSet[str], there_are: Collection[str]) -> None:
+    unknown = sorted(names - {*there_are})
     if unknown:
         raise typer.BadParameter(f"{option}: {', '.join(unknown)} unknown; there are {', '.join(there_are)}")

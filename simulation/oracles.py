@@ -177,10 +177,10 @@ class Oracles:
                 moves[group_tag(record.group_id)][record.event_id] = record
         self.attribution.on_older(path, records)
         forgotten = {order_id for order_id in self.intents if cell_of(order_id) == cell} - intents.keys()
-        for one in (forgotten - self.forgotten) & self.orders.keys():
+        for one in sorted((forgotten - self.forgotten) & self.orders.keys()):
             self.attribution.on_stray(self.orders[one].symbol, self.orders[one].side.sign * self.orders[one].cum)
         self.forgotten |= forgotten
-        self.received_ns |= {one: self.orders[one].received_ns for one in forgotten & self.orders.keys()}
+        self.received_ns |= {one: self.orders[one].received_ns for one in sorted(forgotten & self.orders.keys())}
         self.intents |= intents
         self.lost |= {tag: one for tag, one in self.groups.items() if one.cell == cell and tag not in groups}
         self.moves |= {tag: moves[tag] for tag, one in self.groups.items() if one.cell == cell}

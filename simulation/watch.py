@@ -99,7 +99,7 @@ class Watch:
         """A commit raised; whether its turn is durable, only whoever opens the journal again may know (I16)."""
         last, decided = self.last.get(path, (None, set()))
         self.failed[path] = turn
-        self.unread |= dict.fromkeys(decided if last is turn else self._unknown(turn), turn.epoch)
+        self.unread |= dict.fromkeys(sorted(decided if last is turn else self._unknown(turn)), turn.epoch)
 
     def _unknown(self, turn: Turn) -> set[str]:
         """The orders that this turn decides."""

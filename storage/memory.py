@@ -208,7 +208,7 @@ class MemoryJournal:
 
     def open_escalations(self) -> list[EscalationRecord]:
         self._refuse_if_closed()
-        alerts = [self._disk.read(ESCALATIONS, key) for key in self._disk.alerts]
+        alerts = (self._disk.read(ESCALATIONS, key) for key in sorted(self._disk.alerts))
         return sorted(alerts, key=attrgetter("raised_ns", "escalation_id"))
 
     def standing_controls(self) -> list[ControlRecord]:

@@ -332,7 +332,7 @@ class Post(TCPTransport):  # type: ignore[misc]
         file of the actor's, or as a line of ours, which is no watch whatever the actor thinks that it watches.
         """
         self._watches = [one for one in self._watches if not self._is_line(one)]
-        for gone in self._watched.difference(self._watches):
+        for gone in sorted(self._watched.difference(self._watches)):
             if not self._is_line(gone):
                 self._let_go(gone)
         self._watched.intersection_update(self._watches)

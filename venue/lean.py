@@ -156,7 +156,7 @@ def _contract(archive: Archive, name: str, freeze_qty: int) -> Instrument | None
 def _bars(contract: Instrument, rows: array[int]) -> Bars:
     """The contract with the tick that its prices show."""
     prices = {price for column in (1, 2, 3, 4, 6, 7, 8, 9) for price in set(rows[column::QUOTE_WIDTH])}
-    return Bars(msgspec.structs.replace(contract, tick_size=common_tick(list(prices), TICKS)), rows)
+    return Bars(msgspec.structs.replace(contract, tick_size=common_tick(sorted(prices), TICKS)), rows)
 
 
 def _rows(file: zipfile.ZipFile, path: Path, name: str, width: int, *, scaled: bool) -> array[int]:

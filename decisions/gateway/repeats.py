@@ -9,7 +9,7 @@ article 15, counts how often a strategy has been applied).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from config.schema import ControlsConfig
@@ -98,10 +98,14 @@ def application(
     )
 
 
-def disabled_tags(standing: Standing, names: Iterable[str]) -> frozenset[str]:
+def disabled_tags(standing: Standing, names: AbstractSet[str]) -> frozenset[str]:
     """The tags of the groups of those strategies that are disabled, as far as they are remembered."""
-    disabled = (name for name in names if standing.disabled(strategy_subject(name)))
-    return frozenset(group_tag(record.group_id) for name in disabled for record in applications(standing, name))
+    return frozenset(
+        group_tag(record.group_id)
+        for name in names
+        if standing.disabled(strategy_subject(name))
+        for record in applications(standing, name)
+    )
 
 
 class Repeats:

@@ -8,6 +8,7 @@ stand without the protection that the journal counts on.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -147,7 +148,7 @@ def _finding(worst: LegCheck, bare: int) -> str:
 
 
 def issues(
-    checks: Collection[GroupCheck], sure: Collection[str], first_ns: Mapping[str, int]
+    checks: Collection[GroupCheck], sure: AbstractSet[str], first_ns: Mapping[str, int]
 ) -> tuple[PositionIssue, ...]:
     """What has persisted and is more than a remark, as letters; each time that it begins is one issue."""
     return tuple(

@@ -10,6 +10,7 @@ that symbol.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -157,7 +158,7 @@ class _Sums:
         return is_old and not (late or open_end or order.live)
 
     def balances(
-        self, positions: Iterable[Position], pending: Mapping[str, list[Activity]], others: Iterable[str]
+        self, positions: Iterable[Position], pending: Mapping[str, list[Activity]], others: AbstractSet[str]
     ) -> tuple[SymbolBalance, ...]:
         """All symbols of which either side has or says anything, and ``others``."""
         broker: dict[str, int] = {}

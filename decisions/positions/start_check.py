@@ -117,7 +117,7 @@ def _order(one: OrderDifference, look: Look) -> Difference:
 def _unexplained(library: Library) -> Mapping[str, list[PositionEventRecord]]:
     """By symbol, the changes that nobody has explained, not even afterwards."""
     found = {}
-    for symbol in library.doubted():
+    for symbol in sorted(library.doubted()):
         events = library.events_of(symbol)
         explained = {e.ts_ns for e in events if not e.quantity and e.kind not in DOUBTED}
         found[symbol] = [e for e in events if e.quantity and e.kind in DOUBTED and e.ts_ns not in explained]

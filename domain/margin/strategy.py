@@ -223,11 +223,11 @@ def worst_loss(position: Iterable[tuple[Instrument, int]]) -> int:
     """
     units = list(position)
     corners = {0, *(instrument.strike for instrument, _ in units)}
-    payoffs = [
+    lowest = min(
         sum(max(0, _moneyness(instrument, spot)) * instrument.multiplier * quantity for instrument, quantity in units)
         for spot in corners
-    ]
-    return max(0, -min(payoffs))
+    )
+    return max(0, -lowest)
 
 
 def _split(group: Group) -> tuple[dict[str, dict[str, int]], list[_Short]]:

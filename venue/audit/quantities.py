@@ -92,9 +92,9 @@ def _excused(evidence: Evidence, order: Order, step: Step, state: State, measure
     It is the decision of the order itself; when the exchange took back or corrected a fill, whose order's own decision
     may be long past, also the latest one of all these orders.
     """
-    decided = [intent.position for one in ({order} if not step.surprise else state) if (intent := evidence.intent(one))]
+    decided = {intent.position for one in ({order} if not step.surprise else state) if (intent := evidence.intent(one))}
     own = evidence.intent(order)
-    views = {max(decided), own.position} if decided and own else set(decided)
+    views = {max(decided), own.position} if decided and own else decided
     return any(measure(state, seen) <= most for position in views for seen in evidence.views_at(position))
 
 
@@ -261,8 +261,9 @@ def exits_never_exceed_what_was_opened(evidence: Evidence, _: Bounds) -> Finding
     """
     found = Finding(name="I9", title="stops, closes and reversing hedges never exit more than was opened")
     for group, leg in _legs(evidence):
-        leaving = set(group.leaving(leg))
-        found.cases += sum(step.kind == "fill" for order in leaving for step in order.steps)
+        exits = group.leaving(leg)
+        leaving = set(exits)
+        found.cases += sum(step.kind == "fill" for order in exits for step in order.steps)
 
         def overdrawn(
             state: State, seen: Seen | None, group: GroupOrders = group, leg: Leg = leg, leaving: set[Order] = leaving
@@ -272,6 +273,6 @@ def exits_never_exceed_what_was_opened(evidence: Evidence, _: Bounds) -> Finding
 
         if leaving:
             entering = group.entering(leg)
-            for excess in excesses(evidence, entering + list(leaving), 0, overdrawn, repairing=set(entering)):
+            for excess in excesses(evidence, entering + exits, 0, overdrawn, repairing=set(entering)):
                 _charge(found, excess, f"exited beyond what opened in {group.group.group_id}/{leg.leg_id}:", 0)
     return found
