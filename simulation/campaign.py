@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from cli.problems import CommandFailed
 from simulation.bench import Bench, id_in_cell, plan, wait_for
 from simulation.havoc import FAULTS, Fault, Site, tmpfs
 from simulation.host_clock import tidy
+from simulation.totals import markdown
 from storage.durable import replace
 from venue.audit import CHECKS, audit, passed, report
 from venue.child import VenueChild
@@ -33,6 +35,7 @@ from venue.child import VenueChild
 SPEED = 20
 ROUND = 20  # cycles on one exchange: longer ones make the audits long
 END_DEADLINE_S = 90.0  # for the groups of a cycle to end, whatever was done to them
+FAILURES = (AssertionError, CommandFailed, OSError, RuntimeError, ValueError, subprocess.TimeoutExpired)
 SUPERVISION = {"intensity": 1_000, "heartbeat_timeout_ms": 2_000}  # no budget is spent by what is done on purpose
 out, err = Console(), Console(stderr=True)
 
@@ -54,10 +57,15 @@ class Summary(msgspec.Struct, kw_only=True):
     rounds: int = 0
     groups: int = 0
     seconds: float = 0.0
-    faults: dict[str, int] = {}
+    faults: dict[str, int] = {}  # how often each was tried
+    struck: dict[str, int] = {}  # and how often it struck: who was aimed at was there, and the call failed
     outcomes: dict[str, int] = {}
     not_possible: dict[str, str] = {}
     violations: list[Broken] = []
+
+    def counts(self) -> list[tuple[str, str, int, int]]:
+        """Of each fault: its name, what it does, how often it was tried, and how often it struck."""
+        return [(one.name, one.about, self.faults.get(one.name, 0), self.struck.get(one.name, 0)) for one in FAULTS]
 
     def markdown(self) -> str:
         """The table for a person."""
@@ -67,10 +75,7 @@ class Summary(msgspec.Struct, kw_only=True):
             f"{self.cycles} cycles in {self.rounds} rounds, {self.groups} groups, {self.seconds / 60:.0f} minutes, "
             f"seed {self.seed}, {len(self.violations)} violations.",
             "",
-            "| fault | what | done |",
-            "|---|---|---|",
-            *(f"| {fault.name} | {fault.about} | {self.faults.get(fault.name, 0)} |" for fault in FAULTS),
-            "",
+            *markdown(("fault", "what", "tried", "struck"), self.counts()),
             *(f"Not possible here: {name}: {why}." for name, why in self.not_possible.items()),
             "Ends of the groups: "
             + ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items()))
@@ -87,6 +92,7 @@ def kill_campaign(
     seed: Annotated[int, typer.Option(help="Of the faults and their moments.")] = 0,
     only: Annotated[str, typer.Option(help="Only these faults, comma separated.")] = "",
     to: Annotated[Path, typer.Option(help="Where summary and evidence go.")] = Path("run/kill-campaign"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Kill the real system in every way; exit status 1 when anything was violated."""
     names = {fault.name for fault in FAULTS}
@@ -102,7 +108,10 @@ def kill_campaign(
         while campaign.summary.cycles < cycles and time.monotonic() < until:
             for told in campaign.round(min(ROUND, cycles - campaign.summary.cycles), until):
                 bar.update(task, completed=campaign.summary.cycles, last=told)
-    out.print(campaign.summary.markdown(), markup=False, highlight=False)
+    if as_json:
+        out.print_json(msgspec.json.encode(campaign.summary).decode())
+    else:
+        out.print(campaign.summary.markdown(), markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if campaign.summary.violations else 0)
 
 
@@ -141,7 +150,7 @@ class Campaign:
                     self._count(done, ended, time.monotonic() - began)
                     yield " + ".join(done)
                 self._finish(site)
-            except (AssertionError, CommandFailed, OSError, RuntimeError, ValueError) as error:
+            except FAILURES as error:
                 self._broken(done, f"{type(error).__name__}: {error}", directory)
                 yield "violation"
             finally:
@@ -169,7 +178,8 @@ class Campaign:
             _submit(site, name, random.choice((5, 20, 30)))
         for fault in faults:
             time.sleep(random.uniform(0, 0.4))
-            fault.act(site, random)
+            if fault.act(site, random):
+                self.summary.struck[fault.name] = self.summary.struck.get(fault.name, 0) + 1
         site.mend()
         outcomes = wait_for(lambda: _ended(site, names), f"the outcomes of {names}", END_DEADLINE_S)
         _whole(site)

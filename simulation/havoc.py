@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from simulation.bench import Bench, cont, is_alive, stop, wait_for
@@ -21,6 +25,17 @@ from venue.child import VenueChild
 LOOK_EVERY_S = 0.5
 TMPFS_BYTES = 64 * 1024 * 1024
 STRACE = shutil.which("strace")
+INJECTED = "(INJECTED)"  # so strace marks a call that it made fail
+ENDS_WHEN_REFUSED = """
+import os
+print(flush=True)
+try:
+    while True:
+        os.listdir("/")
+except OSError:
+    pass
+"""
+PROBE_S = 30
 
 
 class Site:
@@ -60,11 +75,12 @@ class Site:
             return 0
 
 
-Act = Callable[[Site, Random], None]
+Act = Callable[[Site, Random], bool]
 
 
 class Fault(NamedTuple):
-    """One row.  ``able`` says why this machine cannot do it, "" when it can."""
+    """One row.  ``act`` says whether it struck: what was aimed at may be on its way back just then, or do nothing that
+    could fail.  ``able`` says why this machine cannot do it, "" when it can."""
 
     name: str
     about: str
@@ -75,15 +91,16 @@ class Fault(NamedTuple):
 def kill(name: str, *, ends_all: bool = False) -> Act:
     """SIGKILL to a part; where it takes all others with it, that is waited for."""
 
-    def act(site: Site, _random: Random) -> None:
+    def act(site: Site, _random: Random) -> bool:
         pid = site.pid(name)
-        if not pid:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not is_alive(pid), f"{name} ({pid}) to end")
-        if ends_all:
+        struck = bool(pid) and is_alive(pid)
+        if struck:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: not is_alive(pid), f"{name} ({pid}) to end")
+        if ends_all and pid:
             site.system.wait_until_ended()
+        return struck
 
     return act
 
@@ -91,44 +108,61 @@ def kill(name: str, *, ends_all: bool = False) -> Act:
 def freeze(name: str, shortest_s: float, longest_s: float) -> Act:
     """SIGSTOP to a part, and SIGCONT after a while: what it then does, it does late."""
 
-    def act(site: Site, random: Random) -> None:
+    def act(site: Site, random: Random) -> bool:
         pid = site.pid(name)
         if not pid:
-            return
+            return False
+        struck = False
         with contextlib.suppress(AssertionError, ProcessLookupError):
             stop(pid)
+            struck = True
         time.sleep(random.uniform(shortest_s, longest_s))
         cont(pid)
+        return struck
 
     return act
 
 
-def restart_exchange(site: Site, random: Random) -> None:
+def restart_exchange(site: Site, random: Random) -> bool:
     """The exchange is killed and goes on where its record ends."""
     bench = site.bench
     assert bench.venue is not None
+    struck = is_alive(bench.venue.pid)
     os.kill(bench.venue.pid, signal.SIGKILL)
     bench.venue.stop()
     time.sleep(random.uniform(0, 0.5))
     bench.venue = VenueChild("--port", str(bench.broker_port), *site.arguments, log=bench.directory / "venue.log")
+    return struck
 
 
-def cut_links(site: Site, random: Random) -> None:
+def cut_links(site: Site, random: Random) -> bool:
     """Every connection to the exchange is reset, a few times."""
+    struck = False
     for _ in range(random.randint(1, 3)):
+        there = links(site.bench.broker_port)
         with contextlib.suppress(OSError, ValueError), site.bench.steering() as hand:
             hand.cut_links()
+            struck |= bool(there)
         time.sleep(random.uniform(0, 0.2))
+    return struck
 
 
-def freeze_exchange(site: Site, random: Random) -> None:
+def links(port: int) -> int:
+    """How many connections to this port of the loopback interface are established (proc(5), ``/proc/net/tcp``)."""
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
+
+def freeze_exchange(site: Site, random: Random) -> bool:
     """The exchange stands still for a while, with its connections open."""
     assert site.bench.venue is not None
+    struck = is_alive(site.bench.venue.pid)
     with site.bench.venue.frozen():
         time.sleep(random.uniform(0.05, 1.0))
+    return struck
 
 
-def second_instance(site: Site, _random: Random) -> None:
+def second_instance(site: Site, _random: Random) -> bool:
     """A second program is started on the same journals: it must end by itself, and change nothing.
 
     Where the first one is dead, or dies now, it is not the second one, and goes on in its place.
@@ -138,52 +172,95 @@ def second_instance(site: Site, _random: Random) -> None:
     wait_for(lambda: any(program.poll() is not None for program in programs), "one of two programs to end")
     if second.process.poll() is None:
         site.system = second
-        return
+        return False
     site.bench.systems.remove(second)
     _, told = second.process.communicate()
     first_lives = site.system.process.poll() is None
     assert second.process.returncode or not first_lives, f"a second instance ran beside the first: {told}"
+    return first_lives
 
 
-def fill_disk(site: Site, random: Random) -> None:
+def fill_disk(site: Site, random: Random) -> bool:
     """The file system of the journals is filled to the last byte, for a while."""
     filler = site.bench.journal_dir / "filler"
     try:
-        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            while file.write(bytes(1 << 16)):
-                pass
-        with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
-            while file.write(b"x"):
-                pass
+        struck = _fill(filler, bytes(1 << 16)) and _fill(filler, b"x")
         time.sleep(random.uniform(0.1, 1.0))
     finally:
         filler.unlink(missing_ok=True)
+    return struck
 
 
-def jump_clock(site: Site, random: Random) -> None:
+def _fill(path: Path, piece: bytes) -> bool:
+    """Append until the disk is full; says whether it was."""
+    try:
+        with path.open("ab", buffering=0) as file:
+            while file.write(piece):
+                pass
+    except OSError as error:
+        return error.errno == errno.ENOSPC
+    return False
+
+
+def jump_clock(site: Site, random: Random) -> bool:
     """The machine's wall clock jumps by hours, days or years, and stays there until it jumps again."""
-    site.clock.jump(random.choice(WALL_JUMP_HOURS) * 3600)
+    struck = site.clock.jump(random.choice(WALL_JUMP_HOURS) * 3600) and is_alive(site.system.pid)
     time.sleep(random.uniform(0, READ_EVERY_S))  # what comes next may come before or after they are told
+    return struck
 
 
 def fail_calls(call: str, error: str) -> Act:
     """A system call of a cell fails for a moment, by strace's fault injection."""
 
-    def act(site: Site, random: Random) -> None:
+    def act(site: Site, random: Random) -> bool:
         pid = site.pid(random.choice(("cell-0", "cell-1", "gateway")))
-        if not pid or STRACE is None:
-            return
-        injection = f"inject={call}:error={error}:when={random.randint(1, 3)}..{random.randint(3, 5)}"
-        tracer = subprocess.Popen(
-            [STRACE, "-f", "-qq", "-o", os.devnull, "-p", str(pid), "-e", f"trace={call}", "-e", injection],
-            stderr=subprocess.DEVNULL,
-        )
+        if not pid:
+            return False
+        told = site.bench.directory / "strace.txt"
+        told.unlink(missing_ok=True)
+        tracer = _failing(pid, call, f"{error}:when={random.randint(1, 3)}..{random.randint(3, 5)}", told)
         with contextlib.suppress(subprocess.TimeoutExpired):
             tracer.wait(random.uniform(0.3, 1.0))
         tracer.terminate()
-        tracer.wait(10)
+        tracer.communicate(timeout=10)
+        return told.exists() and INJECTED in told.read_text()
 
     return act
+
+
+def _failing(pid: int, call: str, error: str, told: Path) -> subprocess.Popen[str]:
+    """An strace that has a system call of this process fail and tells of each in a file, until it is ended."""
+    assert STRACE is not None
+    return subprocess.Popen(
+        [
+            STRACE, "-f", "-qq", "-o", str(told), "-p", str(pid),
+            "-e", f"trace={call}", "-e", f"inject={call}:error={error}",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+@cache
+def injecting_is_refused() -> str:
+    """Why no call of another process can be made to fail here; "" when one could: it is tried."""
+    if STRACE is None:
+        return "strace is not installed"
+    command = [sys.executable, "-c", ENDS_WHEN_REFUSED]
+    with TemporaryDirectory() as name, subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        told = Path(name) / "strace.txt"
+        tracer = _failing(other.pid, "getdents64", "EIO", told)
+        try:
+            _, why = tracer.communicate(timeout=PROBE_S)  # it ends with who is traced, or when it may not trace
+        except subprocess.TimeoutExpired:
+            tracer.kill()
+            why = f"{tracer.communicate()[1]} no call failed within {PROBE_S} s"
+        finally:
+            other.kill()
+        failed = told.exists() and INJECTED in told.read_text()
+    return "" if failed else f"strace cannot have a call of another process fail: {why.strip()}"
 
 
 def _needs_tmpfs(site: Site) -> str:
@@ -195,7 +272,7 @@ def _needs_clock(site: Site) -> str:
 
 
 def _needs_strace(_site: Site) -> str:
-    return "" if STRACE else "strace is not installed"
+    return injecting_is_refused()
 
 
 FAULTS = (

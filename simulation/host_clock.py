@@ -56,9 +56,12 @@ class HostClock:
                 break
         self.jump(0)
 
-    def jump(self, beside_s: int) -> None:
-        """From now on it is so many seconds beside this machine's clock."""
-        replace(self._path, f"{beside_s:+d}\n".encode())
+    def jump(self, beside_s: int) -> bool:
+        """From now on it is so many seconds beside this machine's clock; says whether it was not before."""
+        told = f"{beside_s:+d}\n".encode()
+        moved = not self._path.exists() or self._path.read_bytes() != told
+        replace(self._path, told)
+        return moved
 
     def _preloading(self, library: Path) -> dict[str, str]:
         return {

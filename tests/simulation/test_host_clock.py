@@ -49,3 +49,8 @@ def test_where_it_cannot_jump_it_says_why_and_the_system_is_told_the_machines_ti
     clock = HostClock(tmp_path)
     assert clock.environment == {}
     assert clock.unable.startswith(f"{tmp_path / found[0]} does not work" if found else "libfaketime is not installed")
+
+
+def test_a_clock_that_is_told_what_it_says_already_does_not_jump(tmp_path: Path) -> None:
+    clock = HostClock(tmp_path)
+    assert [clock.jump(beside_s) for beside_s in (0, YEAR_S, YEAR_S, 0)] == [False, True, False, True]
