@@ -68,13 +68,16 @@ class Summary(msgspec.Struct, kw_only=True):
         return [(one.name, one.about, self.faults.get(one.name, 0), self.struck.get(one.name, 0)) for one in FAULTS]
 
     def markdown(self) -> str:
-        """The table for a person."""
-        lines = [
-            "# Kill campaign",
-            "",
+        """For a person."""
+        begin = (
             f"{self.cycles} cycles in {self.rounds} rounds, {self.groups} groups, {self.seconds / 60:.0f} minutes, "
-            f"seed {self.seed}, {len(self.violations)} violations.",
-            "",
+            f"seed {self.seed}, {len(self.violations)} violations."
+        )
+        return "\n".join(["# Kill campaign", "", begin, "", *self.table()]) + "\n"
+
+    def table(self) -> list[str]:
+        """What was done, and what came of it, in Markdown."""
+        return [
             *markdown(("fault", "what", "tried", "struck"), self.counts()),
             *(f"Not possible here: {name}: {why}." for name, why in self.not_possible.items()),
             "Ends of the groups: "
@@ -83,7 +86,6 @@ class Summary(msgspec.Struct, kw_only=True):
             "",
             *(f"- cycle {b.cycle} ({', '.join(b.faults)}): {b.text} (evidence: {b.evidence})" for b in self.violations),
         ]
-        return "\n".join(lines) + "\n"
 
 
 def kill_campaign(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -33,7 +34,7 @@ MUTANTS: Final = tuple(catalogue(SWITCHES).values())
 TESTS: Final = ROOT / "tests"
 NOBODY: Final = "nobody"
 _FAILED: Final = re.compile(r"^FAILED (\S+?)(?:\[.*)?(?: - .*)?$", re.MULTILINE)
-out = Console()
+out, err = Console(), Console(stderr=True)
 
 
 class Outcome(NamedTuple):
@@ -90,6 +91,7 @@ def command(
         list[str] | None, typer.Argument(help="R1, E2 … or one part, 'E8 memory'; all when none is named.")
     ] = None,
     sound: Annotated[bool, typer.Option(help="First see that the tests pass while nothing is switched off.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Switch each safeguard off and see that a test by its id fails; exit status 1 when one is not caught."""
     wanted = {each.upper() for each in ids or ()}
@@ -102,22 +104,30 @@ def command(
     if sound:
         status, said = pytest(ids_of(chosen))
         if status:
-            out.print(said, markup=False)
+            err.print(said, markup=False)
             raise typer.Exit(1)
     outcomes = []
     for mutant in chosen:
         outcome = switch_off(mutant)
         outcomes.append(outcome)
-        out.print(
+        err.print(
             f"{mutant.name}: {outcome.caught_by or NOBODY} ({outcome.seconds:.0f} s)", markup=False, soft_wrap=True
         )
         if not outcome.caught_by:
-            out.print(outcome.said[-2_000:], markup=False, soft_wrap=True)
+            err.print(outcome.said[-2_000:], markup=False, soft_wrap=True)
+    missed = [outcome.mutant.name for outcome in outcomes if not outcome.caught_by]
+    if as_json:
+        found = {outcome.mutant.name: outcome.caught_by for outcome in outcomes}
+        out.print_json(msgspec.json.encode({"switched_off": found, "missed": missed}).decode())
+    else:
+        out.print(_table(outcomes))
+        out.print(f"{len(outcomes)} switched off, {len(missed)} not noticed{': ' if missed else ''}{', '.join(missed)}")
+    raise typer.Exit(1 if missed else 0)
+
+
+def _table(outcomes: Iterable[Outcome]) -> Table:
     table = Table("id", "switched off", "caught by", "s", title="Safeguards switched off")
     for outcome in outcomes:
         caught = outcome.caught_by.rpartition("::")[2] or NOBODY
         table.add_row(outcome.mutant.name, outcome.mutant.about, caught, f"{outcome.seconds:.0f}")
-    out.print(table)
-    missed = [outcome.mutant.name for outcome in outcomes if not outcome.caught_by]
-    out.print(f"{len(outcomes)} switched off, {len(missed)} not noticed{': ' if missed else ''}{', '.join(missed)}")
-    raise typer.Exit(1 if missed else 0)
+    return table

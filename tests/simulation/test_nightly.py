@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from simulation.__main__ import app
-from simulation.nightly import STEPS, Night, count, fingerprint
+from simulation.campaign import Summary
+from simulation.nightly import STEPS, Night, Step, Swept, count, fingerprint
 from simulation.totals import Totals
 
 FINE = ("fine", ("crashes", "--scenario", "vertical_entry", "--at", "none"))
@@ -33,6 +34,42 @@ def test_a_night_that_was_broken_off_is_gone_on_with(tmp_path: Path, monkeypatch
     assert [step.name for step in again.steps if "seeds" not in step.name] == ["fine", "broken"]
     assert again.next_seed >= night.next_seed
     assert "nobody" in (tmp_path / "summary.md").read_text()
+
+
+def test_what_broke_off_is_tried_again_and_what_told_its_numbers_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, kills = str(tmp_path / "night"), tmp_path / "kills"
+    steps = (("kills", ("kill-campaign", "--cycles", "0", "--to", str(kills), "--json")),)
+    monkeypatch.setattr("simulation.nightly.BLOCK", 1)
+    monkeypatch.setattr("simulation.nightly.STEPS", steps)
+    monkeypatch.setattr(Totals, "untried", lambda _self: [])
+
+    def attempts() -> tuple[int, list[tuple[int, bool]]]:
+        status, night = night_of(Path(to), "0.0002")
+        return status, [(step.status, step.told) for step in night.steps if step.name == "kills"]
+
+    kills.write_text("no directory")
+    assert attempts() == (1, [(1, False)])
+    kills.unlink()
+    assert attempts() == (0, [(1, False), (0, True)])
+    assert attempts() == (0, [(1, False), (0, True)])
+    assert "| kills | 1 |" in (tmp_path / "night" / "summary.md").read_text(), "the attempt that failed is told too"
+
+
+def test_seeds_that_were_not_counted_are_tried_again_and_those_that_were_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulation.nightly.BLOCK", 1)
+    lost = Step("seeds 0 to 1", ("run", "--seeds", "0:1", "--json"), -9, False, 1.0, "")
+    found = Step("seeds 1 to 2", ("run", "--seeds", "1:2", "--json"), 1, True, 1.0, "a violation")
+    night = Night("tonight", steps=[lost, found], next_seed=2, code=fingerprint(), totals=Totals(seeds=1))
+    (tmp_path / "summary.json").write_bytes(msgspec.json.encode(night))
+    words = ["nightly", "--hours", "0.0002", "--seeds-only", "--to", str(tmp_path)]
+    CliRunner().invoke(app, words)
+    night = msgspec.json.decode((tmp_path / "summary.json").read_bytes(), type=Night)
+    assert [step.name for step in night.steps[:3]] == ["seeds 0 to 1", "seeds 1 to 2", "seeds 0 to 1"]
+    assert night.totals.seeds == len(night.latest) == night.next_seed
 
 
 def test_a_night_is_not_gone_on_with_on_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,17 +107,36 @@ def test_the_summary_tells_the_numbers_that_are_aimed_at(tmp_path: Path, monkeyp
     told = CliRunner().invoke(app, ["run", "--seeds", "0:2", "--workers", "1", "--json"])
     count(night, "seeds 0 to 2", "run", told.stdout)
     words = ["crashes", "--scenario", "vertical_entry", "--firsts-most", "1", "--workers", "1", "--json"]
-    count(night, "crashes", "crashes", CliRunner().invoke(app, words).stdout)
+    said = CliRunner().invoke(app, words).stdout
+    sweep = msgspec.json.decode(said, type=Swept)
+    count(night, "crashes", "crashes", said)
+    words = ["disk", "--turns", "3", "--every", "20", "--variants", "1", "--only", "power_normal", "--workers", "1"]
+    count(night, "disk", "disk", CliRunner().invoke(app, [*words, "--json"]).stdout)
     count(night, "planted bugs", "mutants", '{"mutants": [{}, {}], "survivors": ["a"]}')
-    count(night, "broken", "crashes", "no such story")
+    count(night, "safeguards", "switch-off", '{"switched_off": {"R1": "test_r1", "R2": ""}, "missed": ["R2"]}')
+    kills = Summary(seed=0, cycles=3, faults={"kill root": 5}, struck={"kill root": 4}, outcomes={"hedged": 7})
+    count(night, "kill campaign", "kill-campaign", msgspec.json.encode(kills).decode())
+    assert not count(night, "broken", "crashes", "no such story")
     text = night.markdown()
     for row in (
         "| seeds without a violation | 200,000 | 2 of 2 |",
         "| seeds that ran twice and diverged | 0 | 0 of 1 |",
-        "| crashes: single runs |  | 1 |",
-        "| planted bugs: survivors |  | 1 |",
+        f"| crashes: single runs | {sum(sweep.possible.values())} | 1 |",
+        "| crashes: violations | 0 | 0 |",
+        "| planted bugs: killed | 2 | 1 |",
+        "| planted bugs: survivors | 0 | 1 |",
+        "| safeguards: not noticed | 0 | 1 |",
+        "| kill campaign: cycles | 1,000 | 3 |",
+        "| kill campaign: faults that struck |  | 4 |",
+        "| kill root | SIGKILL of the root supervisor | 5 | 4 |",
+        "| disk: violations | 0 | 0 |",
     ):
         assert row in text
+    disk = {number.what: number.count for number in night.sweeps["disk"]}
+    assert disk["power cuts with NORMAL"] == sum(n for what, n in disk.items() if what.startswith("power_normal, "))
+    assert disk["of them lost acknowledged turns"] == disk.get("power_normal, lost turns", 0)
+    again = msgspec.json.decode(msgspec.json.encode(night), type=Night)
+    assert again.markdown() == text, "what is gone on with is what was saved"
     assert any(line.startswith("- never tried: F.") for line in text.splitlines())
     assert night.failures, "so few seeds have not tried everything"
 
