@@ -149,7 +149,8 @@ def shrink(
 
 def _of_a_seed(seed: int, faults: str, scenario: str, plant: str) -> Stored:
     job = _job(faults, scenario, plant, out)
-    aim = {**job.aim, **({} if job.only is None else aims.only(*sorted(job.only)))}  # a recorded tape knows of no option
+    only = {} if job.only is None else aims.only(*sorted(job.only))  # a recorded tape knows of no option
+    aim = {**job.aim, **only}
     result = run_seed(seed, aim=aim, scenario=job.scenario(seed))
     if not result.violation:
         raise typer.BadParameter(f"seed {seed} does not fail")

@@ -10,6 +10,7 @@ pytest_plugins = ["command_line", "syncs"]
 
 # Files that take long come first, so that the workers, which take one file after the other, end at the same time.
 FIRST = (
+    "tests/simulation/test_seeds",
     "tests/processes/test_kill_moments",
     "tests/actors/test_stop_interleavings",
     "tests/processes/test_orphans",

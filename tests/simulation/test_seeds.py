@@ -20,7 +20,7 @@ from simulation.tape import Tape
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED = sorted((ROOT / "tests" / "seeds").glob("*.json"))
-CHUNK, CHUNKS = 20, 12
+CHUNK, CHUNKS = 20, 45  # about a minute of one core, in pieces that workers share
 
 
 @pytest.fixture(autouse=True)
