@@ -19,6 +19,7 @@ from simulation.campaign import kill_campaign
 from simulation.crashes import crashes
 from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
+from simulation.found import found
 from simulation.nightly import nightly
 from simulation.options import LINES, PLANT, SCENARIO, TAPE, bug_of, faults_of, scenarios_of, seeds_of
 from simulation.run import Job, Result, be_quiet, run_seed, run_tape
@@ -35,6 +36,7 @@ app.command("switch-off")(switch_off.command)
 app.command("mutants")(hunt.command)
 app.command()(crashes)
 app.command()(disk)
+app.command()(found)
 app.command()(kill_campaign)
 app.command()(nightly)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ from simulation.run import Result, run_tape
 from simulation.shrink import Budget, Choice, Choices, shrink
 from simulation.tape import Tape
 from simulation.world import World
+
+FoundIn = Literal["", "legkeeper", "exchange", "audit", "simulator"]
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,6 +30,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     violation: str  # the invariant that it broke
     text: str  # how
     mended: str = ""  # what was wrong
+    found_in: FoundIn = ""  # and where
     planted: str = ""
     choices: dict[str, dict[int, int]]  # label -> how many of it came before -> what was drawn; 0 everywhere else
 

@@ -1,0 +1,25 @@
+"""What was found is told: every stored tape says what was wrong and in what, and the page in the docs is of today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulation.found import KEPT, page
+from simulation.stored import read
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "found-bugs.md"
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.glob("*.json")), ids=lambda path: path.stem)
+def test_a_stored_tape_says_what_was_wrong_and_in_what_or_which_bug_was_planted(path: Path) -> None:
+    stored = read(path)
+    assert bool(stored.mended) == bool(stored.found_in)
+    assert bool(stored.mended) != bool(stored.planted)
+
+
+def test_the_page_is_of_today() -> None:
+    assert PAGE.read_text().splitlines() == "\n".join(page()).splitlines(), (
+        "python -m simulation found > docs/found-bugs.md"
+    )
