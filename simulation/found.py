@@ -14,8 +14,8 @@ from simulation.totals import markdown
 KEPT: Final = Path(__file__).parent.parent / "tests" / "seeds"
 HEAD: Final = """# What the simulator has found
 
-Defects that seeds have shown, and in what. Each was mended, and its tape is run with every change; a seed tells its story
-only on the code of its day. `python -m simulation found` prints this page from `tests/seeds/`.
+Defects that seeds have shown, and in what. Each was mended, and its tape is run with every change; a seed tells its
+story only on the code of its day. `python -m simulation found` prints this page from `tests/seeds/`.
 """
 ABOUT: Final[dict[FoundIn, str]] = {
     "legkeeper": "Bugs of legkeeper itself, which could have cost money.",

@@ -20,6 +20,6 @@ def test_a_stored_tape_says_what_was_wrong_and_in_what_or_which_bug_was_planted(
 
 
 def test_the_page_is_of_today() -> None:
-    assert PAGE.read_text().splitlines() == "\n".join(page()).splitlines(), (
+    assert PAGE.read_text().rstrip().splitlines() == "\n".join(page()).rstrip().splitlines(), (
         "python -m simulation found > docs/found-bugs.md"
     )
