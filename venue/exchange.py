@@ -239,6 +239,10 @@ class Exchange:
             self._match(book, now_ns)
         return self._reporter.flush()
 
+    def be_strict(self, rules: Rules) -> None:
+        """From now on orders enter, and are changed, by the checks of these rules; all else goes on as it was."""
+        self._gate.rules = rules
+
     def relist(self, changed: Iterable[Instrument], now_ns: int) -> None:
         """Replace contracts of the list by these, of the same symbols, as an exchange does overnight.
 
@@ -314,6 +318,26 @@ class Exchange:
             raise ValueError(f"{client_order_id} cannot have traded {quantity} more before its cancel")
         self._post(order, quantity, price, now_ns)
         self._custody.settle_again(now_ns)
+        return self._reporter.flush()
+
+    def meet(self, client_order_id: str, lots: int, now_ns: int) -> list[ExecutionReport]:
+        """Have a working order trade so many lots, or all that is open (0), with somebody who displays nothing.
+
+        It trades at its limit or the touch; a stop is triggered by that trade's price.  Raises ``KeyError`` for an
+        order that there is not, ``ValueError`` for one that cannot trade now or has no price.
+        """
+        self._let_happen(now_ns)
+        order = self._register.find(client_order_id)
+        if order is None:
+            raise KeyError(client_order_id)
+        price = order.limit or self._books[order.symbol].touch(order.side)
+        if self.halted or not order.open_qty or price <= 0:
+            raise ValueError(f"{client_order_id} cannot trade now")
+        if not order.active:
+            order.triggered = True
+            self._reporter.tell("triggered", order, now_ns)
+        wanted = lots * self._books[order.symbol].instrument.lot_size or order.open_qty
+        self._post(order, min(wanted, order.open_qty), price, now_ns)
         return self._reporter.flush()
 
     # --- queries ---

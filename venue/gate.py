@@ -17,7 +17,7 @@ class Gate:
     """Reads the books and the account; remembers only when the last second's orders came."""
 
     def __init__(self, rules: Rules, books: Mapping[str, Book], account: Account) -> None:
-        self._rules = rules
+        self.rules = rules  # by which orders enter from now on
         self._books = books
         self._account = account
         self._recent: deque[int] = deque()
@@ -27,11 +27,11 @@ class Gate:
         if halted:
             return f"trading is halted: {halted}"
         if not self._within_rate(now_ns):
-            return f"rate limit: {self._rules.orders_per_second} orders per second"
+            return f"rate limit: {self.rules.orders_per_second} orders per second"
         return first_refusal(self._ticket(order, now_ns)) or self._margin(order, instead_of)
 
     def _within_rate(self, now_ns: int) -> bool:
-        limit, recent = self._rules.orders_per_second, self._recent
+        limit, recent = self.rules.orders_per_second, self._recent
         while recent and recent[0] <= now_ns - NS:
             recent.popleft()
         if limit and len(recent) >= limit:
@@ -43,7 +43,7 @@ class Gate:
     def _ticket(self, order: Order, now_ns: int) -> Ticket:
         book = self._books.get(order.symbol)
         return Ticket(
-            rules=self._rules,
+            rules=self.rules,
             client_order_id=order.client_order_id,
             symbol=order.symbol,
             instrument=book.instrument if book else None,
@@ -58,13 +58,14 @@ class Gate:
 
     def _margin(self, order: Order, instead_of: Order | None) -> str:
         """Refuse what would need more than there is, unless it needs no more than before."""
-        if not self._rules.margin_check:
+        if not self.rules.margin_check:
             return ""
+        available = self._account.cash - self.rules.withheld
         others = [o for book in self._books.values() for o in book.orders if o is not instead_of]
         before, after = self.in_use(), self._needed([*others, order])
-        if after <= max(before, self._account.cash):
+        if after <= max(before, available):
             return ""
-        return f"insufficient margin: needs {to_decimal(after)}, has {to_decimal(self._account.cash)}"
+        return f"insufficient margin: needs {to_decimal(after)}, has {to_decimal(available)}"
 
     def in_use(self) -> int:
         """What positions and working orders tie up of the cash; an amount."""

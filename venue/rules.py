@@ -26,6 +26,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     orders_per_second: int = 0  # submits and modifies in any second; cancels are never throttled; 0: off
     cash: int = 1_000_000_000 * PRICE_SCALE  # starting funds, an amount
     margin_check: bool = False
+    withheld: int = 0  # of the cash: what the margin check leaves out, and tells no client; an amount
     cancel_latency_ns: int = 0  # a cancel takes effect so long after it was received; a fill may come first
     market_protection_pct: float = 0.0  # 0: market orders trade at any price; else they become limits and may rest
     deduplicate: bool = True  # a repeated client order id is refused; False: it is a second order

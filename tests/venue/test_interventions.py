@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from house import CALL, CALL_100, PUT, SECOND, SHARES, START, STOCK, House, option
+from msgspec.structs import replace
 
-from domain.execution import ExecType, OrdStatus, Side
+from domain.execution import ExecType, OrdStatus, OrdType, Side
 from domain.instruments import Right
 from domain.money import PRICE_SCALE
 from messages.orders import ActivityKind
@@ -303,3 +304,47 @@ def test_in_a_house_that_never_closes_a_contract_dies_at_midnight_utc_after_its_
     assert house.wait(9.5 * 3_600 - 1) == []
     assert [r.exec_type for r in house.wait(1)] == [ExecType.EXPIRED]
     assert "expired contract" in house.submit("b", symbol=today.symbol).reason
+
+
+# --- trades with nobody who was displayed, and a stricter house ---
+
+
+def test_an_order_that_somebody_meets_fills_at_its_limit_and_is_too_late_to_cancel(house: House) -> None:
+    house.quote(10_000, 10_500, ask_size=0)
+    house.submit("b", quantity=5, price=10_000)
+    (first,) = house.exchange.meet("b", 2, house.now)
+    assert (first.last_qty, first.last_px, first.leaves_qty) == (2, 10_000, 3)
+    (last,) = house.exchange.meet("b", 0, house.now)
+    assert (last.last_qty, last.ord_status) == (3, OrdStatus.FILLED)
+    assert house.cancel("b").reason == "too late: the order is filled"
+    assert house.held() == {CALL: 10}
+
+
+def test_a_stop_that_somebody_meets_is_triggered_first(house: House) -> None:
+    house.submit("b", quantity=1, order_type=OrdType.STOP_LIMIT, price=20_000, trigger_price=19_000)
+    told = house.exchange.meet("b", 0, house.now)
+    assert [report.exec_type for report in told] == [ExecType.TRIGGERED, ExecType.TRADE]
+
+
+@pytest.mark.parametrize("order_id", ["nobody", "a", "halted"])
+def test_what_cannot_trade_is_met_by_nobody(house: House, order_id: str) -> None:
+    if order_id == "halted":
+        house.quote(10_000, 10_500, ask_size=0)
+        house.submit(order_id, quantity=1, price=10_000)
+        house.exchange.halt("a volatility halt", house.now)
+    with pytest.raises((KeyError, ValueError), match=order_id):
+        house.exchange.meet(order_id, 0, house.now)
+
+
+def test_a_house_that_becomes_strict_refuses_what_is_new_and_keeps_what_works(house: House) -> None:
+    house.quote(10_000, 10_500, ask_size=0)
+    house.submit("b", quantity=1, price=10_000)
+    rules = Rules()
+    house.exchange.be_strict(replace(rules, margin_check=True, withheld=2 * rules.cash))
+    assert "insufficient margin" in house.submit("c", quantity=1, price=10_000).reason
+    assert house.submit("out", side=Side.SELL, quantity=5, price=11_000).accepted, "it needs no more than before"
+    house.exchange.be_strict(replace(rules, price_band_pct=1.0))
+    assert "outside the band" in house.submit("d", quantity=1, price=9_000).reason
+    house.exchange.be_strict(rules)
+    assert house.submit("e", quantity=1, price=9_000).accepted
+    assert house.status("b").ord_status is OrdStatus.NEW
