@@ -47,6 +47,7 @@ class Link:
             raise LinkError(f"sending failed: {self._ended}")
         network, data = self._network, encode(message)
         network.links[self] = None
+        network.leaving(message)
         self._due_ns = network.carry(self._due_ns, TO_EXCHANGE, self._delivered, data)
         if network.may_come_twice(message) and network.faults.strikes("F.wire.duplicate_request"):
             self._due_ns = network.carry(self._due_ns, TO_EXCHANGE, self._delivered, data)
@@ -170,6 +171,7 @@ class Network:
         self.promises_ids = promises_ids
         self.host: Host
         self.copied: Callable[[ClientMessage], None] = lambda _message: None  # told what the wire sends twice
+        self.leaving: Callable[[ClientMessage], None] = lambda _message: None  # told what a client sends
         self.links: dict[Link, None] = {}  # those that are up
         self.cut_until_ns = [0, 0]  # by direction
         self._due_ns = 0  # when all that was ever sent has arrived, also by connections that are gone

@@ -126,7 +126,7 @@ class Operator:
                     self.world.strategies.let_run(action.name)
                 self.ask(f"strategy:{action.name}", OperateStrategy(action.name, action.on), action.name)
             case "bust":
-                self.world.bust_first(action.symbol)
+                self.world.house.bust_first(action.symbol)
 
     def stop_strategies(self, names: list[str]) -> None:
         """Tell them to close what they have, and none to run any more."""

@@ -261,6 +261,12 @@ def _tag_truncated(strikes: Strikes) -> None:
     schedule.at(schedule.now_ns + strikes.ms("for, ms", 500, 8_000), server.cut_tags, 0)
 
 
+def _strict(strikes: Strikes, name: str) -> bool:
+    """The house refuses more for a while; it is counted when it does (simulation/house.py)."""
+    strikes.world.house.be_strict(name, strikes.ms("for, ms", 500, 8_000))
+    return False
+
+
 def _relist(strikes: Strikes) -> None:
     change = strikes.tape.pick("what changes", CHANGES)
     used = [one for one in CHAIN if one.symbol in strikes.world.market.symbols]
@@ -271,7 +277,9 @@ def _relist(strikes: Strikes) -> None:
 def _liquidated(strikes: Strikes) -> bool:
     """The broker closes a part of a position."""
     world, position = strikes.world, _some_position(strikes)
-    return position is not None and world.intervene(ActivityKind.LIQUIDATION, position.symbol, _part(strikes, position))
+    return position is not None and world.house.intervene(
+        ActivityKind.LIQUIDATION, position.symbol, _part(strikes, position)
+    )
 
 
 def _by_hand(strikes: Strikes) -> bool:
@@ -280,10 +288,10 @@ def _by_hand(strikes: Strikes) -> bool:
     if position is None:
         return False
     units = _part(strikes, position) * (-1 if tape.draw("more of it", 2) else 1)
-    done = world.intervene(ActivityKind.MANUAL, position.symbol, units)
+    done = world.house.intervene(ActivityKind.MANUAL, position.symbol, units)
     if done and tape.draw("and undoes it", 2):
         after_ns = strikes.ms("undone after, ms", 10, 8_000)
-        strikes.later(after_ns, world.intervene, ActivityKind.MANUAL, position.symbol, -units)
+        strikes.later(after_ns, world.house.intervene, ActivityKind.MANUAL, position.symbol, -units)
     return done
 
 
@@ -305,7 +313,7 @@ def _assignment(strikes: Strikes) -> bool:
     if not short:
         return False
     position = tape.pick("of what", short)
-    return world.assign(position.symbol, tape.between("units", 1, -position.quantity))
+    return world.house.assign(position.symbol, tape.between("units", 1, -position.quantity))
 
 
 def _stale(strikes: Strikes) -> None:
@@ -353,6 +361,8 @@ ACTS: Final[dict[str, Act]] = {
     "F.time.skew": _skew,
     "F.broker.halt": _halt,
     "F.broker.tag_truncated": _tag_truncated,
+    "F.broker.margin": lambda strikes: _strict(strikes, "F.broker.margin"),
+    "F.broker.band": lambda strikes: _strict(strikes, "F.broker.band"),
     "F.broker.relist": _relist,
     "F.broker.manual": _by_hand,
     "F.broker.liquidation": _liquidated,

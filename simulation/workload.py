@@ -26,6 +26,7 @@ UNDERLYING = "XYZ"
 TICK = 500
 FREEZE_QTY = 20
 DEEP_POCKETS = 10**15
+FUNDS = (*(DEEP_POCKETS,) * 5, 1_000_000_000, 200_000_000, 30_000_000)  # for 200, 40 and 6 verticals, about
 MID = 20_250  # of every option, unless they move with their underlying
 QUOTE_EVERY_NS = 250 * MS
 ROUND = 3  # so many beats apart all contracts are quoted, once the market is deep
@@ -124,11 +125,13 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
     protection_pct = tape.corner("market protection, %", (0.0, 0.0, 5.0))
     promises_ids = tape.corner("ids are deduplicated", (True, False))
     hours = draw_hours(tape, faults, fire_ms)
+    cash = tape.corner("the account's cash", FUNDS)
     return Scenario(
         config=replace(draw_config(tape, rests=protection_pct > 0, calendar=hours.calendar), strategy=strategies),
         rules=Rules(
             calendar=hours.calendar,
-            cash=DEEP_POCKETS,
+            cash=cash,
+            margin_check=cash < DEEP_POCKETS,
             deduplicate=promises_ids,  # a house that does not promise it makes a second order of a second copy
             cancel_latency_ns=tape.corner("cancel latency, ms", (0, 5, 200, 900)) * MS,
             market_protection_pct=protection_pct,
@@ -192,6 +195,7 @@ class Market:
         self.spot = PRICE  # of the underlying
         self.walk: Walk | None = None  # where it goes, and every option with it
         self.asleep_until_ns = 0  # a night without quotes lasts until then
+        self.by_lots: set[str] = set()  # contracts whose last quote was for one lot only, by a fault
         self.silent_until_ns: dict[str, int] = {}  # contracts of which no quote comes until then
 
     def follow(self, walk: Walk) -> None:
@@ -245,7 +249,14 @@ class Market:
         tape, faults = self.tape, self.faults
         moves = (0, 0, TICK, -TICK) if not faults.strikes("F.market.gap") else (0, 12_000, -8_000, 4_000)
         mid = self.mids[symbol] = max(750, self.mids[symbol] + tape.pick("move", moves))
-        size = 0 if faults.strikes("F.market.dry") else tape.pick("size", (200, 20, 5, 2, 1))
+        self.by_lots.discard(symbol)
+        if faults.strikes("F.market.dry"):
+            size = 0
+        elif faults.comes("F.broker.one_lot"):
+            size = 1
+            self.by_lots.add(symbol)
+        else:
+            size = tape.pick("size", (200, 20, 5, 2, 1))
         bid, ask = mid - TICK // 2, mid + TICK // 2
         if faults.strikes("F.market.broken_quote"):
             bid, ask = tape.pick("how it is broken", ((0, ask), (bid, 0), (ask + TICK, bid), (0, 0)))

@@ -13,14 +13,13 @@ from typing import Any
 import msgspec
 
 from actors.machine import running_on
-from domain.execution import ExecutionReport
 from domain.groups import GroupOutcome
-from messages.orders import ActivityKind
 from messages.records import GroupRecord, IntentStatus
 from simulation.base import RELIABLE, Died, SeededSystem
 from simulation.clocks import HouseClock, WallClock
 from simulation.faults import Faults
 from simulation.fragile import fragile
+from simulation.house import House
 from simulation.liveness import UNDER_WAY_NS, Rest
 from simulation.machine import SimulatedMachine
 from simulation.network import Network
@@ -107,6 +106,8 @@ class World:
         self.clock = HouseClock(self.scenario.hours.start_ns, self.schedule.monotonic())
         self.server: Server = self._new_server()
         self.network.host = self.server
+        self.house = House(self)
+        self.network.leaving = self.house.on_leaving
         self.operator = Operator(self)
         self.strikes = Strikes(self)
         self.night = Night(self)
@@ -220,6 +221,7 @@ class World:
         self.operator.release_kill_switch()
         self.server.halt("")
         self.exchange.relist(CHAIN, self.server.now_ns)
+        self.house.mend()
         self.clock.change(self.schedule.monotonic())
         self.market.calm_down()
         self.server.behave(Mischief(self.faults.nasty(), 0))
@@ -271,43 +273,6 @@ class World:
                 return ()
         return (due_ns,)
 
-    # --- the house ---
-
-    def bust_first(self, symbol: str, tries: int = 40) -> None:
-        """The exchange takes back the first trade of this symbol, as soon as there is one."""
-        trades = (event.exec_id for event in self.truth if event.kind == "fill" and event.symbol == symbol)
-        exec_id = next(trades, "")
-        if exec_id:
-            self._change_trade(exec_id, 0)
-        elif tries:
-            self.schedule.at(self.schedule.now_ns + 100 * MS, self.bust_first, symbol, tries - 1)
-
-    def intervene(self, kind: ActivityKind, symbol: str, quantity: int) -> bool:
-        """A position changes by other hands; whether the house could do it."""
-        return self._amend(lambda now_ns: self.exchange.intervene(kind, symbol, quantity, 0, now_ns))
-
-    def assign(self, symbol: str, quantity: int) -> bool:
-        """What is sold short is assigned."""
-        return self._amend(lambda now_ns: self.exchange.assign(symbol, quantity, now_ns))
-
-    def _change_trade(self, exec_id: str, quantity: int) -> None:
-        """A trade is corrected to this quantity; to 0: it is busted."""
-        if quantity:
-            self._amend(lambda now_ns: self.exchange.correct(exec_id, quantity, 20_500, now_ns))
-        else:
-            self._amend(lambda now_ns: self.exchange.bust(exec_id, now_ns))
-
-    def _trade_late(self, order_id: str) -> None:
-        self._amend(lambda now_ns: self.exchange.trade_late(order_id, 1, now_ns))
-
-    def _amend(self, act: Callable[[int], list[ExecutionReport]]) -> bool:
-        try:
-            reports = act(self.server.now_ns)
-        except (KeyError, ValueError):
-            return False  # the exchange does not allow it any more
-        self.server.publish(reports)
-        return True
-
     # --- what the world knows ---
 
     def journals(self) -> list[MemoryJournal]:
@@ -327,18 +292,7 @@ class World:
         self.oracles.on_truth(event)
         self.watch.on_truth(event)
         if self.faults.rates:
-            if event.kind == "fill":
-                self._doubt(event)
-            elif event.kind == "canceled" and self.faults.strikes("F.broker.late_fill"):
-                later_ns = self.tape.between("a trade is told after, ms", 1, 4_000) * MS
-                self.schedule.at(self.schedule.now_ns + later_ns, self._trade_late, event.client_order_id)
-
-    def _doubt(self, event: TruthEvent) -> None:
-        quantity = event.last_qty or 0
-        for name, becomes in (("bust", 0), ("correct", quantity // 2), ("renumber", quantity)):
-            if self.faults.strikes(f"F.broker.{name}"):
-                later_ns = self.tape.between("and is changed after, ms", 1, 4_000) * MS
-                self.schedule.at(self.schedule.now_ns + later_ns, self._change_trade, event.exec_id, becomes)
+            self.house.on_truth(event)
 
     def _committed(self, path: Path, turn: Turn) -> None:
         self.oracles.on_commit(path, turn)
