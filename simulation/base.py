@@ -15,6 +15,7 @@ from typing import Any
 from thespian.actors import ActorAddress, ActorExitRequest, ActorSystem, ChildActorExited, WakeupMessage
 from thespian.system import simpleSystemBase
 
+from messages.supervision import StartChild
 from simulation.schedule import MS, Schedule
 from simulation.tape import Tape
 
@@ -70,6 +71,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.on_step: Callable[[Process, Any, ActorAddress], None] = lambda _process, _message, _sender: None
         self.on_answer: Callable[[ActorAddress, Any], None] = lambda _sender, _message: None
         self.on_death: Callable[[Process], None] = lambda _process: None
+        self.on_start: Callable[[Process, str, str], None] = lambda _parent, _child, _name: None  # address, and name
         self.point: Callable[[str], None] = lambda _what: None  # here a power cut may come: before or after an effect
         super().__init__(system, logDefs=False)
         self.outside = self.actorRegistry["System:ExternalRequester"].address
@@ -83,6 +85,8 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
             return
         copies, late_ns = self.copies(msg)
         self.story.update(f"{copies} {type(msg).__name__} {toActor.actorAddressString}\n".encode())
+        if type(msg) is StartChild:
+            self.on_start(self.running, toActor.actorAddressString, msg.name)
         if late_ns or self.lag_ns:
             self.hold(fromActor.actorAddressString, toActor.actorAddressString, max(late_ns, self.lag_ns))
         for _ in range(copies):

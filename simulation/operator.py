@@ -53,6 +53,7 @@ class Operator:
         self._asked: dict[str, int] = {}  # the number of the last ask for each command
         self._shut: Counter[str] = Counter()  # how often a command was refused by a gate
         self.closed: dict[str, frozenset[str]] = {}  # groups that a person had closed, and what he had been called for
+        self.filed = 0  # alerts by the time when the program was started last
         self.goes_home = False  # all strategies are to be stopped
         self._differ = False  # whether an answer said that broker and journals differ since the start
 
@@ -62,10 +63,12 @@ class Operator:
         """The main program: a root, again whenever it has died."""
         if not self.base.find("RootSupervisor"):
             self.start_root()
+        self.world.budgets.look()
         self.schedule.at(self.schedule.now_ns + LOOK_NS, self.start_program)
 
     def start_root(self) -> None:
         """Start the tree.  That there is one already is the program's lock to prevent."""
+        self.filed = len(self.world.machine.alerts)
         root = self.world.system.createActor(RootSupervisor)
         self.base.put(self.base.outside, root, StartRoot(msgspec.msgpack.encode(self.config)))
 
@@ -80,9 +83,11 @@ class Operator:
         It says so when it is halted, and when its disk was full.
         """
         self._look_after_alerts()
-        halted = any(self.base.instance(root).halted for root in self.base.find("RootSupervisor"))
-        if halted or self.world.storage.is_low:
+        budgets = self.world.budgets
+        if budgets.is_halted() or (self.world.storage.is_low and not budgets.says_so()):
             self.stop_program()
+        elif budgets.says_so():
+            return True  # a person comes when he is called
         elif self.world.machine.killed.exists():
             self.release_kill_switch()
         else:

@@ -37,6 +37,7 @@ CONTROLS: tuple[dict[str, Any], ...] = (
     {"strategy_limit": 1},
     {"restricted": ("XYZ",)},
     {"price_collar_pct": 2.0, "price_collar_floor": 0.1},
+    {"max_margin_use_pct": 20.0},
 )  # hardly any seed meets two that are tight
 
 EDGES: Final[tuple[tuple[str, Any], ...]] = (
@@ -81,6 +82,25 @@ EDGES: Final[tuple[tuple[str, Any], ...]] = (
     ("alerts.exposure_units", 1),
     ("alerts.uncovered_ms", 2_000),
     ("alerts.freeze_after_ms", 10_000),
+    ("alerts.margin_use_pct", 10.0),
+    ("margin.max_use_pct", 10.0),
+    ("margin.max_use_pct", 100.0),
+    ("margin.span_stock_pct", 50.0),
+    ("margin.span_volatility_pct", 100.0),
+    ("margin.span_extreme_multiple", 10.0),
+    ("margin.span_extreme_cover_pct", 100.0),
+    ("margin.naked_pct", 100.0),
+    ("margin.naked_minimum_pct", 100.0),
+    ("margin.price_shocks_pct", (-30.0, 30.0)),
+    ("margin.iv_shocks_pct", (300.0,)),
+    ("margin.spread_shocks", (10.0,)),
+    ("margin.rate_pct", 20.0),
+    ("margin.dividend_pct", 20.0),
+    ("supervision.period_ms", 60_000),
+    ("supervision.period_ms", 5_000),
+    ("supervision.backoff_ms", 0),
+    ("supervision.backoff_ms", 2_000),
+    ("supervision.backoff_max_ms", 10_000),
 )
 
 
@@ -108,8 +128,11 @@ def draw_config(tape: Tape, *, rests: bool, calendar: str) -> Config:
             depth=tape.corner("hedge depth", (3, 1, 2)), timeout_ms=tape.corner("hedge timeout, ms", (5_000, 1_000))
         ),
         supervision=SupervisionConfig(
-            heartbeat_ms=2_000, heartbeat_timeout_ms=6_000, start_timeout_ms=8_000, intensity=50
-        ),
+            heartbeat_ms=2_000,
+            heartbeat_timeout_ms=6_000,
+            start_timeout_ms=8_000,
+            intensity=tape.corner("restarts in a period", (50, 50, 50, 50, 50, 50, 50, 50, 50, 10, 3, 1)),
+        ),  # fmt: skip
         alerts=AlertsConfig(repeat_ms=10_000),
         reconciliation=ReconciliationConfig(
             poll_ms=max(  # a long one costs much: a run ends when two have said that nothing is left

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from simulation.budgets import LATE_NS
 from simulation.oracles import Violation
+from simulation.schedule import MS, SECOND_NS
 from storage.memory import MemoryJournal
 from storage.tables import GROUPS, TABLES
 from venue.audit.evidence import Bounds, Evidence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 # What the faults of a run may cost without anybody's fault: a process may hang for 8 s before its supervisor has killed
 # it, the network may be cut for 6 s, a report that is lost is made good by the second poll.
-BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0, restarts=50)
+BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0)
 MILD = ("F.market.", "F.operator.kill_switch", "F.operator.cancel", "F.operator.twice")  # nothing that takes time
 LOSSES = ("F.broker.lose_request", "F.broker.forget")  # an entry that is lost arrives never, not late
 OTHERS = ("F.broker.manual", "F.broker.liquidation", "F.broker.assignment")  # positions change by other hands
@@ -36,14 +38,23 @@ FULL_PACE = 100  # requests a second
 
 
 def bounds(world: World) -> Bounds:
-    """What this run may cost: less where nothing struck that takes time, and no request had to wait for its token."""
+    """What this run may cost: less where nothing struck that takes time, and no request had to wait for its token.
+
+    A cell has its restart budget of each of its supervisors.
+    """
+    budget = world.scenario.config.supervision
+    wide = replace(
+        BOUNDS,
+        restarts=world.budgets.lives * (budget.intensity + 1) - 1,
+        restart_period_s=max(budget.period_ms * MS - LATE_NS, 0) / SECOND_NS,
+    )
     struck = world.faults.counts
     if world.scenario.config.controls.orders_per_second < FULL_PACE:
-        return BOUNDS
+        return wide
     if all(name.startswith((*MILD, *OTHERS)) for name in struck):
         uncovered_s = world.scenario.config.alerts.uncovered_ms / 1_000 + ALERTED_S
-        return replace(BOUNDS, killed_s=6.0, in_flight_s=1.5, uncovered_s=uncovered_s)
-    return replace(BOUNDS, in_flight_s=1.5) if all(name.startswith((*MILD, *LOSSES)) for name in struck) else BOUNDS
+        return replace(wide, killed_s=6.0, in_flight_s=1.5, uncovered_s=uncovered_s)
+    return replace(wide, in_flight_s=1.5) if all(name.startswith((*MILD, *LOSSES)) for name in struck) else wide
 
 
 def judge(world: World) -> None:

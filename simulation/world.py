@@ -16,6 +16,7 @@ from actors.machine import running_on
 from domain.groups import GroupOutcome
 from messages.records import GroupRecord, IntentStatus
 from simulation.base import RELIABLE, Died, SeededSystem
+from simulation.budgets import Budgets
 from simulation.clocks import HouseClock, WallClock
 from simulation.faults import Faults
 from simulation.fragile import fragile
@@ -106,6 +107,8 @@ class World:
         self.clock = HouseClock(self.scenario.hours.start_ns, self.schedule.monotonic())
         self.server: Server = self._new_server()
         self.network.host = self.server
+        self.budgets = Budgets(self)
+        self.base.on_start = self.budgets.on_start
         self.house = House(self)
         self.network.leaving = self.house.on_leaving
         self.operator = Operator(self)
