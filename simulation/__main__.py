@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from simulation import aims, children, hunt, switch_off
 from simulation.campaign import kill_campaign
@@ -59,6 +60,7 @@ def run(
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
     every_corner: Annotated[bool, typer.Option(help="Fail also when a choice or a fault was never tried.")] = False,
+    corners: Annotated[bool, typer.Option(help="Tell also how often each choice was made.")] = False,
     keep_going: Annotated[bool, typer.Option(help="Also after a violation.")] = True,
 ) -> None:
     """Run seeds; exit status 1 when an invariant was violated in any."""
@@ -76,12 +78,15 @@ def run(
                 bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
                 if not keep_going:
                     break
-    untried = totals.untried(faults=job.only is None)
+    drawn = {"faults": job.only is None, "scenarios": not job.scenarios}
+    untried = totals.untried(**drawn)
     if as_json:
         document = Document(seeds=(first, last), planted=plant, totals=totals, untried=untried)
         out.print_json(msgspec.json.encode(document).decode())
     else:
         _tables(totals)
+        if corners:
+            _corners(totals.coverage(**drawn))
         for line in untried:
             out.print(f"never tried: {line}", markup=False)
     raise typer.Exit(1 if totals.violations or (every_corner and untried) else 0)
@@ -215,6 +220,13 @@ def _tables(totals: Totals) -> None:
     table = Table("what", "aim", "here", title="Numbers")
     for row in totals.numbers():
         table.add_row(*row)
+    out.print(table)
+
+
+def _corners(rows: list[tuple[str, str, int]]) -> None:
+    table = Table("what is drawn", "choice", "times", title="Corners")
+    for row, choice, times in rows:
+        table.add_row(Text(row), Text(choice), str(times))
     out.print(table)
 
 

@@ -1,6 +1,6 @@
-"""What the exchange does of its own will in a run, and the faults of it that count only once they have really happened.
+"""What the exchange does by itself in a run, and those of its faults that count only once they have really happened.
 
-A race, a refusal and a fill of one lot are prepared here and there; whether they came to it, the exchange's record says.
+A race, a refusal and a fill of one lot are only made possible; whether it came to them, the exchange's record says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from domain.execution import ExecutionReport
 from messages.orders import ActivityKind
 from simulation.schedule import MS
+from simulation.tape import Corners
 from venue.protocol import Cancel, ClientMessage, Modify
 
 if TYPE_CHECKING:
@@ -20,20 +21,22 @@ if TYPE_CHECKING:
     from venue.truth import TruthEvent
 
 ONE_LOT: Final = "F.broker.one_lot"
+ALL: Final = 0  # lots
 
 
 class Race(NamedTuple):
-    """A request that an order's fill gets ahead of: how many lots trade first (0: all), and what the house then says."""
+    """A request that a fill of its order gets ahead of, and what the house says then; ``parts``: it may be one lot."""
 
     name: str
-    lots: tuple[int, ...]
     answers: frozenset[str]
+    parts: bool
 
 
 RACES: Final[dict[type[ClientMessage], Race]] = {
-    Cancel: Race("F.broker.cancel_race", (0,), frozenset({"cancel_rejected"})),
-    Modify: Race("F.broker.replace_race", (0, 1), frozenset({"cancel_rejected", "replaced"})),
+    Cancel: Race("F.broker.cancel_race", frozenset({"cancel_rejected"}), parts=False),
+    Modify: Race("F.broker.replace_race", frozenset({"cancel_rejected", "replaced"}), parts=True),
 }
+OF_FAULTS: Final[Corners] = {"lots that trade before a change": (ALL, 1)}
 
 
 class Strictness(NamedTuple):
@@ -109,7 +112,7 @@ class House:
             self._later(0, self._overtake, race, message.client_order_id, message.request_id)
 
     def _overtake(self, race: Race, order_id: str, request_id: str) -> None:
-        lots = self.tape.pick("lots that trade first", race.lots)
+        lots = self.tape.corner("lots that trade before a change", OF_FAULTS) if race.parts else ALL
         if self._amend(lambda now_ns: self.world.exchange.meet(order_id, lots, now_ns)):
             self._raced[request_id] = race
 

@@ -92,6 +92,7 @@ class Night(msgspec.Struct):
             rows += [(f"{name}: {one.what}", one.aim, f"{one.count:,}") for one in numbers]
         done = ((step.name, step.status, f"{step.seconds / 60:.1f}") for step in self.steps)
         hits = ((name, f"{count:,}", f"{often:,.0f}") for name, count, often in self.totals.hits())
+        tried = ((row, choice, f"{times:,}") for row, choice, times in self.totals.coverage())
         lines = [
             f"# Night of {self.began}",
             "",
@@ -104,6 +105,7 @@ class Night(msgspec.Struct):
             *markdown(("step", "exit status", "minutes"), done),
             *(markdown(("fault", "hits", f"in {PER:,} seeds"), hits) if self.totals.seeds else ()),
             *(self.campaign.table() if self.campaign else ()),
+            *(markdown(("what is drawn", "choice", "times"), tried) if self.totals.seeds else ()),
         ]
         for step in failed:
             command = " ".join(["python", "-m", "simulation", *step.words])

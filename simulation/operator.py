@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from messages.records import Severity
 from messages.supervision import Operate, Operated, StartRoot
 from simulation.base import Process
 from simulation.schedule import MS
+from simulation.tape import Corners
 from simulation.workload import Action
 from storage.tables import ESCALATIONS
 from supervisors.root import RootSupervisor
@@ -112,8 +114,7 @@ class Operator:
 
     def tighten(self) -> None:
         """From the next start on less is allowed."""
-        config = self.config
-        self.config = tightened(config, self.world.tape.draw("what is tightened", len(TIGHTER)))
+        self.config = tightened(self.config, self.world.tape.corner("what is tightened", OF_FAULTS))
 
     # --- commands ---
 
@@ -242,7 +243,10 @@ TIGHTER: tuple[dict[str, dict[str, Any]], ...] = (
 )
 
 
-def tightened(config: Config, number: int) -> Config:
+OF_FAULTS: Final[Corners] = {"what is tightened": TIGHTER}
+
+
+def tightened(config: Config, tighter: Mapping[str, Mapping[str, Any]]) -> Config:
     """The same with less allowed."""
-    sections = {name: replace(getattr(config, name), **keys) for name, keys in TIGHTER[number].items()}
+    sections = {name: replace(getattr(config, name), **keys) for name, keys in tighter.items()}
     return replace(config, **sections)

@@ -47,8 +47,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     digest: str  # of everything that was said, became durable, and happened at the exchange
     struck: dict[str, int]
     checks: dict[str, int]
-    corners: dict[str, set[str]]  # choices of the scenario that were tried
-    offered: dict[str, tuple[str, ...]]  # and those that there were
+    tried: dict[str, dict[str, int]]  # by row and choice (simulation/corners.py): how often
 
 
 def run_tape(
@@ -85,8 +84,7 @@ def run_tape(
         digest=world.digest(),
         struck=dict(world.faults.counts),
         checks=dict(world.oracles.checks),
-        corners=tape.corners,
-        offered=tape.offered,
+        tried={row: dict(counts) for row, counts in tape.tried.items()},
     )
 
 

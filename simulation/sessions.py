@@ -16,7 +16,7 @@ from simulation.schedule import MS
 
 if TYPE_CHECKING:
     from simulation.faults import Faults
-    from simulation.tape import Tape
+    from simulation.tape import Corners, Tape
     from simulation.world import World
 
 CALENDAR: Final = "us_options"
@@ -26,6 +26,7 @@ CLOSES: Final = {
     "F.broker.expiry": 1_610_744_400 * 10**9,  # 2021-01-15 21:00 UTC, the last day of the simulated chain
 }
 PRICE: Final = 1_000_000  # of the underlying, in ten-thousandths
+OF_FAULTS: Final[Corners] = {"the underlying stands at": (PRICE, 930_000, 1_070_000, 975_000, 1_050_000)}
 LOOK_NS: Final = 130 * MS  # no multiple of what the house says by itself
 
 
@@ -65,7 +66,7 @@ def draw_hours(tape: Tape, faults: Faults, fire_ms: int) -> Hours:
         start_ns=CLOSES[fault] - ends_ms * MS,
         night_ms=tape.between("a night lasts, ms", 500, 4_000),
         early_ms=tape.between("before the opening, ms", 100, 3_000),
-        spot=tape.pick("the underlying stands at", (PRICE, 930_000, 1_070_000, 975_000, 1_050_000)),
+        spot=tape.corner("the underlying stands at", OF_FAULTS),
     )
 
 

@@ -19,7 +19,7 @@ from config.schema import (
     SupervisionConfig,
     SystemConfig,
 )
-from simulation.tape import Tape
+from simulation.tape import Corners, Tape
 
 CONTROLS: tuple[dict[str, Any], ...] = (
     *({},) * 12,
@@ -102,49 +102,64 @@ EDGES: Final[tuple[tuple[str, Any], ...]] = (
     ("supervision.backoff_ms", 2_000),
     ("supervision.backoff_max_ms", 10_000),
 )
+CORNERS: Final[Corners] = {
+    "requests a second, and the reserve": ((200, 40), (5, 2), (3, 1)),
+    "controls": CONTROLS,
+    "cells": (1, 2),
+    "answer timeout, ms": (2_000, 500),
+    "market orders may rest": (False, True),
+    "changes in place": (True, False),
+    "stops at the broker": (True, True, False),
+    "entry patience, ms": (20_000, 8_000, 40_000),
+    "an entry works for, ms": (3_000, 1_000, 30_000),
+    "attempts": (3, 1, 6),
+    "hedge depth": (3, 1, 2),
+    "hedge timeout, ms": (5_000, 1_000),
+    "restarts in a period": (*(50,) * 9, 10, 3, 1),
+    "poll, ms": (2_000, 1_000, 4_000, 2_000, 1_000, 12_000, 2_000, 1_000, 2_000, 1_000, 2_000, 1_000),
+    "a setting at its edge": EDGES,
+}
 
 
 def draw_config(tape: Tape, *, rests: bool, calendar: str) -> Config:
     """A seed's configuration, one that would be loaded.  ``rests``: the house turns market orders into limits."""
-    rate, reserved = tape.corner("requests a second, and the reserve", ((200, 40), (5, 2), (3, 1)))
-    limits = tape.corner("controls", CONTROLS)
+    rate, reserved = tape.corner("requests a second, and the reserve", CORNERS)
+    limits = tape.corner("controls", CORNERS)
     polled_by_all = rate - reserved == POLL_ASKS  # a poll a second is refused then: no new order could leave
     config = Config(
         controls=ControlsConfig(orders_per_second=rate, reserved_tokens=reserved, **limits),
-        system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", (1, 2))),
+        system=SystemConfig(journal_dir="journals", cells=tape.corner("cells", CORNERS)),
         broker=BrokerConfig(
             calendar=calendar,
-            answer_timeout_ms=tape.corner("answer timeout, ms", (2_000, 500)),
-            market_orders_rest=rests or tape.corner("market orders may rest", (False, True)),
-            replace_in_place=tape.corner("changes in place", (True, False)),
-            server_side_stops=tape.corner("stops at the broker", (True, True, False)),
+            answer_timeout_ms=tape.corner("answer timeout, ms", CORNERS),
+            market_orders_rest=rests or tape.corner("market orders may rest", CORNERS),
+            replace_in_place=tape.corner("changes in place", CORNERS),
+            server_side_stops=tape.corner("stops at the broker", CORNERS),
         ),
         orders=OrdersConfig(
-            entry_patience_ms=tape.corner("entry patience, ms", (20_000, 8_000, 40_000)),
-            working_timeout_ms=tape.corner("an entry works for, ms", (3_000, 1_000, 30_000)),
-            max_attempts=tape.corner("attempts", (3, 1, 6)),
+            entry_patience_ms=tape.corner("entry patience, ms", CORNERS),
+            working_timeout_ms=tape.corner("an entry works for, ms", CORNERS),
+            max_attempts=tape.corner("attempts", CORNERS),
         ),
         hedge=HedgeConfig(
-            depth=tape.corner("hedge depth", (3, 1, 2)), timeout_ms=tape.corner("hedge timeout, ms", (5_000, 1_000))
+            depth=tape.corner("hedge depth", CORNERS), timeout_ms=tape.corner("hedge timeout, ms", CORNERS)
         ),
         supervision=SupervisionConfig(
             heartbeat_ms=2_000,
             heartbeat_timeout_ms=6_000,
             start_timeout_ms=8_000,
-            intensity=tape.corner("restarts in a period", (50, 50, 50, 50, 50, 50, 50, 50, 50, 10, 3, 1)),
-        ),  # fmt: skip
+            intensity=tape.corner("restarts in a period", CORNERS),
+        ),
         alerts=AlertsConfig(repeat_ms=10_000),
         reconciliation=ReconciliationConfig(
             poll_ms=max(  # a long one costs much: a run ends when two have said that nothing is left
-                tape.corner(
-                    "poll, ms", (2_000, 1_000, 4_000, 2_000, 1_000, 12_000, 2_000, 1_000, 2_000, 1_000, 2_000, 1_000)
-                ),
+                tape.corner("poll, ms", CORNERS),
                 2_000 if polled_by_all else 0,
             )
         ),
         metrics=MetricsConfig(port=0),
     )
-    edge, value = tape.corner("a setting at its edge", EDGES)
+    edge, value = tape.corner("a setting at its edge", CORNERS)
     if polled_by_all and edge == "reconciliation.positions_ms":
         return config
     return at_edge(config, edge, value)

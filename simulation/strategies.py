@@ -15,7 +15,7 @@ from domain.verticals import VerticalKind
 from messages.records import GroupRecord
 from messages.strategy_records import StrategyRecord, VerticalRecord
 from simulation.sessions import PRICE
-from simulation.tape import Tape
+from simulation.tape import Corners, Tape
 from storage.port import Turn
 from storage.tables import STRATEGIES
 
@@ -24,32 +24,46 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("weekly", "other")
 AT_THE_MONEY, PER_POINT = 20_250, 1_000  # an option's price, and how it falls with each unit of distance
-STEPS: Final = (0, 0, 0, 10_000, -10_000, 40_000, -40_000)  # of the underlying
+CORNERS: Final[Corners] = {
+    "strategies": (0, 0, 0, 1, 0, 0, 1, 2),
+    "strategy's kind": tuple(VerticalKind),
+    "strategy's quantity": (2, 1, 5, 25),
+    "strategy's distance, %": (1.0, 4.0),
+    "profit target, %": (50.0, 5.0),
+    "strategy's stop-loss, %": (0.0, 20.0),
+    "adjust within, %": (20.0, 100.0),
+    "adjustments": (1, 3),
+    "exit before expiry, days": (1, 0, 14),
+    "it enters again": (False, True),
+    "it tries again after, ms": (5_000, 500),
+    "its tries": (10, 2),
+    "the underlying moves": (0, 0, 0, 10_000, -10_000, 40_000, -40_000),
+}
 
 
 def draw_strategies(tape: Tape) -> tuple[StrategyRules, ...]:
     """Those of a seed's configuration; most have none."""
-    count = tape.corner("strategies", (0, 0, 0, 1, 0, 0, 1, 2))
+    count = tape.corner("strategies", CORNERS)
     return tuple(_draw(tape, name) for name in NAMES[:count])
 
 
 def _draw(tape: Tape, name: str) -> StrategyRules:
     return StrategyRules(
         name=name,
-        kind=tape.corner("strategy's kind", tuple(VerticalKind)),
+        kind=tape.corner("strategy's kind", CORNERS),
         underlying="XYZ",
-        quantity=tape.corner("strategy's quantity", (2, 1, 5, 25)),
-        short_distance_pct=tape.corner("strategy's distance, %", (1.0, 4.0)),
+        quantity=tape.corner("strategy's quantity", CORNERS),
+        short_distance_pct=tape.corner("strategy's distance, %", CORNERS),
         width=50_000,
         min_days=0,
-        profit_target_pct=tape.corner("profit target, %", (50.0, 5.0)),
-        stop_loss_pct=tape.corner("strategy's stop-loss, %", (0.0, 20.0)),
-        adjust_within_pct=tape.corner("adjust within, %", (20.0, 100.0)),
-        max_adjustments=tape.corner("adjustments", (1, 3)),
-        exit_days_before_expiry=tape.corner("exit before expiry, days", (1, 0, 14)),
-        re_enter=tape.corner("it enters again", (False, True)),
-        retry_ms=tape.corner("it tries again after, ms", (5_000, 500)),
-        max_tries=tape.corner("its tries", (10, 2)),
+        profit_target_pct=tape.corner("profit target, %", CORNERS),
+        stop_loss_pct=tape.corner("strategy's stop-loss, %", CORNERS),
+        adjust_within_pct=tape.corner("adjust within, %", CORNERS),
+        max_adjustments=tape.corner("adjustments", CORNERS),
+        exit_days_before_expiry=tape.corner("exit before expiry, days", CORNERS),
+        re_enter=tape.corner("it enters again", CORNERS),
+        retry_ms=tape.corner("it tries again after, ms", CORNERS),
+        max_tries=tape.corner("its tries", CORNERS),
     )
 
 
@@ -68,7 +82,7 @@ class Walk:
 
     def step(self) -> int:
         """Where it stands next."""
-        self.spot = min(max(self.spot + self._tape.pick("the underlying moves", STEPS), PRICE // 2), 2 * PRICE)
+        self.spot = min(max(self.spot + self._tape.corner("the underlying moves", CORNERS), PRICE // 2), 2 * PRICE)
         return self.spot
 
 

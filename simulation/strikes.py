@@ -16,6 +16,7 @@ from messages.orders import ActivityKind, Position
 from simulation.base import Process
 from simulation.network import DIRECTIONS
 from simulation.schedule import MS
+from simulation.tape import Corners
 from simulation.workload import CHAIN
 
 if TYPE_CHECKING:
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
 PROCESSES: Final = ("Cell", "BrokerGateway", "Notifier", "CellSupervisor", "PositionReconciler")
 FIRST_MS: Final = 300  # nothing is going on before
 LETTERS: Final = 12  # a fault may wait for so many letters, so that it comes in the middle of something
-CHANGES: Final = (  # of a contract's terms
-    {"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}, {"freeze_qty": None}, {"lot_size": 2, "freeze_qty": 1},
-)  # fmt: skip
 WALL_JUMP_HOURS: Final = (1, -1, 24, -24, 24 * 365, -24 * 365)
-SPEEDS: Final = (1.02, 0.98, 1.2, 0.8)
+OF_FAULTS: Final[Corners] = {
+    "direction": DIRECTIONS,
+    "hours": WALL_JUMP_HOURS,
+    "speed": (1.02, 0.98, 1.2, 0.8),
+    "to so many characters": (16, 12, 17),
+    "what changes": (  # of a contract's terms
+        {"freeze_qty": 5}, {"lot_size": 2}, {"tick_size": 1_000}, {"freeze_qty": None},
+        {"lot_size": 2, "freeze_qty": 1},
+    ),
+}  # fmt: skip
 
 
 class Strikes:
@@ -184,7 +191,7 @@ def _cut(strikes: Strikes) -> None:
 
 
 def _one_way(strikes: Strikes) -> None:
-    strikes.world.network.cut(strikes.ms("for, ms", 10, 6_000), strikes.tape.pick("direction", DIRECTIONS))
+    strikes.world.network.cut(strikes.ms("for, ms", 10, 6_000), strikes.tape.corner("direction", OF_FAULTS))
 
 
 def _reset(strikes: Strikes) -> bool:
@@ -229,7 +236,7 @@ def _put_back(strikes: Strikes) -> bool:
 
 
 def _wall_jump(strikes: Strikes) -> None:
-    hours = strikes.tape.pick("hours", WALL_JUMP_HOURS)
+    hours = strikes.tape.corner("hours", OF_FAULTS)
     strikes.world.wall.offset_ns += hours * 3_600_000 * MS
 
 
@@ -246,7 +253,7 @@ def _broker_jump(strikes: Strikes) -> None:
 
 def _skew(strikes: Strikes) -> None:
     world = strikes.world
-    world.clock.change(world.schedule.monotonic(), speed=strikes.tape.pick("speed", SPEEDS))
+    world.clock.change(world.schedule.monotonic(), speed=strikes.tape.corner("speed", OF_FAULTS))
 
 
 def _halt(strikes: Strikes) -> None:
@@ -257,7 +264,7 @@ def _halt(strikes: Strikes) -> None:
 
 def _tag_truncated(strikes: Strikes) -> None:
     server, schedule = strikes.world.server, strikes.world.schedule
-    server.cut_tags(strikes.tape.pick("to so many characters", (16, 12, 17)))
+    server.cut_tags(strikes.tape.corner("to so many characters", OF_FAULTS))
     schedule.at(schedule.now_ns + strikes.ms("for, ms", 500, 8_000), server.cut_tags, 0)
 
 
@@ -268,7 +275,7 @@ def _strict(strikes: Strikes, name: str) -> bool:
 
 
 def _relist(strikes: Strikes) -> None:
-    change = strikes.tape.pick("what changes", CHANGES)
+    change = strikes.tape.corner("what changes", OF_FAULTS)
     used = [one for one in CHAIN if one.symbol in strikes.world.market.symbols]
     changed = replace(strikes.tape.pick("of what", used), **change)
     strikes.world.exchange.relist([changed], strikes.world.server.now_ns)

@@ -6,12 +6,13 @@ set to 0 or cut off: behind its recorded end every draw is 0.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
 UNIT = 1 << 20  # the resolution of a draw between 0 and 1
+Corners = Mapping[str, Sequence[Any]]  # by row, what there is to be tried; simulation/corners.py has all of them
 
 
 class Tape:
@@ -38,8 +39,7 @@ class Tape:
         self._times: Counter[str] = Counter()
         self.drawn: list[int] = []
         self.labels: list[str] = []
-        self.corners: dict[str, set[str]] = {}  # what of each choice of a scenario was tried
-        self.offered: dict[str, tuple[str, ...]] = {}
+        self.tried: dict[str, Counter[str]] = defaultdict(Counter)  # by row of a table of corners
 
     def draw(self, label: str, choices: int) -> int:
         """One of ``choices`` numbers from 0."""
@@ -80,11 +80,11 @@ class Tape:
             return choices[self._noted(label, list(choices).index(self._aim[label]))]
         return choices[self.draw(label, len(choices))]
 
-    def corner(self, label: str, choices: Sequence[Any]) -> Any:
-        """The same for a choice of the scenario: what was never tried is told (M1)."""
-        chosen = self.pick(label, choices)
-        self.offered[label] = tuple(map(str, choices))
-        self.corners.setdefault(label, set()).add(str(chosen))
+    def corner(self, label: str, corners: Corners, row: str = "") -> Any:
+        """The same from a row of a table (that of its label, unless told): what of it was never tried is told (M1)."""
+        row = row or label
+        chosen = self.pick(label, corners[row])
+        self.tried[row][str(chosen)] += 1
         return chosen
 
 

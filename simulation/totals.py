@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from simulation import corners
 from simulation.faults import CATALOGUE
 from simulation.run import TWICE_EVERY, Result
 
@@ -34,8 +35,7 @@ class Totals(msgspec.Struct, kw_only=True):
     cpu_s: float = 0.0
     faults: dict[str, int] = {}
     checks: dict[str, int] = {}
-    tried: dict[str, set[str]] = {}  # of each choice of a scenario
-    offered: dict[str, set[str]] = {}
+    tried: dict[str, dict[str, int]] = {}  # by row and choice (simulation/corners.py): how often
     violations: list[Failed] = []
 
     def take(self, result: Result) -> None:
@@ -52,8 +52,7 @@ class Totals(msgspec.Struct, kw_only=True):
                 cpu_s=result.cpu_s,
                 faults=result.struck,
                 checks=result.checks,
-                tried=result.corners,
-                offered={label: set(choices) for label, choices in result.offered.items()},
+                tried=result.tried,
                 violations=[Failed(result.seed, result.violation, result.text)] if result.violation else [],
             )
         )
@@ -70,18 +69,22 @@ class Totals(msgspec.Struct, kw_only=True):
         self.cpu_s += other.cpu_s
         _sum(self.faults, other.faults)
         _sum(self.checks, other.checks)
-        _unite(self.tried, other.tried)
-        _unite(self.offered, other.offered)
+        for row, counts in other.tried.items():
+            _sum(self.tried.setdefault(row, {}), counts)
         self.violations += other.violations
 
-    def untried(self, *, faults: bool = True) -> list[str]:
-        """Choices of scenarios that no seed made, and (with ``faults``) faults that never struck."""
-        left = [
-            f"{label}: {choice}"
-            for label, choices in sorted(self.offered.items())
-            for choice in sorted(choices - self.tried.get(label, set()))
-        ]
+    def untried(self, *, faults: bool = True, scenarios: bool = True) -> list[str]:
+        """Choices that no seed made, and faults that never struck.
+
+        Without ``faults`` those, and what they choose from, are left out; without ``scenarios`` what a scenario draws.
+        """
+        left = [f"{row}: {choice}" for row, choice, times in self.coverage(faults, scenarios) if not times]
         return left + [f"{name} never struck" for name in CATALOGUE if faults and not self.faults.get(name)]
+
+    def coverage(self, faults: bool = True, scenarios: bool = True) -> list[tuple[str, str, int]]:
+        """Every choice that there is: its row, what it is, and how often it was made."""
+        tables = (*(corners.SCENARIOS if scenarios else ()), *corners.SCHEDULES, *(corners.FAULTS if faults else ()))
+        return list(corners.counted(tables, self.tried))
 
     def hits(self) -> list[tuple[str, int, float]]:
         """Every fault: its name, how often it struck, and how often in a thousand seeds."""
@@ -119,8 +122,3 @@ def markdown(header: tuple[str, ...], rows: Iterable[Iterable[object]]) -> list[
 def _sum(into: dict[str, int], other: Mapping[str, int]) -> None:
     for name, count in other.items():
         into[name] = into.get(name, 0) + count
-
-
-def _unite(into: dict[str, set[str]], other: Mapping[str, set[str]]) -> None:
-    for name, found in other.items():
-        into[name] = into.get(name, set()) | set(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from simulation.schedule import MS
 from simulation.sessions import PRICE, Hours, draw_hours
 from simulation.settings import draw_config
 from simulation.strategies import Walk, draw_strategies, price
-from simulation.tape import Tape
+from simulation.tape import Corners, Tape
 from venue.rules import Rules
 
 EXPIRY = "2021-01-15"
@@ -26,7 +27,6 @@ UNDERLYING = "XYZ"
 TICK = 500
 FREEZE_QTY = 20
 DEEP_POCKETS = 10**15
-FUNDS = (*(DEEP_POCKETS,) * 5, 1_000_000_000, 200_000_000, 30_000_000)  # for 200, 40 and 6 verticals, about
 MID = 20_250  # of every option, unless they move with their underlying
 QUOTE_EVERY_NS = 250 * MS
 ROUND = 3  # so many beats apart all contracts are quoted, once the market is deep
@@ -70,7 +70,35 @@ def leaves_naked(shape: Shape) -> bool:
     return any(sum(side.sign * ratio for _, right, side, ratio in shape if right is kind) < 0 for kind in Right)
 
 
-LIMITS = ((0, 0), (0, 0), (0, 0), (0, 0), (4, 1_000), (1, -3_000), (1, -500), (4, 0))
+CORNERS: Final[Corners] = {
+    "under fire for, ms": (4_000, 6_000, 8_000, 16_000, 5_000, 3_000, 4_000, 6_000),
+    "groups": (1, 2, 3),
+    "a strategy is stopped, and started": (False, False, True),
+    "market protection, %": (0.0, 0.0, 5.0),
+    "ids are deduplicated": (True, False),
+    "the account's cash": (*(DEEP_POCKETS,) * 5, 1_000_000_000, 200_000_000, 30_000_000),  # for 200, 40, 6 verticals
+    "cancel latency, ms": (0, 5, 200, 900),
+    "price band, %": (0.0, 0.0, 40.0),
+    "a person closes what is halted": (False, True),
+    "shape": tuple(SHAPES),
+    "quantity": (2, 1, 5, 10, 25, 60),
+    "legs in the opposite order": (False, True),
+    "limits of so many legs, and by how much above the mid": (
+        *((0, 0),) * 4, (4, 1_000), (1, -3_000), (1, -500), (4, 0),
+    ),
+    "stop-loss trigger": (0, 0, 21_500, 30_000),
+    "stop-losses on so many shorts": (1, 2),
+    "stop-loss trigger of a long": (0, 0, 19_000, 12_000),
+    "policy": tuple(Policy),
+    "trigger on": tuple(TriggerOn),
+    "group stop": (0, 0, 2_000_000),
+    "move": (0, 0, TICK, -TICK),
+    "size": (200, 20, 5, 2, 1),  # what an order that is larger fills by
+}  # fmt: skip
+OF_FAULTS: Final[Corners] = {
+    "move in a gap": (0, 12_000, -8_000, 4_000),
+    "how it is broken": ("no bid", "no ask", "crossed", "nobody"),
+}
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -105,8 +133,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
     """A seed's scenario."""
-    fire_ms = tape.corner("under fire for, ms", (4_000, 6_000, 8_000, 16_000, 5_000, 3_000, 4_000, 6_000))
-    plans = [_plan(tape, number) for number in range(tape.corner("groups", (1, 2, 3)))]
+    fire_ms = tape.corner("under fire for, ms", CORNERS)
+    plans = [_plan(tape, number) for number in range(tape.corner("groups", CORNERS))]
     actions = [Action(tape.between("submit at, ms", 400, fire_ms // 2) * MS, "submit", plan) for plan in plans]
     for plan in plans:
         if faults.strikes("F.operator.cancel"):
@@ -117,15 +145,15 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
         actions.append(Action((on_ms + tape.between("and off after, ms", 100, 10_000)) * MS, "kill_switch"))
     strategies = draw_strategies(tape)
     for rules in strategies:
-        if tape.corner("a strategy is stopped, and started", (False, False, True)):
+        if tape.corner("a strategy is stopped, and started", CORNERS):
             off_ms = tape.between("strategy stopped at, ms", 500, fire_ms)
             actions.append(Action(off_ms * MS, "strategy", name=rules.name))
             on_ms = off_ms + tape.between("and started after, ms", 100, 5_000)
             actions.append(Action(on_ms * MS, "strategy", on=True, name=rules.name))
-    protection_pct = tape.corner("market protection, %", (0.0, 0.0, 5.0))
-    promises_ids = tape.corner("ids are deduplicated", (True, False))
+    protection_pct = tape.corner("market protection, %", CORNERS)
+    promises_ids = tape.corner("ids are deduplicated", CORNERS)
     hours = draw_hours(tape, faults, fire_ms)
-    cash = tape.corner("the account's cash", FUNDS)
+    cash = tape.corner("the account's cash", CORNERS)
     return Scenario(
         config=replace(draw_config(tape, rests=protection_pct > 0, calendar=hours.calendar), strategy=strategies),
         rules=Rules(
@@ -133,25 +161,25 @@ def draw_scenario(tape: Tape, faults: Faults) -> Scenario:
             cash=cash,
             margin_check=cash < DEEP_POCKETS,
             deduplicate=promises_ids,  # a house that does not promise it makes a second order of a second copy
-            cancel_latency_ns=tape.corner("cancel latency, ms", (0, 5, 200, 900)) * MS,
+            cancel_latency_ns=tape.corner("cancel latency, ms", CORNERS) * MS,
             market_protection_pct=protection_pct,
-            price_band_pct=tape.corner("price band, %", (0.0, 0.0, 40.0)),
+            price_band_pct=tape.corner("price band, %", CORNERS),
         ),
         promises_ids=promises_ids,
         actions=tuple(sorted(actions, key=lambda action: action.at_ns)),
         fire_ns=fire_ms * MS,
         hours=hours,
-        closes_halted=tape.corner("a person closes what is halted", (False, True)),
+        closes_halted=tape.corner("a person closes what is halted", CORNERS),
     )
 
 
 def _plan(tape: Tape, number: int) -> Plan:
-    shape = tape.corner("shape", tuple(SHAPES))
-    quantity = tape.corner("quantity", (2, 1, 5, 10, 25, 60))
+    shape = tape.corner("shape", CORNERS)
+    quantity = tape.corner("quantity", CORNERS)
     rows = SHAPES[shape]
-    if tape.corner("legs in the opposite order", (False, True)):
+    if tape.corner("legs in the opposite order", CORNERS):
         rows = rows[::-1]
-    limited, better = tape.corner("limits of so many legs, and by how much above the mid", LIMITS)
+    limited, better = tape.corner("limits of so many legs, and by how much above the mid", CORNERS)
     legs = tuple(
         PlanLeg(
             leg_id=f"{side.value}{right.value}{strike}", symbol=option(strike, right).symbol, side=side, ratio=ratio,
@@ -159,24 +187,24 @@ def _plan(tape: Tape, number: int) -> Plan:
         )
         for number, (strike, right, side, ratio) in enumerate(rows)
     )  # fmt: skip
-    stop = tape.corner("stop-loss trigger", (0, 0, 21_500, 30_000))
+    stop = tape.corner("stop-loss trigger", CORNERS)
     shorts = [leg for leg in legs if leg.side is Side.SELL]
-    guarded = shorts[: tape.corner("stop-losses on so many shorts", (1, 2))]
+    guarded = shorts[: tape.corner("stop-losses on so many shorts", CORNERS)]
     if not shorts:
-        guarded, stop = list(legs[:1]), tape.corner("stop-loss trigger of a long", (0, 0, 19_000, 12_000))
+        guarded, stop = list(legs[:1]), tape.corner("stop-loss trigger of a long", CORNERS)
     return Plan(
         group_id=f"g{number}",
         quantity=quantity,
         legs=legs,
         strategy=shape,
-        policy=tape.corner("policy", tuple(Policy)),
+        policy=tape.corner("policy", CORNERS),
         allow_naked=leaves_naked(rows),
         stops=tuple(
-            PlanStop(leg_id=leg.leg_id, trigger_price=stop, trigger_on=tape.corner("trigger on", tuple(TriggerOn)))
+            PlanStop(leg_id=leg.leg_id, trigger_price=stop, trigger_on=tape.corner("trigger on", CORNERS))
             for leg in guarded
             if stop
         ),
-        stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.corner("group stop", (0, 0, 2_000_000))) else None,
+        stop=PlanGroupStop(max_loss=max_loss) if (max_loss := tape.corner("group stop", CORNERS)) else None,
     )
 
 
@@ -247,8 +275,11 @@ class Market:
 
     def _next(self, symbol: str, at_ns: int) -> Quote:
         tape, faults = self.tape, self.faults
-        moves = (0, 0, TICK, -TICK) if not faults.strikes("F.market.gap") else (0, 12_000, -8_000, 4_000)
-        mid = self.mids[symbol] = max(750, self.mids[symbol] + tape.pick("move", moves))
+        if faults.strikes("F.market.gap"):
+            move = tape.corner("move", OF_FAULTS, "move in a gap")
+        else:
+            move = tape.corner("move", CORNERS)
+        mid = self.mids[symbol] = max(750, self.mids[symbol] + move)
         self.by_lots.discard(symbol)
         if faults.strikes("F.market.dry"):
             size = 0
@@ -256,8 +287,9 @@ class Market:
             size = 1
             self.by_lots.add(symbol)
         else:
-            size = tape.pick("size", (200, 20, 5, 2, 1))
+            size = tape.corner("size", CORNERS)
         bid, ask = mid - TICK // 2, mid + TICK // 2
         if faults.strikes("F.market.broken_quote"):
-            bid, ask = tape.pick("how it is broken", ((0, ask), (bid, 0), (ask + TICK, bid), (0, 0)))
+            broken = {"no bid": (0, ask), "no ask": (bid, 0), "crossed": (ask + TICK, bid), "nobody": (0, 0)}
+            bid, ask = broken[tape.corner("how it is broken", OF_FAULTS)]
         return Quote(symbol, at_ns, bid, size if bid else 0, ask, size if ask else 0)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from simulation.__main__ import app
 from simulation.campaign import Summary
+from simulation.corners import FAULTS, SCENARIOS, SCHEDULES
 from simulation.nightly import STEPS, Night, Step, Swept, count, fingerprint
 from simulation.totals import Totals
 
@@ -142,9 +143,33 @@ def test_the_summary_tells_the_numbers_that_are_aimed_at(tmp_path: Path, monkeyp
 
 
 def test_totals_add_up_and_tell_what_was_never_tried() -> None:
-    both = Totals(seeds=500, faults={"F.wire.cut": 2}, tried={"cells": {"1"}}, offered={"cells": {"1", "2"}})
+    both = Totals(seeds=500, faults={"F.wire.cut": 2}, tried={"cells": {"1": 500}})
     assert "cells: 2" in both.untried()
     assert "F.wire.cut never struck" not in both.untried()
-    both.add(Totals(seeds=500, faults={"F.wire.cut": 1}, tried={"cells": {"2"}}, offered={"cells": {"1", "2"}}))
+    both.add(Totals(seeds=500, faults={"F.wire.cut": 1}, tried={"cells": {"1": 100, "2": 400}}))
     assert "cells: 2" not in both.untried()
     assert ("F.wire.cut", 3, 3.0) in both.hits()
+    assert {("cells", "1", 600), ("cells", "2", 400)} <= {*both.coverage()}
+
+
+def test_what_no_seed_came_to_draw_fails_a_night_too() -> None:
+    night = Night("tonight", totals=Totals(seeds=1))
+    for row, choice in (("size", "1"), ("hours", "-24"), ("how it is broken", "crossed"), ("shape", "butterfly")):
+        assert f"never tried: {row}: {choice}" in night.failures
+        assert f"| {row} | {choice} | 0 |" in night.markdown()
+    assert not any("hours" in what for what in Totals().untried(faults=False))
+    assert not any("shape" in what for what in Totals().untried(scenarios=False))
+
+
+def test_no_two_tables_of_corners_share_a_row() -> None:
+    rows = [row for table in (*SCENARIOS, *SCHEDULES, *FAULTS) for row in table]
+    assert len(rows) == len({*rows})
+
+
+def test_how_often_each_choice_was_made_is_told_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "--seeds", "1:2", "--workers", "1", "--faults", "none"]
+    plain, full = CliRunner().invoke(app, words), CliRunner().invoke(app, [*words, "--corners"])
+    assert (plain.exit_code, full.exit_code) == (0, 0)
+    assert "what is drawn" not in plain.stdout
+    assert "what is drawn" in full.stdout
