@@ -10,16 +10,18 @@ from collections import deque
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from thespian.actors import ActorAddress, ActorExitRequest, ActorSystem, ChildActorExited, WakeupMessage
 from thespian.system import simpleSystemBase
 
 from messages.supervision import StartChild
 from simulation.schedule import MS, Schedule
-from simulation.tape import Tape
+from simulation.tape import Corners, Tape
 
 FOR_GOOD_NS = 1 << 62
+CORNERS: Final[Corners] = {"one letter in so many is any that waits": (0, 1, 3, 10, 30)}  # 0: always the oldest
 NOTICE_MS = (2, 30)  # how long after a death the parent is told
 
 
@@ -59,6 +61,7 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
         self.steps = 0
         self.pids = 1000
         self.answers: list[Any] = []  # what was sent to the outside
+        self.shuffled = 0  # one letter in so many is any of those that wait; 0: none
         self.disordered: Callable[[], bool] = lambda: False  # is another box than the oldest served first?
         self.copies: Callable[[Any], tuple[int, int]] = lambda _message: (1, 0)  # of a letter, and how late: ns
         self.times: Callable[[int, int], tuple[int, ...]] = lambda _now, due: (due,)  # when a timer fires
@@ -224,9 +227,14 @@ class SeededBase(simpleSystemBase.ActorSystemBase):  # type: ignore[misc]
             boxes = [pair for pair in boxes if self._may_move(pair)]
         if not boxes:
             return None
-        if len(boxes) == 1 or not self.disordered():
-            return next(iter(boxes))
-        return list(boxes)[self.tape.draw("which letter", len(boxes))]
+        if len(boxes) > 1:
+            if self.disordered():
+                return list(boxes)[self.tape.draw("which letter", len(boxes))]
+            if self.shuffled:
+                place = self.tape.draw("the next letter", len(boxes) * self.shuffled)
+                if 0 < place < len(boxes):
+                    return next(islice(boxes, place, None))
+        return next(iter(boxes))
 
     def _may_move(self, pair: tuple[str, str]) -> bool:
         now_ns = self.schedule.now_ns

@@ -15,6 +15,7 @@ import msgspec
 from actors.machine import running_on
 from domain.groups import GroupOutcome
 from messages.records import GroupRecord, IntentStatus
+from simulation import base
 from simulation.base import RELIABLE, Died, SeededSystem
 from simulation.budgets import Budgets
 from simulation.clocks import HouseClock, WallClock
@@ -86,6 +87,7 @@ class World:
         self.truth: list[TruthEvent] = []
         system = SeededSystem(tape, self.schedule)
         self.system, self.base = system, system.base
+        self.base.shuffled = tape.corner("one letter in so many is any that waits", base.CORNERS)
         self.base.copies = self._copies
         self.base.times = self._times
         self.base.disordered = lambda: self.faults.strikes("F.actors.reorder")
