@@ -110,7 +110,7 @@ FAULTS: Final = (
     ),
     Fault("F.broker.one_lot", 0.5, "a side has size for one lot, and an order fills by so much"),
     Fault("F.broker.cancel_race", 0.5, "an order fills while its cancel is on its way, which is refused for that"),
-    Fault("F.broker.replace_race", 1.0, "an order fills, or a lot of it, while a change of it is on its way"),
+    Fault("F.broker.change_race", 1.0, "a part of an order fills while its cancel or a change of it is on its way"),
     Fault("F.broker.margin", 2, "for a while the house refuses what needs more margin than is in use", times=True),
     Fault("F.broker.band", 2, "for a while the house refuses prices that are not near the middle", times=True),
     Fault("F.broker.relist", 1, "lot, tick or freeze quantity of a contract change", times=True),

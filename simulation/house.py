@@ -25,18 +25,30 @@ ALL: Final = 0  # lots
 
 
 class Race(NamedTuple):
-    """A request that a fill of its order gets ahead of, and what the house says then; ``parts``: it may be one lot."""
+    """A request that a fill of its order gets ahead of: by how many lots (0: all), and what the house says then.
+
+    ``row`` is that of :data:`OF_FAULTS` for the lots.
+    """
 
     name: str
+    row: str
     answers: frozenset[str]
-    parts: bool
 
 
-RACES: Final[dict[type[ClientMessage], Race]] = {
-    Cancel: Race("F.broker.cancel_race", frozenset({"cancel_rejected"}), parts=False),
-    Modify: Race("F.broker.replace_race", frozenset({"cancel_rejected", "replaced"}), parts=True),
+RACES: Final[dict[type[ClientMessage], tuple[Race, ...]]] = {
+    Cancel: (
+        Race("F.broker.cancel_race", "lots that fill before a cancel is refused", frozenset({"cancel_rejected"})),
+        Race("F.broker.change_race", "lots that fill before a cancel", frozenset({"canceled"})),
+    ),
+    Modify: (
+        Race("F.broker.change_race", "lots that fill before a change", frozenset({"cancel_rejected", "replaced"})),
+    ),
 }
-OF_FAULTS: Final[Corners] = {"lots that trade before a change": (ALL, 1)}
+OF_FAULTS: Final[Corners] = {
+    "lots that fill before a cancel is refused": (ALL,),
+    "lots that fill before a cancel": (1, 2),
+    "lots that fill before a change": (ALL, 1),
+}
 
 
 class Strictness(NamedTuple):
@@ -107,12 +119,12 @@ class House:
 
     def on_leaving(self, message: ClientMessage) -> None:
         """A client sends something, which is some time on its way."""
-        race = RACES.get(type(message))
-        if race is not None and isinstance(message, Cancel | Modify) and self.faults.comes(race.name):
-            self._later(0, self._overtake, race, message.client_order_id, message.request_id)
+        for race in RACES.get(type(message), ()):
+            if isinstance(message, Cancel | Modify) and self.faults.comes(race.name):
+                self._later(0, self._overtake, race, message.client_order_id, message.request_id)
 
     def _overtake(self, race: Race, order_id: str, request_id: str) -> None:
-        lots = self.tape.corner("lots that trade before a change", OF_FAULTS) if race.parts else ALL
+        lots = self.tape.corner(race.row, OF_FAULTS)
         if self._amend(lambda now_ns: self.world.exchange.meet(order_id, lots, now_ns)):
             self._raced[request_id] = race
 

@@ -137,6 +137,7 @@ MUTANTS: Final = (
                 "    if report.ord_status is OrdStatus.PENDING_CANCEL:\n        ended = OrdStatus.CANCELED",
             ),
         ),
+        {"cancel latency, ms": 900},
     ),
     Mutant(
         "cancel-trusted",
