@@ -9,8 +9,9 @@ from thespian.actors import ActorAddress
 
 from actors.machine import machine, now_ms
 from actors.process import ProcessActor
-from config.paths import all_journal_paths, realm_of_journal
+from config.paths import all_journal_paths, cell_of_journal
 from config.realms import realms
+from domain.rollout import realm_of_cell
 from messages import wire
 from messages.records import Severity
 from messages.supervision import Telemetry, Trouble
@@ -97,7 +98,7 @@ class Metrics(ProcessActor):
                     counts = reader.counts()
             except JournalError:
                 return
-            realm = realm_of_journal(path).value
+            realm = realm_of_cell(cell_of_journal(path)).value
             intents.update({(realm, status): count for status, count in counts.intents.items()})
             groups.update({(realm, outcome): count for outcome, count in counts.groups.items()})
             unacknowledged.update({(realm, severity): count for severity, count in counts.unacknowledged.items()})

@@ -18,7 +18,7 @@ from cli.render import money, price, print_json, print_lines, print_table, when
 from cli.rollout import route
 from config.plan import load_plan
 from config.realms import view
-from domain.rollout import Realm
+from domain.rollout import Realm, realm_of_cell
 
 
 class OnOff(Enum):
@@ -58,9 +58,9 @@ def submit(
     settings = configuration(config)
     wanted = load_plan(plan)
     if dry_run:
-        realm = route(settings, wanted.group_id)
-        seen = view(settings, realm)
-        result = preview(wanted, look(seen.broker, wanted), seen, realm)
+        cell = route(settings, wanted.group_id)
+        seen = view(settings, realm_of_cell(cell))
+        result = preview(wanted, look(seen.broker, wanted), seen, cell)
         if as_json_document:
             print_json(as_json(result))
         else:

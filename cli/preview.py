@@ -17,7 +17,7 @@ from domain.groups import Group, Leg, Plan, client_order_id, parent_tag
 from domain.margin.strategy import MarginReport, MarginUnknown
 from domain.margin.worst_case import WorstCase
 from domain.money import to_float
-from domain.rollout import Realm, cell_for
+from domain.rollout import Realm, realm_of_cell
 from domain.slices import slices
 
 FIRST_ATTEMPT = 1
@@ -65,10 +65,10 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.required is None else self.required.strategy
 
 
-def preview(plan: Plan, market: Market, config: Config, realm: Realm = Realm.LIVE) -> Preview:
+def preview(plan: Plan, market: Market, config: Config, cell: int) -> Preview:
     """The priority order, slices with their order ids, margin, and premium at the touch.
 
-    ``config`` is the view of ``realm``, where the group would go.
+    ``cell`` is where the group would go, and ``config`` the view of its realm.
 
     Raises ``PlanRefused`` when the plan cannot be worked.
     """
@@ -77,12 +77,11 @@ def preview(plan: Plan, market: Market, config: Config, realm: Realm = Realm.LIV
     closed = MarketHours(config.broker.calendar).at(market.ts_ns).text
     if barred or closed:
         raise PlanRefused([*barred, *([f"new risk is not allowed at the moment: {closed}"] if closed else [])])
-    cell = cell_for(group.group_id, realm, config.system.cells)
     legs = tuple(_planned(leg, group.group_id, cell, market) for leg in group.legs)
     needed, judgement, unknown = _margin(group, legs, market, config)
     return Preview(
         group=group,
-        realm=realm,
+        realm=realm_of_cell(cell),
         cell=cell,
         at_ns=market.ts_ns,
         legs=legs,

@@ -17,7 +17,7 @@ from config.schema import Config
 from domain.groups import GroupOutcome
 from domain.rollout import Realm, realm_of_cell
 from storage.rollout_log import RolloutLog
-from supervisors.routing import NotRouted, home, realm_of_new
+from supervisors.routing import NotRouted, cell_of_submitted, home
 
 
 def register(app: typer.Typer) -> None:
@@ -62,10 +62,10 @@ def rollout(
         print_lines([str(answer.get("text", ""))])
 
 
-def route(config: Config, group_id: str) -> Realm:
-    """Where this group would go if it were submitted now.  Raises ``CommandFailed`` when it would go nowhere."""
+def route(config: Config, group_id: str) -> int:
+    """The cell of this group if it were submitted now.  Raises ``CommandFailed`` when it would go nowhere."""
     try:
-        return realm_of_new(group_id, home(config.system.journal_dir, group_id), _share(config), realms(config))
+        return cell_of_submitted(group_id, home(config.system.journal_dir, group_id), _share(config), config)
     except NotRouted as refusal:
         raise CommandFailed(str(refusal)) from None
 

@@ -8,8 +8,6 @@ import tempfile
 from hashlib import blake2b
 from pathlib import Path
 
-from domain.rollout import Realm, realm_of_cell
-
 SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path is 104 bytes on BSD and macOS (108 on Linux), with a closing NUL
 TRUTH = "truth.jsonl"  # in the paper directory: what really happened at the paper exchange, written by itself
 EXCHANGE_LOG = "exchange.log"  # beside it: what the paper exchange has to say
@@ -41,10 +39,12 @@ def gateway_lock_path(journal_dir: str | Path) -> Path:
     return Path(journal_dir) / "gateway.lock"
 
 
-def realm_of_journal(path: Path) -> Realm:
-    """The realm of a cell's journal, by the cell's number."""
+def cell_of_journal(path: Path) -> int:
+    """The number of the cell whose journal this is, by its name.  Raises ``ValueError`` for another file."""
     match = _JOURNAL.fullmatch(path.name)
-    return realm_of_cell(int(match[1])) if match else Realm.LIVE
+    if match is None:
+        raise ValueError(f"{path} is no cell's journal")
+    return int(match[1])
 
 
 def paper_dir(journal_dir: str | Path) -> Path:

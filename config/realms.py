@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from config.paths import journal_path, paper_dir
 from config.schema import BrokerConfig, Config
-from domain.rollout import OTHER, Realm, cell_for
+from domain.rollout import FIRST_CELL, OTHER, Realm, cell_for
 
 
 def realms(config: Config) -> tuple[Realm, ...]:
@@ -32,6 +32,21 @@ def view(config: Config, realm: Realm) -> Config:
         silence_timeout_ms=config.broker.silence_timeout_ms,
     )
     return replace(config, system=system, broker=broker, live_cells=config.system.cells)
+
+
+def cells_of(config: Config, realm: Realm) -> range:
+    """The numbers of the cells that this realm has when it runs; ``config`` is the main program's."""
+    return range(FIRST_CELL[realm], FIRST_CELL[realm] + view(config, realm).system.cells)
+
+
+def running_cells(config: Config) -> list[int]:
+    """The numbers of all cells that run, the live ones first; ``config`` is the main program's."""
+    return [cell for realm in realms(config) for cell in cells_of(config, realm)]
+
+
+def cells_setting(config: Config, realm: Realm) -> str:
+    """How many cells the realm has, in the words of the configuration file."""
+    return f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {len(cells_of(config, realm))}"
 
 
 def strategy_cells(config: Config) -> tuple[int, ...]:

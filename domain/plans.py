@@ -100,5 +100,8 @@ def _repeated(names: Iterable[str]) -> list[str]:
 
 
 def home_cell(group_id: str, cells: int) -> int:
-    """The cell that owns a group: the same for ever, as long as the number of cells stays the same."""
+    """Where a new group goes, so that all cells get their share.
+
+    With another number of cells it is another one: a group that is known stays in the cell whose journal knows it.
+    """
     return int.from_bytes(blake2b(group_id.encode(), digest_size=8).digest()) % cells

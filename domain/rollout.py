@@ -62,5 +62,5 @@ def leader(term: int) -> Realm:
 
 
 def cell_for(group_id: str, realm: Realm, cells: int) -> int:
-    """The cell that owns the group in a realm of so many cells."""
+    """The cell that a new group goes to in a realm of so many cells, and that a strategy lives in by its name."""
     return FIRST_CELL[realm] + home_cell(group_id, cells)

@@ -14,6 +14,7 @@ from messages import wire
 from messages.operator import OperatorAnswer, OperatorCommand, SubmitGroup
 from messages.supervision import Operate, Operated
 from supervisors.root import AskDirectory, Directory
+from supervisors.tree import cell_name
 
 Answer = TypeVar("Answer", Operated, Directory)
 
@@ -133,7 +134,7 @@ class Line:
         directory = self.directory(deadline)
         address = directory.cells.get(cell)
         if address is None and directory.failure:
-            raise NoAnswer(f"cell-{cell} is down: {directory.failure}")
+            raise NoAnswer(f"{cell_name(cell)} is down: {directory.failure}")
         if address is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._places[cell] = Place(address, os.pidfd_open(directory.pids[cell]))

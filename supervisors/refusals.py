@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from config.paths import all_gateway_journals, all_journal_paths, journal_paths
-from config.realms import realms, view
+from config.paths import all_gateway_journals, all_journal_paths, cell_of_journal, journal_paths
+from config.realms import cells_of, cells_setting, realms, view
 from config.schema import Config
 from domain.groups import GroupOutcome
-from domain.plans import home_cell
-from domain.rollout import Realm
+from domain.rollout import Realm, cell_for
 from notifications.apprise_sink import open_sinks
 from notifications.port import SinkRefused
 from storage.durable import make_folder
@@ -131,14 +130,12 @@ def refuse_used_port(port: int) -> None:
 def _refuse_orphaned_cells(config: Config) -> None:
     """A group's cell is read off its orders' ids: fewer cells than before would leave open groups without an owner."""
     for realm in realms(config):
-        seen = view(config, realm).system
-        for path in journal_paths(seen.journal_dir)[seen.cells :]:
-            open_groups = _open_groups(path)
+        for path in journal_paths(view(config, realm).system.journal_dir):
+            open_groups = [] if cell_of_journal(path) in cells_of(config, realm) else _open_groups(path)
             if open_groups:
                 raise SystemRefused(
                     f"{path.name} holds {len(open_groups)} open groups ({_named(open_groups)}), but "
-                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells is {seen.cells}: start with at least as "
-                    "many cells as before, and let them end"
+                    f"{cells_setting(config, realm)}: start with at least as many cells as before, and let them end"
                 )
     if Realm.LIVE not in realms(config):
         _refuse_open_live_groups(config)
@@ -180,12 +177,12 @@ def _refuse_moved_strategies(config: Config) -> None:
     """A strategy lives in the cell that its name gives; with another number of cells it would begin anew elsewhere."""
     for realm in realms(config):
         seen = view(config, realm).system
-        for index, path in enumerate(journal_paths(seen.journal_dir)):
+        for path in journal_paths(seen.journal_dir):
+            cell = cell_of_journal(path)
             with JournalReader(path) as reader:
-                moved = [r.name for r in reader.strategies() if home_cell(r.name, seen.cells) != index]
+                moved = [r.name for r in reader.strategies() if cell_for(r.name, realm, seen.cells) != cell]
             if moved:
                 raise SystemRefused(
                     f"{path.name} holds the strategies {', '.join(moved[:3])}, which would belong to another cell with "
-                    f"{'system' if realm is Realm.LIVE else 'paper'}.cells = {seen.cells}: keep the number of cells, "
-                    "or use a new journal_dir"
+                    f"{cells_setting(config, realm)}: keep the number of cells, or use a new journal_dir"
                 )

@@ -18,9 +18,9 @@ from thespian.actors import ActorSystem
 
 from actors.machine import machine
 from config.paths import paper_dir
-from config.realms import view
+from config.realms import cells_of, running_cells
 from config.schema import Config
-from domain.rollout import FIRST_CELL, Realm, realm_of_cell
+from domain.rollout import Realm, realm_of_cell
 from messages.controls import AcceptDifferences, AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
     Acknowledge,
@@ -61,7 +61,7 @@ from supervisors.refusals import (
 from supervisors.room import give_children_room
 from supervisors.root import Directory, RootSupervisor
 from supervisors.routing import NotRouted, Router
-from supervisors.tree import CELL_PREFIX
+from supervisors.tree import cell_name
 
 START_TIMEOUT_S = 20.0
 
@@ -87,15 +87,14 @@ class RunningSystem:
                     return self._submit(command, deadline)
                 case CancelGroup():
                     cells = self.router.cells_of_known(command.group_id)
-                    return self._ask_cells(cells, f"cancel:{command.group_id}", command, deadline)
+                    return self._ask_cells(cells, f"cancel:{command.group_id}", command, deadline, everyone=True)
                 case OperateStrategy():
                     return self._operate_strategy(command, timeout_s)
                 case AskStrategies():
                     return self._strategies(deadline)
                 case Acknowledge():
-                    cells = [cell for realm in self.router.realms for cell in self._cells(realm)]
-                    name = f"acknowledge:{command.escalation_id}"
-                    return self._ask_cells(self.line.up_first(cells, deadline), name, command, deadline)
+                    cells = self.line.up_first(running_cells(self.config), deadline)
+                    return self._ask_cells(cells, f"acknowledge:{command.escalation_id}", command, deadline)
                 case AtGateway():
                     return self._ask_gateways(command.command, command.realm, timeout_s)
                 case (
@@ -120,11 +119,13 @@ class RunningSystem:
             return replace(answer, realm=realm_of_cell(cells[0]).value)
         return answer
 
-    def _ask_cells(self, cells: list[int], name: str, command: OperatorCommand, deadline: float) -> OperatorAnswer:
-        """The answer of the first cell that has done it, else of the last one.
+    def _ask_cells(
+        self, cells: list[int], name: str, command: OperatorCommand, deadline: float, *, everyone: bool = False
+    ) -> OperatorAnswer:
+        """The answer of the first cell that has done it, else of the last one; ``everyone`` is asked, or until one has.
 
         Each is given its share of the time that is left: one that is down must not keep the others from being asked.
-        Raises :class:`NoAnswer` when none has done it, and one has not answered.
+        Raises :class:`NoAnswer` when one has not answered, and nobody else has done it who is enough.
         """
         answers: list[OperatorAnswer] = []
         silent: dict[int, NoAnswer] = {}
@@ -137,14 +138,14 @@ class RunningSystem:
             except NoAnswer as silence:
                 silent[cell] = silence
                 continue
-            if isinstance(answers[-1], CommandDone):
+            if isinstance(answers[-1], CommandDone) and not everyone:
                 return answers[-1]
         if not silent:
-            return answers[-1]
+            return next((answer for answer in answers if isinstance(answer, CommandDone)), answers[-1])
         if len(cells) == 1:
             raise silent[cells[0]]
-        names = ", ".join(f"{CELL_PREFIX[realm_of_cell(cell)]}{cell}" for cell in silent)
-        others = f"; the others: {_text(answers[-1])}" if answers else ""
+        names = ", ".join(cell_name(cell) for cell in silent)
+        others = f"; the others: {'; '.join(map(_text, answers))}" if answers else ""
         raise NoAnswer(f"{name}: {names} did not answer in time, and may still carry it out{others}")
 
     def _ask_gateways(self, command: GatewayCommand, only: str, timeout_s: float) -> OperatorAnswer:
@@ -168,7 +169,8 @@ class RunningSystem:
         realms, name = self.router.realms, f"strategy:{command.name}"
 
         def ask(realm: Realm) -> OperatorAnswer:
-            cell, deadline = self.router.cell(command.name, realm), time.monotonic() + timeout_s / len(realms)
+            cell = self.router.cell_of_strategy(command.name, realm)
+            deadline = time.monotonic() + timeout_s / len(realms)
             return self.line.ask(lambda: self.line.cell(cell, deadline), name, command, deadline)
 
         return self._ask_each(
@@ -221,7 +223,7 @@ class RunningSystem:
     def _strategies(self, deadline: float) -> OperatorAnswer:
         """Those of all cells."""
         found: list[StrategyRow] = []
-        for cell in (cell for realm in self.router.realms for cell in self._cells(realm)):
+        for cell in running_cells(self.config):
             question = AskStrategies(f"strategies/{next(self._numbers)}")
             answer = self.line.ask(partial(self.line.cell, cell, deadline), question.command_id, question, deadline)
             if not isinstance(answer, StrategyList):
@@ -263,9 +265,6 @@ class RunningSystem:
             with contextlib.suppress(NoAnswer):
                 self.operate(TellOperators("ROLLOUT_SHARE", text))
 
-    def _cells(self, realm: Realm) -> range:
-        return range(FIRST_CELL[realm], FIRST_CELL[realm] + view(self.config, realm).system.cells)
-
     def wait_until_started(self) -> None:
         """Until the gateway and every cell are up: the live ones, where there are any.
 
@@ -277,7 +276,7 @@ class RunningSystem:
             directory = self.line.directory(deadline)
             if directory.failure:
                 raise SystemRefused(directory.failure)
-            if needed in directory.gateways and directory.cells.keys() >= set(self._cells(needed)):
+            if needed in directory.gateways and directory.cells.keys() >= set(cells_of(self.config, needed)):
                 return
             time.sleep(0.02)
         raise SystemRefused(f"the system did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from config.schema import Config
 from decisions.supervision import ChildSpec, Restart, Strategy, SupervisorSpec
-from domain.rollout import FIRST_CELL, Realm
+from domain.rollout import FIRST_CELL, Realm, realm_of_cell
 
 NOTIFIER, GATEWAY, CELLS, METRICS = "notifier", "gateway", "cells", "metrics"
 RECONCILER = "reconciler"
@@ -71,12 +71,17 @@ def root_spec(config: Config) -> SupervisorSpec:
     )
 
 
+def cell_name(cell: int) -> str:
+    """What a cell's process is called."""
+    return f"{CELL_PREFIX[realm_of_cell(cell)]}{cell}"
+
+
 def cells_spec(config: Config, realm: Realm) -> SupervisorSpec:
     """The children of a CellSupervisor; ``config`` is its realm's view.  A cell's position is its number."""
-    prefix, first = CELL_PREFIX[realm], FIRST_CELL[realm]
+    first = FIRST_CELL[realm]
     return _spec(
         config,
-        *((f"{prefix}{cell}", "actors.cell.Cell") for cell in range(first, first + config.system.cells)),
+        *((cell_name(cell), "actors.cell.Cell") for cell in range(first, first + config.system.cells)),
         first=first,
     )
 

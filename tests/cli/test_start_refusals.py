@@ -62,6 +62,19 @@ def test_a_journal_of_a_larger_system_is_refused_with_the_positions_in_it(
     assert "start with at least as many cells as before" in refused.err
 
 
+def test_a_cell_is_known_by_its_journals_name_also_where_others_are_missing(
+    command: Callable[..., Any], journal_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only journal was taken for the first cell's, whoever had written it."""
+    write(journal_dir)
+    (journal_dir / "cell-0.db").rename(journal_dir / "cell-1.db")
+    (journal_dir / "cell-0.db.lock").unlink()
+    monkeypatch.setenv("LEGKEEPER_SYSTEM_CELLS", "1")
+    refused = command("start")
+    assert refused.status == 1
+    assert "cell-1.db holds 1 open groups (bull-put-1: +4 LEGK" in refused.err
+
+
 def test_open_groups_in_a_journal_of_an_older_schema_are_told_like_all_others(
     command: Callable[..., Any], left_open: Path
 ) -> None:
