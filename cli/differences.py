@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -133,7 +132,6 @@ class Teller:
             return
         self._told = found
         tell(found, empty="no difference holds new risk back any more")
-        sys.stdout.flush()  # whoever reads along in a pipe or a file is to see it now
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from cli.options import ConfigFile, configuration
 from cli.problems import CommandFailed
 from cli.reconciliation import last_differences
 from cli.serving import Serving
+from cli.streams import nobody_need_listen
 from config.paths import control_path
 from supervisors.line import NoAnswer
 from supervisors.refusals import SystemRefused
@@ -39,7 +40,7 @@ def start(config: ConfigFile = None) -> None:
       python run_system.py start
     """
     settings = configuration(config)
-    with stop_signals() as stopped:
+    with nobody_need_listen(), stop_signals() as stopped:
         try:
             with running_system(settings) as system, open_door(settings.system.journal_dir) as door:
                 typer.echo(f"legkeeper runs on {settings.system.journal_dir}; Ctrl-C stops it")
@@ -48,7 +49,7 @@ def start(config: ConfigFile = None) -> None:
             raise CommandFailed("; ".join([str(refusal), *last_differences(settings)])) from None
         except NoAnswer as failure:
             raise CommandFailed(str(failure)) from None
-    typer.echo("stopped")
+        typer.echo("stopped")
 
 
 @contextlib.contextmanager
