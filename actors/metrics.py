@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from thespian.actors import ActorAddress
@@ -18,7 +19,7 @@ from messages.supervision import Telemetry, Trouble
 from monitoring.board import Board
 from monitoring.exposition import HOST, serve
 from storage.port import JournalError
-from storage.reader import JournalReader
+from storage.reader import Counts, JournalReader
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
@@ -39,6 +40,8 @@ class Metrics(ProcessActor):
         self.board = Board()
         self.server: WSGIServer | None = None
         self.complained = False
+        self.counted: dict[Path, Counts] = {}  # what each journal held when it could be read last
+        self.unread: set[Path] = set()
 
     def on_start(self) -> str:
         self.open_door()
@@ -86,18 +89,19 @@ class Metrics(ProcessActor):
             self.log.info("metrics are served now", port=port)
 
     def count_journals(self) -> None:
-        """What the journals hold; one that cannot be read just now is left out until it can."""
+        """What the journals hold.
+
+        One that cannot be read just now counts as when it last could: its alerts need somebody all the same.  One that
+        never could is left out.
+        """
         intents: Counter[tuple[str, str]] = Counter()
         groups: Counter[tuple[str, str]] = Counter()
         unacknowledged: Counter[tuple[str, str]] = Counter(
             {(realm.value, severity.value): 0 for realm in realms(self.config) for severity in Severity}
         )
-        for path in all_journal_paths(self.config.system.journal_dir):
-            try:
-                with JournalReader(path) as reader:
-                    counts = reader.counts()
-            except JournalError:
-                return
+        paths = all_journal_paths(self.config.system.journal_dir)
+        self.counted = {path: counts for path in paths if (counts := self.counts_of(path)) is not None}
+        for path, counts in self.counted.items():
             realm = realm_of_cell(cell_of_journal(path)).value
             intents.update({(realm, status): count for status, count in counts.intents.items()})
             groups.update({(realm, outcome): count for outcome, count in counts.groups.items()})
@@ -110,3 +114,16 @@ class Metrics(ProcessActor):
             self.measures.set("groups", count, realm=realm, outcome=outcome)
         for (realm, severity), count in unacknowledged.items():
             self.measures.set("alerts_unacknowledged", count, realm=realm, severity=severity)
+
+    def counts_of(self, path: Path) -> Counts | None:
+        """What this journal holds, or held when it could be read last; ``None`` when it never could."""
+        try:
+            with JournalReader(path) as reader:
+                counts = reader.counts()
+        except JournalError as error:
+            if path not in self.unread:
+                self.log.warning("a journal is not counted anew", journal=str(path), reason=str(error))
+            self.unread.add(path)
+            return self.counted.get(path)
+        self.unread.discard(path)
+        return counts
