@@ -31,6 +31,7 @@ from simulation.tape import Tape
 from simulation.totals import PER, Totals
 from simulation.world import World
 
+CHUNK = 16  # seeds a process: a second of work
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 out, err = Console(), Console(stderr=True)
 app.command("switch-off")(switch_off.command)
@@ -197,8 +198,7 @@ def _results(seeds: range, job: Job, workers: int) -> Iterator[Result]:
     if workers <= 1:
         yield from map(job, seeds)
         return
-    with children.workers(workers) as pool:
-        yield from pool.imap_unordered(job, seeds, chunksize=4)
+    yield from children.each(job, seeds, workers, chunk=CHUNK)
 
 
 def _stored(path: Path) -> Stored:

@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess as Process
 from multiprocessing.pool import Pool
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 from venue.launch import die_with_parent
 
+T = TypeVar("T")
+R = TypeVar("R")
 STOP: Final = (signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S: Final = 60.0  # for a child to end what it has begun itself: a kill campaign has a whole system to end
 
@@ -61,16 +66,63 @@ def run(command: Sequence[str], *, ask: signal.Signals = signal.SIGTERM, **optio
     return child.returncode, said or ""
 
 
-@contextmanager
-def workers(
-    count: int, begin: Callable[..., object] = tuple, arguments: tuple[Any, ...] = (), tasks: int | None = None
-) -> Iterator[Pool]:
-    """So many forked processes; leaving the block ends them.
+def each(work: Callable[[T], R], jobs: Sequence[T], count: int, *, chunk: int = 1) -> Iterator[R]:
+    """What ``work`` makes of every job, as it comes; each chunk of them in a forked process of its own.
 
-    Each begins with ``begin(*arguments)``, and another takes its place after so many ``tasks``.
+    At most ``count`` are there at a time.  Raises what ``work`` raises, and ``ChildProcessError`` for a process that
+    ended without a word.  Whoever stops listening ends them all.
     """
-    told = (os.getpid(), begin, arguments)
-    with _held(), get_context("fork").Pool(count, _begin, told, maxtasksperchild=tasks) as pool:
+    running: dict[Connection, Process] = {}
+    waiting = deque(jobs[first : first + chunk] for first in range(0, len(jobs), chunk))
+    try:
+        while waiting or running:
+            while waiting and len(running) < count:
+                _fork(running, work, waiting.popleft())
+            said = wait(list(running))
+            for ready in [one for one in running if one in said]:
+                yield from _heard(ready, running)
+    finally:
+        for process in running.values():
+            process.kill()
+            process.join()
+
+
+def _fork(running: dict[Connection, Process], work: Callable[[T], R], jobs: Sequence[T]) -> None:
+    context = get_context("fork")
+    with _held():
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(os.getpid(), there, work, jobs), daemon=True)
+        process.start()
+        running[here] = process
+        there.close()
+
+
+def _work(parent: int, there: Connection, work: Callable[[T], R], jobs: Sequence[T]) -> None:
+    _born(signal.SIGKILL, parent)
+    try:
+        there.send([work(job) for job in jobs])
+    except Exception as error:
+        there.send(error)
+
+
+def _heard(ready: Connection, running: dict[Connection, Process]) -> list[Any]:
+    process = running.pop(ready)
+    with ready:
+        try:
+            told = ready.recv()
+        except EOFError:
+            process.join()
+            told = ChildProcessError(f"a process ended with {process.exitcode} before it said anything")
+    process.join()
+    if isinstance(told, Exception):
+        raise told
+    return cast(list[Any], told)
+
+
+@contextmanager
+def workers(count: int, begin: Callable[..., object], arguments: tuple[Any, ...]) -> Iterator[Pool]:
+    """So many forked processes that keep what ``begin(*arguments)`` has made; leaving the block ends them."""
+    with _held(), get_context("fork").Pool(count, _begin, (os.getpid(), begin, arguments)) as pool:
         _let_come()
         yield pool
 
@@ -81,9 +133,12 @@ def _begin(parent: int, begin: Callable[..., object], arguments: tuple[Any, ...]
 
 
 def _born(number: signal.Signals, parent: int) -> None:
-    """What a child does first; it was forked while signals were held, so that none of them is lost on it."""
-    for each in STOP:
-        signal.signal(each, signal.SIG_DFL)
+    """What a child does first; it was forked while signals were held, so that none of them is lost on it.
+
+    The kernel tells it when the *thread* that forked it is gone: only a program without others may.
+    """
+    for stop in STOP:
+        signal.signal(stop, signal.SIG_DFL)
     _let_come()
     die_with_parent(number, parent)
 

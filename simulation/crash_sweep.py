@@ -116,8 +116,7 @@ def each(work: Callable[[T], R], jobs: Sequence[T], workers: int) -> Iterator[R]
     if workers <= 1:
         yield from map(work, jobs)
         return
-    with children.workers(workers, tasks=2_000) as pool:
-        yield from pool.imap_unordered(work, jobs, chunksize=8)
+    yield from children.each(work, jobs, workers, chunk=8)
 
 
 def run_job(job: tuple[str, tuple[Crash, ...]]) -> Crashed:

@@ -100,20 +100,9 @@ def chase(mutant: Mutant, order: Order) -> Catch:
     )
 
 
-class _Job:
-    """What a worker does with a bug, by its name: a plant cannot be sent to another process."""
-
-    def __init__(self, order: Order) -> None:
-        self.order = order
-
-    def __call__(self, name: str) -> Catch:
-        return chase(catalogue(BUGS)[name], self.order)
-
-
 def catches(names: Sequence[str], order: Order, workers: int) -> Iterator[Catch]:
     """Every bug in a forked process of its own."""
-    with children.workers(workers, tasks=1) as pool:
-        yield from pool.imap_unordered(_Job(order), names, chunksize=1)
+    return children.each(lambda name: chase(catalogue(BUGS)[name], order), names, workers)
 
 
 def matrix(found: Sequence[Catch]) -> dict[str, list[str]]:

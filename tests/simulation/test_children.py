@@ -11,11 +11,28 @@ from pathlib import Path
 
 import pytest
 
+from simulation import children
 from simulation.bench import is_alive, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CORES = os.cpu_count() or 1
 WORKERS = CORES if CORES > 1 else 0  # one works in the command's own process
+
+
+def test_each_job_is_done_once_by_so_many_at_a_time_and_an_error_is_the_callers() -> None:
+    assert sorted(children.each(_double, range(10), 3, chunk=4)) == [2 * n for n in range(10)]
+    with pytest.raises(ZeroDivisionError):
+        list(children.each(_divide, [2, 1, 0], 2))
+    with pytest.raises(ChildProcessError, match="ended with 3 before"):
+        list(children.each(os._exit, [3], 2))
+
+
+def _double(number: int) -> int:
+    return 2 * number
+
+
+def _divide(number: int) -> float:
+    return 1 / number
 
 
 def of_session(leader: int) -> list[int]:
@@ -33,7 +50,7 @@ def of_session(leader: int) -> list[int]:
     [
         (["run", "--seeds", "0:1000000", "--workers", "3"], 4),
         (["nightly", "--seeds-only", "--to", "night"], 2 + WORKERS),
-        (["mutants", "older-snapshot-wins", "--rate-seeds", "100000", "--workers", "2"], 3),
+        (["mutants", "older-snapshot-wins", "--rate-seeds", "100000", "--workers", "2"], 2),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from simulation.__main__ import CHUNK
 from simulation.stored import read
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED = ROOT / "tests" / "seeds" / "timer-from-placement.json"
-SEED = 1  # which risk-first breaks
 
 
 def simulation(directory: Path, *words: str) -> tuple[int, str, str]:
@@ -32,14 +32,14 @@ def simulation(directory: Path, *words: str) -> tuple[int, str, str]:
 def test_every_seed_meets_the_bug_whichever_process_runs_it(tmp_path: Path) -> None:
     found = []
     for workers in ("1", "2"):
-        words = ("run", "--seeds", "0:12", "--plant", "splitter-loops", "--workers", workers, "--json")
+        words = ("run", "--seeds", f"0:{3 * CHUNK}", "--plant", "splitter-loops", "--workers", workers, "--json")
         status, said, told = simulation(tmp_path, *words)
         document = msgspec.json.decode(said)
         assert (status, document["planted"]) == (1, "splitter-loops")
         assert "planted splitter-loops, which is to break L4, L1: a slice that is refused is tried for ever" in told
         found.append(sorted(failed["seed"] for failed in document["totals"]["violations"]))
     assert found[0] == found[1]
-    assert {seed // 4 for seed in found[0]} == {0, 1, 2}  # a worker takes four seeds at a time
+    assert {seed // CHUNK for seed in found[0]} == {0, 1, 2}  # each by a process of its own
 
 
 def test_a_stored_tape_is_replayed_with_its_bug_unless_without_is_asked_for(tmp_path: Path) -> None:
@@ -53,13 +53,12 @@ def test_a_stored_tape_is_replayed_with_its_bug_unless_without_is_asked_for(tmp_
 
 
 def test_a_seed_with_a_bug_is_replayed_and_made_short_and_the_short_tape_knows_the_bug(tmp_path: Path) -> None:
-    _, said, told = simulation(
-        tmp_path, "run", "--seeds", f"{SEED}:{SEED + 1}", "--plant", "risk-first", "--workers", "1"
-    )
+    _, said, told = simulation(tmp_path, "run", "--seeds", "0:40", "--plant", "risk-first", "--workers", "1")
     found = next(line for line in (said + told).splitlines() if line.startswith("seed "))
-    status, said, _ = simulation(tmp_path, "replay", str(SEED), "--plant", "risk-first")
-    assert (status, found) == (1, f"seed {SEED}: {said.splitlines()[-1].replace('I7', 'I7:', 1)}")
-    status, said, _ = simulation(tmp_path, "shrink", str(SEED), "--plant", "risk-first", "--to", "short.json")
+    seed = found.split()[1].rstrip(":")
+    status, said, _ = simulation(tmp_path, "replay", seed, "--plant", "risk-first")
+    assert (status, found) == (1, f"seed {seed}: {said.splitlines()[-1].replace('I7', 'I7:', 1)}")
+    status, said, _ = simulation(tmp_path, "shrink", seed, "--plant", "risk-first", "--to", "short.json")
     short = read(tmp_path / "short.json")
     assert (status, short.planted, short.violation) == (0, "risk-first", "I7")
     assert short.length < 20
