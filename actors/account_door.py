@@ -49,7 +49,11 @@ class AccountDoor:
         self.trading = TradingStateChanged(TradingState.ACTIVE, "")
 
     def forbids(self, order: SubmitOrder, now_ns: int) -> str:
-        """What the trading state and the account's limits say against it; "" for nothing.  A resend was judged once."""
+        """What the trading state and the account's limits say against it; "" for nothing.
+
+        What is sent again was judged, and counts, where it may trade already.  Elsewhere a restart may have kept it
+        from ever leaving: it is judged as if it were new.
+        """
         account, book = self.watch.account, self.ledger.book
         if order.reduce_only:
             return halted(order, account, book, self.trading.state)
@@ -58,7 +62,7 @@ class AccountDoor:
         naked = self.watch.naked_too_long(now_ns)
         if naked and not self.overridden("E20", order, now_ns):
             return naked
-        if order.resend:
+        if book.has(order.client_order_id):
             return ""
         crossing = self.crossings.in_the_way(order)
         if crossing and not self.overridden("E12", order, now_ns):

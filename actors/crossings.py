@@ -23,8 +23,11 @@ class Crossings:
         self._asked: dict[str, int] = {}
 
     def in_the_way(self, order: SubmitOrder) -> list[Working]:
-        """Our working orders that this one could trade with.  A stop is in no book before it is triggered."""
-        if order.order_type is OrdType.STOP_LIMIT or order.resend:
+        """Our working orders that this one could trade with.  A stop is in no book before it is triggered.
+
+        One that works already was judged when it left; what is only sent again need never have left before.
+        """
+        if order.order_type is OrdType.STOP_LIMIT or self._book.has(order.client_order_id):
             return []
         return [w for w in self._book.of(order.symbol) if w.meets(order.side, order.order_type, order.price)]
 

@@ -75,6 +75,10 @@ class WorkingBook:
             if known is not None:
                 self.put(known)
 
+    def has(self, client_order_id: str) -> bool:
+        """Whether this order is one of them."""
+        return client_order_id in self._orders
+
     def of(self, symbol: str) -> Iterable[Working]:
         """Those of one symbol."""
         return list(self._of_symbol.get(symbol, {}).values())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, door, lets_out, order, put, refuses, report
 from msgspec.structs import replace
 
@@ -13,7 +15,7 @@ from domain.groups import Role
 from domain.quotes import Quote
 from domain.trading import TradingState
 from messages.market import Funds
-from messages.orders import InstrumentList, Position
+from messages.orders import InstrumentList, Position, SubmitOrder
 from messages.supervision import CellState, Hello
 
 BUY = order(LONG, Side.BUY)
@@ -195,3 +197,37 @@ def test_quotes_of_a_symbol_are_asked_for_as_long_as_it_is_held(tmp_path: Path) 
         assert "XYZ" in gateway.broker.subscribed
         gateway.snapshot()
         assert "XYZ" not in gateway.broker.subscribed
+
+
+def again(sent: SubmitOrder) -> SubmitOrder:
+    """The order as a cell sends it after a restart: it may have left before, or not."""
+    return replace(sent, resend=True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "sent", "control"),
+    [
+        ({"max_short_units": 4}, order(SHORT, Side.SELL, 5), "E5"),
+        ({"max_working_notional": 400}, order(LONG, Side.BUY, 5), "E5"),
+        ({"max_order_premium": 400}, order(LONG, Side.BUY, 5), "E20"),
+    ],
+)
+def test_e5_e20_what_is_sent_again_and_never_left_is_judged_like_what_is_new(
+    tmp_path: Path, limits: dict[str, Any], sent: SubmitOrder, control: str
+) -> None:
+    with door(tmp_path, **limits) as gateway:
+        refuses(gateway, again(sent), control)
+
+
+def test_e12_what_is_sent_again_and_never_left_may_not_meet_an_order_of_ours(tmp_path: Path) -> None:
+    with door(tmp_path, cross_wait_ms=60_000) as gateway:
+        lets_out(gateway, working := order(LONG, Side.BUY))
+        refuses(gateway, again(order(LONG, Side.SELL, group_id="other")), "E12")
+        assert gateway.hear(again(order(LONG, Side.SELL, role=Role.CLOSE))) == []
+        assert gateway.sent == [working], "a repair waits"
+
+
+def test_e5_what_is_sent_again_and_may_trade_already_is_not_counted_twice(tmp_path: Path) -> None:
+    with door(tmp_path, max_short_units=5, max_open_orders=1) as gateway:
+        lets_out(gateway, sent := order(SHORT, Side.SELL, 5))
+        lets_out(gateway, again(sent))
