@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -70,8 +71,9 @@ class AccountDoor:
         throttled = self.throttle.forbids(order, now_ns)
         if throttled:
             return throttled
-        price = order.price or _ask(self.cells.quotes, order.symbol)
-        case = Accounted(order, price, account, book, self.memory.standing, self.config, now_ns)
+        case = Accounted(
+            order, partial(_ask, self.cells.quotes), account, book, self.memory.standing, self.config, now_ns
+        )
         return refusal(case, lambda control: self.overridden(control, order, now_ns))
 
     def forbids_change(self, change: ModifyOrder, now_ns: int) -> str:

@@ -24,15 +24,29 @@ from messages.orders import SubmitOrder
 
 
 class Accounted(NamedTuple):
-    """One order and everything that it is judged by.  ``price``: what it may cost a unit; 0 when nobody can say."""
+    """One order and everything that it is judged by.  ``ask``: a unit's price in the market; 0 when nobody can say."""
 
     order: SubmitOrder
-    price: int
+    ask: Callable[[str], int]
     account: Account
     book: WorkingBook
     standing: Standing
     config: ControlsConfig
     now_ns: int
+
+    @property
+    def cost(self) -> int:
+        """What the order may cost (an amount)."""
+        price = self.order.price or self.ask(self.order.symbol)
+        return self.order.quantity * price * self.account.multiplier(self.order.symbol)
+
+    def working(self, *sides: Side) -> int:
+        """What all entries on these sides that work may cost (an amount); a market order costs what it would now."""
+        return sum(
+            self.book.entry_cost(symbol, side, self.ask(symbol)) * self.account.multiplier(symbol)
+            for symbol in self.book.symbols()
+            for side in sides
+        )
 
 
 def halted(order: SubmitOrder, account: Account, book: WorkingBook, state: TradingState) -> str:
@@ -93,11 +107,7 @@ def _short_units(case: Accounted) -> str:
 
 
 def _working_notional(case: Accounted) -> str:
-    order, account, book = case.order, case.account, case.book
-    there = sum(
-        book.entry_cost(symbol, side) * account.multiplier(symbol) for symbol in book.symbols() for side in Side
-    )
-    more = order.quantity * case.price * account.multiplier(order.symbol)
+    there, more = case.working(*Side), case.cost
     most = case.config.max_working_notional * PRICE_SCALE
     if there + more <= most:
         return ""
@@ -108,14 +118,12 @@ def _working_notional(case: Accounted) -> str:
 
 
 def _premium(case: Accounted) -> str:
-    order, account, book = case.order, case.account, case.book
-    if order.side is Side.SELL:
+    account, cost = case.account, case.cost
+    if case.order.side is Side.SELL:
         return ""
-    cost = order.quantity * case.price * account.multiplier(order.symbol)
     if cost > case.config.max_order_premium * PRICE_SCALE:
         return f"a premium of {_money(cost)} is beyond controls.max_order_premium = {case.config.max_order_premium}"
-    working = sum(book.entry_cost(symbol, Side.BUY) * account.multiplier(symbol) for symbol in book.symbols())
-    paid = account.premium_paid(account.day(case.now_ns)) + working
+    paid = account.premium_paid(account.day(case.now_ns)) + case.working(Side.BUY)
     if paid + cost <= case.config.max_day_premium * PRICE_SCALE:
         return ""
     return (

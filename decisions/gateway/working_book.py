@@ -45,6 +45,7 @@ class WorkingBook:
         self._of_symbol: dict[str, dict[str, Working]] = {}
         self._entries: Counter[tuple[str, Side]] = Counter()
         self._cost: Counter[tuple[str, Side]] = Counter()
+        self._unpriced: Counter[tuple[str, Side]] = Counter()  # units of entries that have no price of their own
 
     def put(self, order: Working) -> None:
         """The order as it is now."""
@@ -91,15 +92,18 @@ class WorkingBook:
         """Units that working entries may still open."""
         return self._entries[symbol, side]
 
-    def entry_cost(self, symbol: str, side: Side) -> int:
-        """Those units times their prices."""
-        return self._cost[symbol, side]
+    def entry_cost(self, symbol: str, side: Side, price: int) -> int:
+        """Those units times their prices; at ``price`` what has none of its own, like a market order."""
+        return self._cost[symbol, side] + self._unpriced[symbol, side] * price
 
     def _count(self, order: Working, sign: int) -> None:
         if order.is_entry:
             key = (order.symbol, order.side)
             self._entries[key] += sign * order.live_qty
-            self._cost[key] += sign * order.live_qty * max(order.prices, default=0)
+            highest = max(order.prices, default=0)
+            self._cost[key] += sign * order.live_qty * highest
+            self._unpriced[key] += 0 if highest else sign * order.live_qty
             if not self._entries[key]:
                 del self._entries[key]
                 del self._cost[key]
+                del self._unpriced[key]

@@ -10,7 +10,7 @@ from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, door, lets_out, ord
 from msgspec.structs import replace
 
 from decisions.alerts import NEVER_NS
-from domain.execution import ExecType, Side
+from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from domain.quotes import Quote
 from domain.trading import TradingState
@@ -52,6 +52,26 @@ def test_e5_working_entries_together_stay_within_the_limit(tmp_path: Path) -> No
         lets_out(gateway, order(LONG, Side.BUY, 6))
         refuses(gateway, order(SHORT, Side.SELL, 5), "E5")
         lets_out(gateway, order(SHORT, Side.SELL, 4, attempt=2))
+
+
+def market(quantity: int, **terms: Any) -> SubmitOrder:
+    """An entry that buys at the market, where the ask is 1.01."""
+    return order(LONG, Side.BUY, quantity, price=0, order_type=OrdType.MARKET, **terms)
+
+
+@pytest.mark.parametrize(("limit", "control"), [("max_working_notional", "E5"), ("max_day_premium", "E20")])
+def test_e5_e20_a_market_order_that_works_counts_with_what_it_would_cost_now(
+    tmp_path: Path, limit: str, control: str
+) -> None:
+    settings: dict[str, Any] = {limit: 1_000}
+    with door(tmp_path, **settings) as gateway:
+        lets_out(gateway, market(6))
+        refuses(gateway, market(4, group_id="other"), control)
+        gateway.quotes(bid=4_900, ask=5_000)
+        lets_out(gateway, market(4, group_id="another"))
+    with door(tmp_path, **settings) as gateway:
+        gateway.snapshot(orders=(report(market(6), ExecType.ORDER_STATUS, 0, NOW_NS),))
+        refuses(gateway, market(4, group_id="a new gateway knows no price"), control)
 
 
 def test_e11_beyond_the_loss_of_a_day_only_repairs_leave_until_the_next_day(tmp_path: Path) -> None:
