@@ -51,6 +51,10 @@ class ControlLog:
         self.problem = ""
         self.flush()
 
+    def advance(self, now_ns: int) -> None:
+        """The broker's clock: a turn is written under the time at which it is, not under that of a fill told late."""
+        self.clock_ns = max(self.clock_ns, now_ns)
+
     def record(self, record: ControlRecord) -> None:
         """This has been decided."""
         self.standing.follow(record)

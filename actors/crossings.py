@@ -15,10 +15,16 @@ ASK_AGAIN_MS = 250  # a cancel of an entry that is in the way
 
 class Crossings:
     """Repairs that wait until our own order on the other side is gone; but not for ever, because a missing hedge is
-    worse than two orders of ours that meet.  ``cancel`` has one canceled."""
+    worse than two orders of ours that meet.  ``cancel`` has one canceled; ``begins`` notes that a repair waits."""
 
-    def __init__(self, wait_ms: int, book: WorkingBook, cancel: Callable[[Working], None]) -> None:
-        self._wait_ms, self._book, self._cancel = wait_ms, book, cancel
+    def __init__(
+        self,
+        wait_ms: int,
+        book: WorkingBook,
+        cancel: Callable[[Working], None],
+        begins: Callable[[SubmitOrder], None],
+    ) -> None:
+        self._wait_ms, self._book, self._cancel, self._begins = wait_ms, book, cancel, begins
         self._held: OrderedDict[str, tuple[int, SubmitOrder]] = OrderedDict()  # since when
         self._asked: dict[str, int] = {}
 
@@ -33,6 +39,8 @@ class Crossings:
 
     def hold(self, order: SubmitOrder, found: list[Working]) -> bool:
         """Whether a repair has to wait; the entries in its way are being canceled."""
+        if not self.holds(order.client_order_id):
+            self._begins(order)  # before the clock is read: by the record, nobody waits shorter than he did
         now = now_ms()
         since, _ = self._held.setdefault(order.client_order_id, (now, order))
         if now - since >= self._wait_ms:

@@ -108,7 +108,9 @@ class BrokerGateway(ProcessActor):
         self.memory = ControlLog(
             gateway_journal_path(self.config.system.journal_dir), self.log, self.config.controls.authorized
         )
-        self.door = OrderDoor(self.config.controls, self.memory, self.session, self.cells, self.measures, self.log)
+        self.door = OrderDoor(
+            self.config.controls, self.memory, self.session, self.cells, self.measures, self.log, wire_record
+        )
         self.door.lanes.remember(left_ms)
         kill_file = machine().kill_switch(self.config)
         self.trading = Trading(kill_file, self.memory, self.door, self.session, self.cells, self.log, wire_record)
@@ -121,6 +123,8 @@ class BrokerGateway(ProcessActor):
             controls=limits,
             stop_fallback_ms=self.config.stop_loss.fallback_ms,
             calendar=self.config.broker.calendar,
+            freeze_after_ms=self.config.alerts.freeze_after_ms,
+            strategies=[rules.name for rules in self.config.strategy],
             server_stops=adapter.capabilities.server_side_stops,
         )
         self.operator = Operator(self.config.controls, self.memory, self.trading)
@@ -185,6 +189,7 @@ class BrokerGateway(ProcessActor):
         self.trading.review()
         self.door.let_out()
         self.trading.verify()
+        self.memory.advance(self.session.clock_ns)
         self.memory.flush()
         self.standing_alerts.look(self.trading.now_ns())
         for text in self.door.misdirected:

@@ -13,6 +13,7 @@ from actors.control_log import ControlLog
 from actors.crossings import Crossings
 from actors.fan_out import FanOut
 from actors.machine import now_ms
+from brokers.wire_record import WireRecord
 from config.schema import ControlsConfig
 from decisions.gateway.controls import Controls
 from decisions.gateway.lanes import OWN_EPOCH, is_own, lane_of
@@ -45,12 +46,18 @@ class OrderDoor:
         cells: FanOut,
         measures: Measures,
         log: structlog.typing.FilteringBoundLogger,
+        wire_record: WireRecord,
     ) -> None:
         self.memory, self.session, self.cells, self.measures, self.log = memory, session, cells, measures, log
         self.adapter = session.adapter
         self.ledger, self.lanes = Ledger(), session.lanes
         self.controls = Controls(config, session.config.broker.calendar)
-        self.crossings = Crossings(config.cross_wait_ms, self.ledger.book, self.ask_cancel)
+        self.crossings = Crossings(
+            config.cross_wait_ms,
+            self.ledger.book,
+            self.ask_cancel,
+            lambda held: wire_record.note("held", client_order_id=held.client_order_id),
+        )
         names = frozenset(rules.name for rules in session.config.strategy)
         dates = self.controls.hours.calendar
         self.account = AccountDoor(config, memory, self.ledger, cells, measures, self.crossings, dates, names)

@@ -27,7 +27,7 @@ class WireError(Exception):
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One line; fields that do not apply are absent.  Prices are whole ten-thousandths."""
 
-    kind: str  # start, login, submit, cancel, modify, query, kill
+    kind: str  # start, login, submit, cancel, modify, query, kill; held: a repair begins to wait for a crossing (E12)
     ts_ns: int
     host_ns: int
     pid: int
@@ -39,6 +39,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     controls: dict[str, Any] = {}
     stop_fallback_ms: int = 0
     calendar: str = "always"  # whose sessions the gateway keeps: in between deadlines stand still
+    freeze_after_ms: int = (
+        0  # so long a CRITICAL alert may wait for a person before it freezes new risk (E18); 0: not told
+    )
+    strategies: list[str] = []  # the names of those that are configured (E8)
     server_stops: bool = True  # whether the broker watches stop orders; else they are watched here
     client_order_id: str = ""
     request_id: str = ""
