@@ -29,13 +29,16 @@ class Crossings:
         self._asked: dict[str, int] = {}
 
     def in_the_way(self, order: SubmitOrder) -> list[Working]:
-        """Our working orders that this one could trade with.  A stop is in no book before it is triggered.
+        """Our working orders that this one could trade with, for an entry the repairs too that wait here: they would
+        have to wait for it as well.  A stop is in no book before it is triggered.
 
         One that works already was judged when it left; what is only sent again need never have left before.
         """
         if order.order_type is OrdType.STOP_LIMIT or self._book.has(order.client_order_id):
             return []
-        return [w for w in self._book.of(order.symbol) if w.meets(order.side, order.order_type, order.price)]
+        waiting = [] if order.reduce_only else [_as_working(held) for held in self.waiting()]
+        ours = [*self._book.of(order.symbol), *(held for held in waiting if held.symbol == order.symbol)]
+        return [one for one in ours if one.meets(order.side, order.order_type, order.price)]
 
     def hold(self, order: SubmitOrder, found: list[Working]) -> bool:
         """Whether a repair has to wait; the entries in its way are being canceled."""
@@ -68,3 +71,17 @@ class Crossings:
         if not self._held:
             self._asked.clear()
         return dropped
+
+
+def _as_working(held: SubmitOrder) -> Working:
+    return Working(
+        client_order_id=held.client_order_id,
+        venue_order_id="",
+        symbol=held.symbol,
+        side=held.side,
+        is_entry=False,
+        order_type=held.order_type,
+        prices=(held.price,),
+        dormant=False,
+        live_qty=held.quantity,
+    )

@@ -325,6 +325,17 @@ def test_e12_a_repair_waits_until_the_entry_in_its_way_is_gone(tmp_path: Path) -
         assert gateway.sent == [BUY, exit_]
 
 
+def test_e12_no_entry_leaves_that_a_waiting_repair_would_have_to_wait_for(tmp_path: Path) -> None:
+    with door(tmp_path, cross_wait_ms=60_000) as gateway:
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE)
+        lets_out(gateway, BUY)
+        assert gateway.hear(exit_) == []
+        refuses(gateway, order(LONG, Side.BUY, group_id="other"), "E12")
+        lets_out(gateway, order(LONG, Side.BUY, price=9_500, group_id="below"))
+        gateway.ends(BUY)
+        assert gateway.sent[-1] == exit_
+
+
 def test_e12_a_repair_does_not_wait_for_ever(tmp_path: Path) -> None:
     with door(tmp_path, cross_wait_ms=1) as gateway:
         exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
