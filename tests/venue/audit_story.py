@@ -16,6 +16,8 @@ from domain.instruments import Instrument, Right, osi_symbol
 from domain.money import PRICE_SCALE, to_float
 from domain.orders import OrderState
 from messages.records import (
+    ControlAction,
+    ControlRecord,
     EscalationRecord,
     ExecutionRecord,
     ExecutionStateRecord,
@@ -93,15 +95,30 @@ class Story:
         self._numbers = 0
         limits = {
             "max_order_qty": 100, "max_order_notional": 50_000, "price_collar_pct": 20.0, "price_collar_floor": 1.0,
-            "orders_per_second": 20, "reserved_tokens": 5, "reference_max_age_ms": 2_000,
+            "orders_per_second": 20, "reserved_tokens": 5, "reference_max_age_ms": 2_000, "cross_wait_ms": 1_000,
+            "max_open_orders": 100, "max_short_units_underlying": 200, "max_short_units": 300,
+            "max_working_notional": 1_000_000, "max_order_premium": 1_000_000, "max_day_premium": 1_000_000,
+            "repeat_window_ms": 60_000, "strategy_limit": 3,
         }  # fmt: skip
         self.wire: list[dict[str, Any]] = []
         self.under_way: set[str] = set()  # what has left and not arrived
-        self.line("start", killed=False, controls=limits, stop_fallback_ms=2_000)
+        self.line("start", killed=False, controls=limits, stop_fallback_ms=2_000, freeze_after_ms=300_000)
 
     def line(self, kind: str, **facts: Any) -> None:
         """One line of the wire record."""
         self.wire.append({"kind": kind, "ts_ns": self.now, "host_ns": self.now, "pid": 1, **facts})
+
+    def limit(self, **limits: Any) -> None:
+        """The gateway has started with these limits."""
+        self.wire[0]["controls"] |= limits
+
+    def control(self, subject: str, action: ControlAction, **facts: Any) -> None:
+        """The gateway journals a decision."""
+        self.wait(0.001)
+        record = ControlRecord(subject=subject, control="", action=action, text="", **{"at_ns": self.now, **facts})
+        journal = open_journal(self.directory / "gateway.db", synchronous="NORMAL", ballast_bytes=0)
+        journal.commit(Turn(epoch=journal.epoch, at_ns=self.now, records=(record,)))
+        journal.close()
 
     def leave(self, order: str, **changes: Any) -> None:
         """The gateway sends the order."""

@@ -1,7 +1,9 @@
 """I25: the pre-trade controls hold on what arrived, judged anew from the records.
 
 The limits are those that the gateway said it had when it started; what is judged by them is what the exchange received,
-at the exchange's own quotes, and the plan's instruments.  Controls that the records cannot judge are named in the note.
+at the exchange's own quotes, and the plan's instruments.  Three parts have modules of their own: what works together
+(:mod:`venue.audit.aggregates`), what could trade with each other (:mod:`venue.audit.crossing`), and what stood stopped
+(:mod:`venue.audit.standing`).  What the records cannot judge is named in the note, with the reason.
 """
 
 from __future__ import annotations
@@ -9,57 +11,37 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from domain.groups import Leg, group_part, parent_of
-from domain.instruments import Instrument
+from domain.groups import parent_of
 from domain.money import PRICE_SCALE, from_float
+from venue.audit.aggregates import aggregates
 from venue.audit.authority import is_entry
+from venue.audit.cases import Case, case_of
+from venue.audit.crossing import crossings
 from venue.audit.door import NO_RECORD
-from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding, well_formed
-from venue.audit.journal import Intent
+from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding
 from venue.audit.listings import Listing
 from venue.audit.orders import Order, State, Terms, moments
 from venue.audit.quantities import committed
+from venue.audit.standing import applications, frozen, stopped
 from venue.audit.wire import ENTRY_ROLES, PACED, Line
 
-MILLISECOND_NS = SECOND_NS // 1_000
 PACE_NS = SECOND_NS * 9 // 10  # a request is noted a little after it was paced
-UNJUDGED = "not judged from records: E4, E8, E10, E11, E13, E14, E18, E19, E20"
-
-
-class Case(NamedTuple):
-    """An order that arrived, what left for it, and what it is judged by."""
-
-    order: Order
-    left: Line
-    limits: dict[str, Any]
-    instrument: Instrument
-    listings: list[Listing]  # by any of which the order may be right; the last: at its receipt
-    bid: int
-    ask: int
-    decided_by: int  # the middle that the decision went by, while it is young enough for the gateway; else 0
-    dips: tuple[int, ...]  # lower middles than when it arrived, each quoted at some time since it was decided
-
-    @property
-    def reference(self) -> int:
-        """The middle of the exchange's quote when the order arrived; 0 when a side is missing.
-
-        An entry that found nothing quoted may have been overtaken by the end of its quote: it is judged by that one,
-        as old as the gateway itself may take a reference to be.
-        """
-        if self.bid and self.ask:
-            return (self.bid + self.ask) // 2
-        return self.decided_by if self.left.role in ENTRY_ROLES and not (self.bid or self.ask) else 0
-
-    @property
-    def price(self) -> int:
-        """What a unit counts with: its limit, or of a market order the lowest middle from its decision to its arrival.
-
-        The gateway measures by one that it saw in between; 0: it was decided blind, and the gateway saw as little.
-        """
-        middle = (self.bid + self.ask) // 2 if self.bid and self.ask else self.decided_by
-        return self.order.terms.price or min(middle, self.decided_by, *self.dips)
+UNJUDGED = {
+    "E4": "the phase that the gateway was told is not recorded; E17 judges the hours",
+    "E8's count of trades": "which fills the gateway had heard is not recorded; what is disabled is judged",
+    "E10": "an override is a person's word at the door, which only its record shows",
+    "E11's loss": "the quotes by which the gateway worked it out are not recorded; that it stops new risk is judged",
+    "E13": "what becomes of entries without a gateway is the exchange's own doing",
+    "E14": "the comparison leaves no trace but its alerts",
+    "E15": "I19 and I20 judge the log",
+    "E16": "a process that was not heard leaves no trace",
+    "E18 of another cell": "when one cell's alert became known to another is not recorded",
+    "E19": "a day that was not closed leaves no trace but its alert",
+    "E20's margin": "the funds that the broker told are not recorded",
+    "E20's naked window": "when the gateway was told what stands uncovered is not recorded; I6 bounds it",
+}  # and why
 
 
 def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
@@ -67,24 +49,20 @@ def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
 
     E1 size and notional, E2 collar (twice as wide: the gateway's reference may be older than the exchange's quote, and
     outlive it; or once around what the decision went by, when the market has moved away meanwhile), E3 no id twice
-    unless as a repetition, E6 a parent's orders within its quantity, E7 requests in a second with the reserve kept for
-    repairs, E9 nothing new while killed, E17 expiry, and lots, ticks, freeze quantity as
-    the exchange listed them when the order came, or since it told its list to the session that the order came over.
+    unless as a repetition, E5 open orders, short units and the money of entries together, E6 a parent's orders within
+    its quantity, E7 requests in a second with the reserve kept for repairs, E8 and E11 nothing new of what is disabled
+    or while only repairs may leave, and no strategy applied too often, E9 nothing new while killed, E12 no two orders
+    that could trade with each other, E17 expiry, and lots, ticks, freeze quantity as the exchange listed them when the
+    order came, or since it told its list to the session that the order came over, E18 nothing new while an alert has
+    waited too long, E20 the premium of an order and of a day.
     """
     found = Finding(name="I25", title="the pre-trade controls hold on what arrived")
     judged: Counter[str] = Counter()
+    in_flight_ns = round(bounds.in_flight_s * SECOND_NS)
     for order in evidence.ours:
-        left = evidence.wire.submits.get(order.client_order_id)
-        leg = _leg(evidence, order)
-        if left is None or leg is None:
-            continue  # I1, I2
-        bid, ask = (from_float(price or 0) for price in (order.received.bid, order.received.ask))
-        limits = evidence.wire.limits[order.client_order_id]
-        intent = evidence.intent(order)
-        decided_by = _decided_by(intent, left[0], limits)
-        in_flight_ns = round(bounds.in_flight_s * SECOND_NS)
-        listings = evidence.record.listings.known(leg.instrument, order.seq, order.received, in_flight_ns)
-        case = Case(order, left[0], limits, leg.instrument, listings, bid, ask, decided_by, _dips(intent, order))
+        case = case_of(evidence, order, bounds)
+        if case is None:
+            continue
         if evidence.wire.open_ns(order.received_ns - in_flight_ns, order.received_ns + 1) == 0:
             late = f"arrived between two sessions, more than {bounds.in_flight_s:g} s after the close"
             found.problems.append(f"{order.client_order_id}: E17: {late}, at {order.received_ns}")
@@ -93,31 +71,17 @@ def controls_hold_on_the_wire(evidence: Evidence, bounds: Bounds) -> Finding:
             wrong = check(case)
             if wrong:
                 found.problems.append(f"{order.client_order_id}: {name}: {wrong}, at {order.received_ns}")
-    for name, whole in (("E3", _twice), ("E6", _parents), ("E7", _pace), ("E9", _killed)):
+    for name, whole in _WHOLE:
         judged[name] += whole(found, evidence)
+    judged += aggregates(found, evidence, bounds)
+    judged += stopped(found, evidence)
     found.cases = judged.total()
-    found.notes.append(", ".join(f"{name} {count}" for name, count in sorted(judged.items())) + f"; {UNJUDGED}")
+    unjudged = "; ".join(f"{what}: {why}" for what, why in UNJUDGED.items())
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(judged.items()))
+    found.notes.append(f"{counts}; not judged from records: {unjudged}")
     if not evidence.wire.present:
         found.notes.append(NO_RECORD)
     return found
-
-
-def _leg(evidence: Evidence, order: Order) -> Leg | None:
-    row = evidence.journal.groups.get(group_part(order.client_order_id)) if well_formed(order.client_order_id) else None
-    return next((leg for leg in row.group.legs if leg.instrument.symbol == order.terms.symbol), None) if row else None
-
-
-def _decided_by(intent: Intent | None, left: Line, limits: dict[str, Any]) -> int:
-    """The intent's own reference, 0 when there was none or it had grown too old by the time that the order left."""
-    if intent is None or left.ts_ns - intent.decided_ns > limits["reference_max_age_ms"] * MILLISECOND_NS:
-        return 0
-    reference: int = intent.facts["reference_price"]
-    return reference
-
-
-def _dips(intent: Intent | None, order: Order) -> tuple[int, ...]:
-    since_ns = intent.decided_ns if intent else order.received_ns
-    return tuple(from_float(low.middle) for low in order.received.lows if low.until_ns >= since_ns)
 
 
 def _size(case: Case) -> str:
@@ -240,3 +204,14 @@ def _killed(found: Finding, evidence: Evidence) -> int:
             if line.kind == "submit" and is_entry(line.client_order_id):
                 found.problems.append(f"{line.client_order_id}: E9: an entry left while killed; expected none")
     return cases
+
+
+_WHOLE: tuple[tuple[str, Callable[[Finding, Evidence], int]], ...] = (
+    ("E3", _twice),
+    ("E6", _parents),
+    ("E7", _pace),
+    ("E8", applications),
+    ("E9", _killed),
+    ("E12", crossings),
+    ("E18", frozen),
+)

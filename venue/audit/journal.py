@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterable
 from contextlib import closing
 from functools import cached_property
@@ -125,6 +126,9 @@ class Journal:
         self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in LAYOUTS}
         self.epochs: list[Epoch] = []
         self.turn_epochs: list[tuple[int, int, int]] = []  # cell, turn, epoch
+        self.clocks: dict[
+            int, list[tuple[int, int]]
+        ] = {}  # cell -> turn, and the latest time that it and earlier ones had
         self.cells: list[int] = []
         self.turns = 0
         self.chain_problems: list[str] = []
@@ -149,6 +153,12 @@ class Journal:
     def alerts(self) -> Iterable[Row]:
         """Table ``escalations``."""
         return self.tables["EscalationRecord"].values()
+
+    def clock_before(self, cell: int, turn: int) -> int:
+        """The latest time at which a turn before this one was written; 0 when there is none."""
+        clocks = self.clocks.get(cell, [])
+        place = bisect_left(clocks, (turn, 0))
+        return clocks[place - 1][1] if place else 0
 
     def above(self, hedge_id: str) -> str:
         """The hedge whose child this one is; "" when it has none."""
@@ -282,6 +292,8 @@ def fold_log(journal: Journal, cell: int, path: Path, turns: Iterable[Row], base
         last, prev_hash, epoch = row["turn"], row["hash"], row["epoch"]
         journal.turns += 1
         journal.turn_epochs.append((cell, last, epoch))
+        clocks = journal.clocks.setdefault(cell, [])
+        clocks.append((last, max(row["at_ns"], clocks[-1][1] if clocks else 0)))
         for place, record in enumerate(_unpack(row["payload"], path)):
             entry = _entry(cell, Position(last, place), row["at_ns"], epoch, record, path)
             if entry is not None:

@@ -46,6 +46,14 @@ def terms_of(event: TruthEvent) -> Terms:
     )
 
 
+class Replaced(NamedTuple):
+    """What an order was changed into in place; ``request_id``: of the change that asked for it."""
+
+    seq: int
+    terms: Terms
+    request_id: str
+
+
 class Step(NamedTuple):
     """An order after the event with number ``seq``; ``d_filled`` and ``d_open`` are what the event changed."""
 
@@ -61,6 +69,7 @@ class Step(NamedTuple):
     surprise: bool
     again: bool  # told without exec id in the very words of an earlier one
     undoes: int  # the number of the fill that it takes back or corrects; -1: of none
+    paid: int  # for all that had filled by then: units times ten-thousandths
 
 
 class Execution(NamedTuple):
@@ -84,9 +93,10 @@ class Order:
         self.received_ns = received.ts_ns
         self.terms = terms_of(received)
         self.answer = ""  # accepted, rejected, or "" when the record ends before
-        self.replaced: list[tuple[int, Terms]] = []
+        self.replaced: list[Replaced] = []
+        self.triggered_seq = -1  # which event woke a stop; -1: none has
         self.steps: list[Step] = []
-        self._fills: dict[str, int] = {}
+        self._fills: dict[str, tuple[int, int]] = {}  # by exec id, as they stand: units, and the price of one
         self._told_by: dict[str, int] = {}  # exec id of a fill -> the number of its event
         self._untold = Untold() if received.nameless else None
         self._quantity = self.terms.quantity
@@ -128,24 +138,28 @@ class Order:
             case "accepted" | "rejected":
                 self.answer, self.venue_order_id = event.kind, event.venue_order_id
             case "fill":
-                self._fills[event.exec_id] = event.last_qty or 0
+                self._fills[event.exec_id] = _traded(event)
                 self._told_by[event.exec_id] = seq
                 surprise = ended
             case "busted":
                 self._fills.pop(event.exec_ref_id, None)
                 surprise = True
             case "corrected":
-                self._fills[event.exec_ref_id] = event.last_qty or 0
+                self._fills[event.exec_ref_id] = _traded(event)
                 surprise = True
             case "replaced":
-                self.replaced.append((event.ts_ns, terms_of(event)))
+                self.replaced.append(Replaced(seq, terms_of(event), event.request_id))
                 self._quantity = event.qty or 0
+            case "triggered":
+                self.triggered_seq = seq
+                return
             case _ if event.kind not in ENDS:
                 return
         self._step(seq, event, exec_id, ended=ended or event.kind in ENDS, surprise=surprise)
 
     def _step(self, seq: int, event: TruthEvent, exec_id: str, *, ended: bool, surprise: bool = False) -> None:
-        filled = sum(self._fills.values())
+        filled = sum(units for units, _ in self._fills.values())
+        paid = sum(units * price for units, price in self._fills.values())
         ended = ended or filled >= self._quantity
         is_open = 0 if ended else self._quantity - filled
         before = (self.last.filled, self.last.open) if self.steps else (0, 0)
@@ -154,9 +168,25 @@ class Order:
         undoes = self._told_by.get(event.exec_ref_id, -1) if event.kind in ("busted", "corrected") else -1
         self.steps.append(
             Step(
-                seq, event.ts_ns, event.kind, filled, is_open, ended, exec_id, d_filled, d_open, surprise, again, undoes
+                seq,
+                event.ts_ns,
+                event.kind,
+                filled,
+                is_open,
+                ended,
+                exec_id,
+                d_filled,
+                d_open,
+                surprise,
+                again,
+                undoes,
+                paid,
             )
         )
+
+
+def _traded(event: TruthEvent) -> tuple[int, int]:
+    return event.last_qty or 0, from_float(event.last_px or 0)
 
 
 class ExchangeRecord:

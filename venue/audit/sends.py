@@ -67,9 +67,9 @@ def every_order_is_its_intent(evidence: Evidence, _: Bounds) -> Finding:
         intent = evidence.intent(order)
         if intent is None:
             continue
-        for _ts_ns, terms in order.replaced:
+        for replaced in order.replaced:
             found.cases += 1
-            _compare(found, order.client_order_id, "replaced", terms, intent.all_terms)
+            _compare(found, order.client_order_id, "replaced", replaced.terms, intent.all_terms)
         _compare_with_plan(found, evidence, order, intent)
     return found
 
