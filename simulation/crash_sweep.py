@@ -10,6 +10,7 @@ import msgspec
 
 from simulation import children
 from simulation.crashing import OWN, PROGRAM, Crash, Crasher, Point
+from simulation.idempotence import Left, difference, left_by
 from simulation.oracles import Violation, bug
 from simulation.scenarios import STORIES
 from simulation.schedule import SECOND_NS
@@ -22,7 +23,10 @@ R = TypeVar("R")
 
 
 class Crashed(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a story.  ``violation`` is "" or the invariant, or "BUG" for an exception of the program."""
+    """One run of a story.  ``violation`` is "" or the invariant, or "BUG" for an exception of the program.
+
+    ``left``: what a second crash must leave the same; only a run that somebody has yet to compare has it.
+    """
 
     story: str
     crashes: tuple[Crash, ...]
@@ -31,6 +35,7 @@ class Crashed(msgspec.Struct, frozen=True, kw_only=True):
     happened: tuple[str, ...] = ()  # the crashes as they came
     points: tuple[Point, ...] = ()
     steps: int = 0
+    left: Left = {}
 
     @property
     def name(self) -> str:
@@ -66,7 +71,15 @@ def run_story(
         happened=tuple(crasher.done),
         points=tuple(points),
         steps=world.base.steps,
+        left={} if violation else left_by(world, told.same),
     )
+
+
+def again(first: Crashed, story: str, crashes: Sequence[Crash]) -> Crashed:
+    """The run with these crashes, which begin with those of ``first``: it must leave what that left (I21)."""
+    run = run_story(story, crashes)
+    differs = "" if run.violation else difference(first.left, run.left)
+    return msgspec.structs.replace(run, violation="I21", text=differs) if differs else run
 
 
 def victims(points: Iterable[Point]) -> Iterator[Crash]:
@@ -107,8 +120,8 @@ def triples(clean: Crashed, count: int, seed: int) -> Iterator[Crashed]:
     for _ in range(count):
         run = run_story(clean.story, random.choice(able))
         while not run.violation and len(run.crashes) < 3 and run.points:
-            run = run_story(clean.story, random.choice(followed(run)))
-        yield run
+            run = again(run, clean.story, random.choice(followed(run)))
+        yield bare(run)
 
 
 def each(work: Callable[[T], R], jobs: Sequence[T], workers: int) -> Iterator[R]:
@@ -120,9 +133,13 @@ def each(work: Callable[[T], R], jobs: Sequence[T], workers: int) -> Iterator[R]
 
 
 def run_job(job: tuple[str, tuple[Crash, ...]]) -> Crashed:
-    """What a worker does; the points of a recovery are only of use where pairs are made of them."""
-    story, crashes = job
-    return msgspec.structs.replace(run_story(story, crashes), points=())
+    """What a worker does."""
+    return bare(run_story(*job))
+
+
+def bare(run: Crashed) -> Crashed:
+    """Without what is only of use where pairs are made of it: the points of a recovery, and what it left."""
+    return msgspec.structs.replace(run, points=(), left={})
 
 
 def run_pairs(most: int, job: tuple[str, tuple[Crash, ...]]) -> list[Crashed]:
@@ -131,4 +148,4 @@ def run_pairs(most: int, job: tuple[str, tuple[Crash, ...]]) -> list[Crashed]:
     first = run_story(story, crashes)
     if first.violation:
         return []
-    return [run_job((story, second)) for second in share(followed(first), most)]
+    return [bare(again(first, story, second)) for second in share(followed(first), most)]

@@ -27,7 +27,7 @@ from simulation.stored import Stored, shorter, whole
 from venue.audit.invariants import CHECKS
 
 ELSEWHERE = {
-    "I21": "(one run recovers in one way: `python -m simulation switch-off I21` breaks it and names the test)",
+    "I21": "(one run recovers in one way: `crashes --pairs` compares two, and `switch-off I21` names the tests)",
 }  # invariants that no run breaks by itself, and where they are broken instead
 
 

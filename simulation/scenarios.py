@@ -6,6 +6,7 @@ Their markets follow a script instead of a tape, and their times are short, beca
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import Enum
 from typing import Final
 
 import msgspec
@@ -42,12 +43,25 @@ class Scene(msgspec.Struct, frozen=True):
     size: int
 
 
+class Sameness(Enum):
+    """What a crash inside the recovery from a crash must leave as the first alone would have left it (I21).
+
+    Where the market moves meanwhile, or an order that was lost must be proven absent, the time that a second crash
+    takes is a part of the story.
+    """
+
+    NOTHING = "nothing"  # even how it ends depends on when what happens
+    END = "end"  # how its groups end and what is held; not by which orders
+    ALL = "all"  # the market stands still and has room for everything: every order and every row, too
+
+
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """One scenario: what it is about, what happens, and how the market goes meanwhile."""
 
     about: str
     scenario: Scenario
     scenes: tuple[Scene, ...] = ()
+    same: Sameness = Sameness.NOTHING
 
     def market(self, tape: Tape, faults: Faults, symbols: tuple[str, ...]) -> Market:
         """The market of this story."""
@@ -120,12 +134,14 @@ def a_tale(
     promises_ids: bool = True,
     fire_ms: int = 2_000,
     hedge_ms: int = 400,
+    same: Sameness = Sameness.NOTHING,
 ) -> Story:
     """One story with short times."""
     rules = Rules(cash=DEEP_POCKETS, cancel_latency_ns=5 * MS, market_protection_pct=protection_pct)
     return Story(
         about=about,
         scenes=scenes,
+        same=same,
         scenario=Scenario(
             config=_config(cells, bool(protection_pct), hedge_ms),
             rules=rules,
@@ -146,17 +162,19 @@ _CONDOR = a_plan("g0", "iron_condor", 2)
 _DRY = Scene(0, "", MID, 0)
 
 STORIES: Final = {
-    "vertical_entry": a_tale("a put spread is entered", submitted(_PUTS), fire_ms=1_000),
+    "vertical_entry": a_tale("a put spread is entered", submitted(_PUTS), fire_ms=1_000, same=Sameness.ALL),
     "no_promise": a_tale(
         "a put spread is entered at a broker that does not deduplicate ids", submitted(_PUTS),
-        promises_ids=False, fire_ms=1_000,
+        promises_ids=False, fire_ms=1_000, same=Sameness.END,
     ),
     "condor_in_parts": a_tale(
         "an iron condor fills unit by unit", submitted(_CONDOR), scenes=(Scene(0, "", MID, 1),),
+        same=Sameness.END,
     ),
     "bust_after_hedged": a_tale(
         "a trade of the protection is busted when all is hedged", submitted(_PUTS),
         Action(900 * MS, "bust", symbol=_symbol("bull_put", 0)), fire_ms=1_500,
+        same=Sameness.END,
     ),
     "shortfall_to_escalation": a_tale(
         "protection is busted, nobody offers any more, the hedges run out and a person is called", submitted(_PUTS),
@@ -175,6 +193,7 @@ STORIES: Final = {
     "operator_cancels": a_tale(
         "the operator cancels an iron condor that is half in",
         submitted(_CONDOR), Action(900 * MS, "cancel", _CONDOR), scenes=(Scene(0, "", MID, 1),),
+        same=Sameness.END,
     ),
     "kill_switch": a_tale(
         "the kill switch goes on while a spread is entered, and off again", submitted(a_plan("g0", "bull_put", 4)),
@@ -183,7 +202,7 @@ STORIES: Final = {
     ),
     "two_cells": a_tale(
         "two groups in two cells", submitted(a_plan("g0", "bull_put", 2)), submitted(a_plan("g1", "bear_call", 2), 320),
-        cells=2, fire_ms=1_000,
+        cells=2, fire_ms=1_000, same=Sameness.ALL,
     ),
     "market_order_rests": a_tale(
         "a hedge's market order becomes a limit at this house, and rests while the price runs away", submitted(_PUTS),

@@ -166,6 +166,19 @@ MUTANTS: Final = (
         "what an owner of the journal who is dead decided counts as sent, and nobody looks for it any more",
         begins("decisions.orders.child_order:on_absence", "if order.intent.epoch != moment.epoch:\n    return order"),
     ),
+    off(
+        "I21 twice",
+        "a cell that is started for the third time turns the groups back that it finds half in",
+        edit(
+            "actors.nursery:Nursery.load_all",
+            (
+                "self._start(group_id, message)",
+                "back = replace(message.record, mode=type(message.record.mode).FLATTENING)\n"
+                "                again = self.turn.moment.epoch > 2\n"
+                "                self._start(group_id, replace(message, record=back) if again else message)",
+            ),
+        ),
+    ),
     off("R20", "snapshots are not read", begins("actors.snapshots:Snapshots.on_snapshot", "return")),
     off(
         "R20 poll",

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from multiprocessing import get_context
+
 import pytest
 from typer.testing import CliRunner
 
 from domain.groups import GroupOutcome
 from simulation.__main__ import app
 from simulation.base import Process
-from simulation.crash_sweep import Crashed, different, followed, run_story, share, singles, triples, victims
+from simulation.crash_sweep import (
+    Crashed,
+    different,
+    followed,
+    run_pairs,
+    run_story,
+    share,
+    singles,
+    triples,
+    victims,
+)
 from simulation.crashing import OWN, PROGRAM, Crash, Crasher, parse
+from simulation.idempotence import difference
+from simulation.mutants.catalogue import named
 from simulation.oracles import Violation
 from simulation.scenarios import STORIES
 from simulation.tape import Tape
@@ -75,6 +89,40 @@ def test_the_second_crash_lies_in_the_recovery_from_the_first() -> None:
     second = run_story(SHORT, followed(first)[0])
     assert not second.violation, second.text
     assert len(second.happened) == 2
+
+
+def pairs_of(story: str) -> list[Crashed]:
+    """Some pairs of a story, the second crash in the recovery from the first."""
+    firsts = share(followed(run_story(story)), 6)
+    return [run for first in firsts for run in run_pairs(6, (story, first))]
+
+
+@pytest.mark.parametrize("story", ["vertical_entry", "two_cells", "condor_in_parts"])
+def test_i21_a_crash_inside_the_recovery_from_a_crash_leaves_what_the_first_alone_would_have(story: str) -> None:
+    runs = pairs_of(story)
+    assert [(run.name, run.violation, run.text) for run in runs if run.violation] == []
+    assert len(runs) == 36
+
+
+def noticed(story: str) -> set[str]:
+    """What pairs of a story say of a program that turns back what it finds after its second death."""
+    named("I21 twice").plant()
+    return {run.violation for run in pairs_of(story)} - {""}
+
+
+@pytest.mark.parametrize("story", ["two_cells", "condor_in_parts"])
+def test_a_second_recovery_that_differs_from_the_first_is_noticed(story: str) -> None:
+    with get_context("fork").Pool(1) as pool:  # where the bug is planted it stays
+        assert pool.apply(noticed, [story]) == {"I21"}
+
+
+def test_the_same_is_left_where_every_fact_is() -> None:
+    once = {"order a": {"filled": 1}, "order b": {"filled": 2}}
+    assert difference(once, dict(reversed(once.items()))) == ""
+    assert difference(once, {**once, "order b": {"filled": 3}}) == (
+        "order b: filled is 3 after the second crash, and 2 after the first alone"
+    )
+    assert difference(once, {"order a": {"filled": 1}}).startswith("order b: filled is nothing after the second")
 
 
 @pytest.mark.parametrize(("victim", "at_least"), [(OWN, 30), (PROGRAM, 100)])

@@ -16,12 +16,15 @@ def a_failed_commit_sends_nothing(_evidence: Evidence, _: Bounds) -> Finding:
 
 
 def recovery_is_idempotent(_evidence: Evidence, _: Bounds) -> Finding:
-    """I21.  One run recovers in one way; what another crash inside of it would have led to is not in its records."""
+    """I21.  One run recovers in one way; what another crash inside of it would have led to is not in its records.
+
+    Two runs can be compared where everything but the crash is the same: the sweeps of power cuts do that.
+    """
     return Finding(
         name="I21",
         title="recovery is idempotent under crashes inside recovery",
-        shown_by="one run recovers in one way only; shown by tests/processes/test_kill_moments.py and "
-        "tests/actors/test_any_order_same_state.py",
+        shown_by="one run recovers in one way only; python -m simulation crashes --pairs compares two; shown by "
+        "tests/simulation/test_crash_sweep.py and tests/actors/test_start_up.py",
     )
 
 
