@@ -34,6 +34,7 @@ from simulation.strategies import StrategyWatch, Walk
 from simulation.strikes import Strikes
 from simulation.tape import Tape, TapeRandom
 from simulation.testimony import judge
+from simulation.uncovered import Uncovered
 from simulation.watch import Watch
 from simulation.workload import CHAIN, Market, Scenario, draw_scenario
 from storage.memory import MemoryJournal
@@ -120,6 +121,7 @@ class World:
         self.at_rest = False  # all has healed, and there was time enough for everything
         told = self.scenario.config.reconciliation
         self.rest_ns = (max(2 * told.poll_ms, told.grace_ms) + 1_000) * MS  # then nothing is unheard (R20)
+        self.uncovered = Uncovered(self)
 
     def _new_server(self) -> Server:
         mischief = Edge(self.faults, TapeRandom(self.tape, "the exchange's edge"))
@@ -173,12 +175,16 @@ class World:
 
     def _settle(self) -> None:
         limit_ns = self.schedule.now_ns + HEAL_NS
+        self.uncovered.all_is_well()
         while True:
             self._until(self.schedule.now_ns + CALM_NS)
             mends, open_now = self.operator.mends(), self.open_groups()
             running = self.strategies.unfinished()
             self.operator.stop_strategies(running)
             late = self.schedule.now_ns < self.network.late_until_ns
+            if mends or late:
+                self.uncovered.all_is_well()
+            self.uncovered.judge()
             over = self.operator.answered() and self.night.is_over and not late
             if over and not mends and not open_now and not running:
                 self._beat(CALM_BEAT_S)
@@ -296,6 +302,7 @@ class World:
         self.truth.append(event)
         self.oracles.on_truth(event)
         self.watch.on_truth(event)
+        self.uncovered.on_truth(event)
         if self.faults.rates:
             self.house.on_truth(event)
 
@@ -303,6 +310,7 @@ class World:
         self.oracles.on_commit(path, turn)
         self.strategies.on_commit(turn)
         self.watch.on_commit(path, turn)
+        self.uncovered.on_commit(turn)
 
 
 START = ("F.process.kill_in_handler", "F.process.out_of_memory")
