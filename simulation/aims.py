@@ -22,8 +22,13 @@ def only(*names: str, level: float = 1.0) -> dict[str, Any]:
     if not names:
         return {"any faults": 0}
     switches = {f"{name} is on": int(name in names) for name in CATALOGUE}
-    rates = {f"rate of {name}": LEVELS.index(level) - 1 for name in names}
+    rates = {label: drawn for name in names for label, drawn in at_level(name, level).items()}
     return {"any faults": 1, "one fault in so many": min(CROWDS), **switches, **rates}
+
+
+def at_level(name: str, level: float) -> dict[str, Any]:
+    """This fault, when it is on, at a ``level`` of what it may be at most."""
+    return {f"rate of {name}": LEVELS.index(level) - 1}
 
 
 def certain(name: str) -> dict[str, Any]:
@@ -47,6 +52,12 @@ FALLS_SHORT: Final = {
     "attempts": 1,
     "policy": Policy.COMPLETE,
 }
+# a spread that comes at once in many trades, of which some are taken back when it is whole
+BUSTED_LATER: Final = {
+    **one_group("bull_put", 25), "size": 2, "policy": Policy.COMPLETE, "and is changed after, ms": 4_000,
+    "under fire for, ms": 16_000, "submit at, ms": 400, "controls": {},
+    "limits of so many legs, and by how much above the mid": (0, 0),
+}  # fmt: skip
 GUARDED: Final = {
     "groups": 1, "shape": "bull_put", "quantity": 5, "stop-loss trigger": 21_500, "trigger on": TriggerOn.LAST,
     "stops at the broker": True,

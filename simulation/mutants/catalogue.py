@@ -12,7 +12,7 @@ from simulation.mutants.planting import Plant
 
 SWITCHES: Final = ("safeguards", "pains", "controls")  # each of their bugs switches one safeguard off
 # those that the simulator must see (simulation/hunt.py)
-BUGS: Final = ("orders", "hedging", "recovery", "gateway", "limits", "strategies")
+BUGS: Final = ("orders", "hedging", "recovery", "positions", "gateway", "limits", "strategies")
 MODULES: Final = (*SWITCHES, *BUGS)  # each has MUTANTS
 NEAR: Final = 5  # names that are told of one that is misspelt
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from domain.groups import Policy
-from simulation.aims import FALLS_SHORT, GUARDED, KILLED, WAITS_NAKED, one_group, only
+from simulation.aims import BUSTED_LATER, FALLS_SHORT, GUARDED, KILLED, WAITS_NAKED, one_group, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import begins, edit, returns, together
+
+_NO_PATIENCE: Final = returns("decisions.groups.group:_too_late", "''")
 
 MUTANTS: Final = (
     Mutant(
@@ -97,6 +99,43 @@ MUTANTS: Final = (
         edit("decisions.groups.group_hedging:hedge_shortfalls", ("moment.config.hedge.window_ms * MS", "0")),
         only("F.market.dry", "F.wire.delay") | FALLS_SHORT,
     ),
+    Mutant(  # held twice: what nobody obtains within the group's patience is given up, and the group flattened
+        "debounce-drops-the-last",
+        "a hedge decision that comes within the window of the one before is dropped instead of made at its end",
+        ("L3", "L1"),
+        together(
+            edit(
+                "decisions.groups.group_hedging:hedge_shortfalls",
+                (
+                    "if missing <= 0 or",
+                    'missing -= state.opened_ns.get(f"dropped of {leg_id}", 0)\n        if missing <= 0 or',
+                ),
+                (
+                    "effects.wake(due)",
+                    'dropped = f"dropped of {leg_id}"\n            state = replace(state, opened_ns='
+                    "{**state.opened_ns, dropped: state.opened_ns.get(dropped, 0) + missing})",
+                ),
+            ),
+            _NO_PATIENCE,
+        ),
+        only("F.broker.bust") | BUSTED_LATER,
+    ),
+    Mutant(  # held twice: likewise
+        "hedge-after-minutes",
+        "a group makes no hedge decision before it is two minutes old",
+        ("L3",),
+        together(
+            edit(
+                "decisions.groups.group_hedging:hedge_shortfalls",
+                (
+                    "elif moment.at_ns < due:",
+                    "elif moment.at_ns < (due := max(due, state.record.created_ns + 120_000 * MS)):",
+                ),
+            ),
+            _NO_PATIENCE,
+        ),
+        only("F.broker.bust") | BUSTED_LATER,
+    ),
     Mutant(
         "hedge-depth-ignored",
         "a hedge has one level more than is configured",
@@ -154,7 +193,7 @@ MUTANTS: Final = (
         ("L1", "L3"),
         together(
             returns("decisions.groups.group_levels:Tally.missing", "0"),
-            returns("decisions.groups.group:_too_late", "''"),
+            _NO_PATIENCE,
         ),
     ),
     Mutant(
@@ -175,7 +214,7 @@ MUTANTS: Final = (
     Mutant(
         "reducing-sells-protection",
         "a group that may only reduce sells the longs that its shorts need",
-        ("I7", "R22", "L3"),
+        ("I7", "R22"),
         edit(
             "decisions.groups.group_levels:_reducing",
             ("keep = {**held.longs, **covered(group.legs, held.longs, held.shorts)}", "keep = held.shorts"),
@@ -278,6 +317,16 @@ MUTANTS: Final = (
             ("deadline = record.triggered_ns +", "deadline = record.armed_ns +"),
         ),
         only("F.market.gap") | GUARDED,
+    ),
+    Mutant(
+        "deadline-by-the-local-clock",
+        "the two seconds of a stop-loss end by the clock of the machine",
+        ("I27", "S12"),
+        edit(
+            "decisions.groups.stop_loss:_work_limit",
+            ("and moment.at_ns >= deadline", 'and __import__("time").time_ns() >= deadline'),
+        ),
+        only("F.market.gap", "F.time.wall_jump") | GUARDED,
     ),
     Mutant(
         "market-before-confirmation",

@@ -132,6 +132,27 @@ MUTANTS: Final = (
         returns("actors.cell_tree:CellTree._is_repeated", "False"),
     ),
     Mutant(
+        "processed-before-its-effects",
+        "what was taken is marked as processed in a commit of its own, before that of its effects",
+        ("S9", "I12", "L1", "L2"),
+        edit(
+            "actors.cell_tree:CellTree.run",
+            (
+                "self.journal.commit(JournalTurn(",
+                'marks = tuple(record for record in records if type(record).__name__ == "ProcessedEventRecord")\n'
+                "        if marks:\n"
+                "            self.journal.commit(JournalTurn("
+                "epoch=self.journal.epoch, at_ns=self.clock_ns, records=marks))\n"
+                "        self.journal.commit(JournalTurn(",
+            ),
+            (
+                "at_ns=self.clock_ns, records=records)",
+                "at_ns=self.clock_ns, records=tuple(record for record in records if record not in marks))",
+            ),
+        ),
+        only("F.process.commit_before", "F.broker.expiry") | certain("F.broker.expiry") | MANY,
+    ),
+    Mutant(
         "first-record-wins",
         "the tables keep the first record of a turn under each key",
         ("I20", "I12"),
@@ -249,6 +270,49 @@ MUTANTS: Final = (
         _HIDDEN,
     ),
     Mutant(
+        "resend-without-asking",
+        "after a restart an order in doubt is sent again at once, before the broker is asked whether it is there",
+        ("R7", "I3", "I4"),
+        edit(
+            "actors.cell:Cell.on_peers",
+            (
+                "self.greet()",
+                "self.greet()\n"
+                "        from decisions.orders.child_order import submit_request\n"
+                "        rows = self.journal.groups(self.journal.open_groups())\n"
+                "        doubtful = [i for row in rows if row for i in row.intents "
+                'if i.status.value in ("INTENT_PERSISTED", "SENT", "UNRESOLVED")]\n'
+                '        moment = self.tree._moment("restart")\n'
+                "        self.orders.put(*(submit_request(i, moment, resend=True) for i in doubtful))\n"
+                "        self.orders.flush(now_ms())",
+            ),
+        ),
+        only("F.process.kill") | DOUBLES | MANY,
+    ),
+    Mutant(
+        "retried-by-symbol",
+        "before an order is tried again the broker's list is searched for its symbol, side and quantity, not its tag",
+        ("R23", "L1", "L2", "I11", "I12"),
+        edit(
+            "actors.snapshots:Snapshots.on_snapshot",
+            (
+                "self.absent = found.absent",
+                "from msgspec.structs import replace\n"
+                "    alike = {(r.symbol, r.side, r.order_qty): r for r in snapshot.orders}\n"
+                "    for absent in list(found.absent):\n"
+                "        rows = self.nursery.journal.group(self.nursery.owner(absent.client_order_id))\n"
+                "        intents = rows.intents if rows else ()\n"
+                "        looks = [(i.symbol, i.side, i.quantity) for i in intents "
+                "if i.client_order_id == absent.client_order_id]\n"
+                "        if looks and looks[0] in alike:\n"
+                "            found.absent.remove(absent)\n"
+                "            found.reports.append(replace(alike[looks[0]], client_order_id=absent.client_order_id))\n"
+                "    self.absent = found.absent",
+            ),
+        ),
+        only("F.broker.lose_request", "F.broker.forget") | MANY,
+    ),
+    Mutant(
         "resend-of-the-unwanted",
         "an entry is sent again although its group closes or new risk is forbidden",
         ("I10", "I26"),
@@ -312,40 +376,5 @@ MUTANTS: Final = (
         ("I17",),
         edit("actors.gateway:BrokerGateway.open", ("if not machine().claim(", "if not machine().claim or False and (")),
         aim=only("F.process.two_instances"),
-    ),
-    Mutant(
-        "expiry-before-its-fill",
-        "units that expired are given away before a journal has heard of the fill that brought some, and for good",
-        ("L1",),
-        together(
-            edit("decisions.positions.position_changes:_told", ("if balance.unheard:", "if False:")),
-            edit("decisions.positions.reconciler:Reconciler.look", ("and not one.unheard", "")),
-            returns("decisions.positions.position_changes:settled", "[]"),
-        ),
-        aim=only("F.broker.expiry", "F.market.dry", "F.process.program", "F.wire.cut"),
-    ),
-    Mutant(
-        "net-is-settled-only",
-        "what groups hold of an expired contract against each other stays with them",
-        ("L1",),
-        returns("decisions.positions.position_changes:settled", "[]"),
-        aim=only("F.broker.expiry", "F.process.kill", "F.broker.drop_report", "F.market.gap", "F.wire.reset"),
-    ),
-    Mutant(
-        "losses-are-nobodys",
-        "units that went are booked for nobody, whichever group held them",
-        ("R21",),
-        returns("decisions.positions.owners:Owners.hand_out", '[("", "", quantity)]'),
-        aim={**only("F.broker.liquidation"), **one_group("bull_put", 10)},
-    ),
-    Mutant(
-        "undone-at-a-groups-cost",
-        "what is bought back by hand is taken from a group, and what was sold by hand stays nobody's",
-        ("R21",),
-        edit(
-            "decisions.positions.owners:Owners.hand_out",
-            ("nobodys = min(abs(quantity), self._free.get((symbol, comes), 0))", "nobodys = 0"),
-        ),
-        aim={**only("F.broker.manual"), **one_group("bull_put", 10)},
     ),
 )
