@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simulation.aims import GUARDED, MANY, only
+from simulation.aims import AT_ONCE, GUARDED, MANY, at_level, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import edit, returns, together
 
@@ -69,9 +69,22 @@ MUTANTS: Final = (
     Mutant(
         "denied-fills-count",
         "a trade that the broker's own later count denies goes on counting: its bust was lost",
-        ("I4",),
+        ("I4", "I5", "I9"),
         DENIED_COUNTS,
-        only("F.broker.bust", "F.broker.drop_report") | {"quantity": 25, "size": 2},
+        # most fills are told, and so are those after the bust: the order works on
+        only("F.broker.bust", "F.broker.drop_report")
+        | at_level("F.broker.drop_report", 0.25)
+        | AT_ONCE
+        | {
+            "groups": 3,
+            "quantity": 25,
+            "size": 2,
+            "limits of so many legs, and by how much above the mid": (0, 0),
+            "an entry works for, ms": 30_000,
+            "under fire for, ms": 5_000,
+            "poll, ms": 4_000,
+            "controls": {},
+        },
     ),
     Mutant(
         "nameless-fill-known-by-its-time",

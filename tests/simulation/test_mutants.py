@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import os
 from pathlib import Path
 
 import pytest
 
 from simulation.faults import swarm
-from simulation.hunt import Order, catches, matrix
+from simulation.hunt import Order, catches, command
+from simulation.hunt_report import LIVENESS, document, matrix
 from simulation.mutants.catalogue import BUGS, catalogue
+from simulation.nightly import STEPS
 from simulation.run import run_seed
 from simulation.stored import read
 from simulation.tape import Tape
@@ -18,7 +22,7 @@ from simulation.world import World
 from venue.audit.invariants import CHECKS
 
 SEEDS = (0, 30)  # that many have to be enough
-DRAWN_LATER = {"size", "for, ms"}  # while the market goes on, and when a fault begins
+DRAWN_LATER = {"size", "for, ms", "and is changed after, ms"}  # as the market goes on, and as a fault strikes
 QUICK = {
     "fill-counted-twice": {"I9", "I11", "I12", "R22"},
     "nameless-fill-known-by-its-time": {"I9", "I11", "I12", "I29", "R22"},
@@ -37,6 +41,8 @@ QUICK = {
     "timer-from-placement": {"I27"},
     "kill-leaves-entries": {"I26"},
     "pending-cancel-is-canceled": {"I3", "I4", "I9", "I14", "R22"},
+    "splitter-loops": {"L4"},
+    "hedge-after-minutes": {"L3"},
 }
 
 
@@ -101,7 +107,24 @@ def test_every_invariant_is_broken_by_a_bug_on_every_change() -> None:
     broken = {tape.violation for tape in tapes if tape.planted}
     broken |= {invariant for breaks in QUICK.values() if len(breaks) == 1 for invariant in breaks}
     elsewhere = {"I21", "OUTCOME"}  # one run recovers in one way; a run whose groups do not end breaks L1 first
-    assert CHECKS.keys() - broken == elsewhere
+    assert {*CHECKS, *LIVENESS} - broken == elsewhere
+
+
+def test_a_hunt_goes_on_for_as_many_seeds_as_a_bug_may_survive_unless_it_is_told_otherwise() -> None:
+    limits = {name: one.default for name, one in inspect.signature(command).parameters.items()}
+    assert (limits["seeds"], limits["budget_s"]) == (20_000, math.inf)
+    assert ("mutants", "--json") in dict(STEPS).values(), "and a night does not tell it otherwise"
+
+
+def test_a_hunt_tells_everything_about_a_bug_in_a_document() -> None:
+    (catch,) = catches(["price-of-its-own"], Order(SEEDS, math.inf, 2, 3), workers=1)
+    row = next(line for line in document([catch], "as asked for").splitlines() if line.startswith("| `price"))
+    name, _, breaks, _, first, noticed, rate, short = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (name, breaks, first) == ("`price-of-its-own`", "I30", str(catch.seed))
+    assert noticed.startswith("I30 ")
+    assert rate.endswith(f"of {catch.seed + 1 + 2}")
+    assert catch.short is not None
+    assert short == str(catch.short.length)
 
 
 def test_the_audit_finds_something_to_look_at_in_a_simulated_run() -> None:
