@@ -203,10 +203,14 @@ class World:
     def _nobody_hangs(self) -> None:
         """Whoever was stopped for good is noticed and killed by its supervisor; only then all has healed.
 
-        What it should have seen meanwhile its successor needs the time of rest to see.
+        A reconciler whose restart budget is spent rests for a period first.  What it should have seen meanwhile its
+        successor needs the time of rest to see.
         """
         limit_ns = self.schedule.now_ns + NOTICED_NS
         while self.base.hanging() and self.schedule.now_ns < limit_ns:
+            self._until(self.schedule.now_ns + CALM_NS)
+        limit_ns = max(limit_ns, self.schedule.now_ns + self.scenario.config.supervision.period_ms * MS + NOTICED_NS)
+        while not self.base.find("PositionReconciler") and self.schedule.now_ns < limit_ns:
             self._until(self.schedule.now_ns + CALM_NS)
         hanging = [f"{process.kind} {process.pid}" for process in self.base.hanging()]
         self.oracles.demand(not hanging, "I24", f"{', '.join(hanging)} hang, and no supervisor has noticed")

@@ -43,6 +43,7 @@ from supervisors.tree import (
     PAPER_CELLS,
     PAPER_GATEWAY,
     known_as,
+    meanwhile,
     realm_of,
     root_spec,
 )
@@ -75,7 +76,7 @@ class RootSupervisor(Supervisor):
         super().__init__()
         self.cells: dict[str, CellDirectory] = {}  # by the name of their supervisor
         self.cell_restarts: dict[str, int] = {}
-        self.rested: dict[str, str] = {}  # what rests on paper, and why
+        self.rested: dict[str, str] = {}  # what rests, and why
         self.halts: dict[Realm, str] = {}  # realms that take no new risk any more, and why
         self.unmarked: set[Realm] = set()  # those of them whose kill switch's file could not be written
         self.alerts = 0
@@ -137,15 +138,16 @@ class RootSupervisor(Supervisor):
         return {known: address for peer, address in peers.items() if (known := known_as(name, peer))}
 
     def rests(self, spec: ChildSpec, reason: str) -> None:
-        """What rests on paper is worth one alert for each reason; live groups do not need it."""
+        """What rests is worth one alert for each reason; of a vital child the halt tells."""
         name = spec.name
-        if realm_of(name) is Realm.PAPER and self.rested.get(name) != reason:
-            self.rested[name] = reason
-            self.alert(
-                Severity.WARNING,
-                "PAPER_DOWN",
-                f"paper: {reason}; it is tried again, and live groups go on without it",
-            )
+        if spec.vital or self.rested.get(name) == reason:
+            return
+        self.rested[name] = reason
+        if realm_of(name) is Realm.PAPER:
+            kind, text = "PAPER_DOWN", f"paper: {reason}; it is tried again, and live groups go on without it"
+        else:
+            kind, text = "PROCESS_DOWN", f"{reason}; {meanwhile(name)}; it is tried again"
+        self.alert(Severity.WARNING, kind, text)
 
     def warn(self, trouble: Trouble) -> None:
         self.alert(Severity(trouble.severity), trouble.kind, trouble.text)

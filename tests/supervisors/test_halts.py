@@ -16,7 +16,7 @@ from messages.operator import KillSwitch
 from messages.records import Severity
 from messages.supervision import ChildFailed
 from supervisors.root import AskDirectory, Directory
-from supervisors.tree import CELLS, GATEWAY, NOTIFIER, PAPER_CELLS, PAPER_GATEWAY
+from supervisors.tree import CELLS, GATEWAY, NOTIFIER, PAPER_CELLS, PAPER_GATEWAY, RECONCILER
 
 ON = KillSwitch(on=True)
 
@@ -226,3 +226,17 @@ def test_another_vital_child_that_is_given_up_is_not_started_again(
         assert timers == []
         told = [alert.text for alert in made.undelivered.values() if alert.kind == "SYSTEM_HALTED"]
         assert [GATEWAY in text for text in told] == [False, True], "each is a halt of its own"
+
+
+def test_e14_a_reconciler_that_cannot_be_kept_running_is_told_of_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing halts for it; but nobody knew that no position was compared any more."""
+    timers: list[tuple[int, object]] = []
+    with root(tmp_path) as made:
+        monkeypatch.setattr(made, "wakeup", lambda ms, payload: timers.append((ms, payload)))
+        spends_its_budget(made, RECONCILER)
+        (alert,) = [one for one in made.undelivered.values() if one.kind == "PROCESS_DOWN"]
+        assert alert.severity is Severity.WARNING
+        assert "nobody compares the positions" in alert.text
+        assert (made.halted, timers[-1]) == ("", (made.spec.period_ms, ("restart", (RECONCILER,))))
