@@ -235,7 +235,9 @@ def test_e14_a_reconciler_that_cannot_be_kept_running_is_told_of_and_tried_again
     timers: list[tuple[int, object]] = []
     with root(tmp_path) as made:
         monkeypatch.setattr(made, "wakeup", lambda ms, payload: timers.append((ms, payload)))
-        spends_its_budget(made, RECONCILER)
+        for _ in range(made.spec.intensity):
+            dies(made, RECONCILER)
+        made.on_exited(ChildActorExited(made.children[RECONCILER].address), "thespian")
         (alert,) = [one for one in made.undelivered.values() if one.kind == "PROCESS_DOWN"]
         assert alert.severity is Severity.WARNING
         assert "nobody compares the positions" in alert.text
