@@ -9,7 +9,7 @@ from thespian.actors import ActorAddress
 
 from actors.machine import machine
 from actors.window import Arrival, InWindow, OutWindow
-from decisions.alerts import NEVER_NS
+from domain.calendar import FOREVER_NS
 from domain.groups import cell_of
 from domain.quotes import Quote
 from domain.rollout import FIRST_CELL, Realm, realm_of_cell
@@ -38,7 +38,7 @@ class CellLink:
         self.fresh: dict[str, Quote] = {}  # newest quote per symbol since the last tick
         self.unquoted: frozenset[str] = frozenset()  # what it came to want since its Hello, and had no quote of yet
         self.arrivals = InWindow()  # of its order batches
-        self.freezes_ns = NEVER_NS  # when an alert that waits there for a person freezes new risk
+        self.freezes_ns = FOREVER_NS  # when an alert that waits there for a person freezes new risk
 
 
 class FanOut:

@@ -151,12 +151,11 @@ class PositionReconciler(ProcessActor):
     def close_day(self, last: PositionReport, library: Library) -> tuple[Finding, ...]:
         """The final comparison of a day, when nothing is merely suspected any more (E19).
 
-        It is told until the alert is in a journal: the day is closed by what is written down, not by having sent it.  A
-        day that nobody closed on its evening is closed on the next, unless there was nothing of ours to compare then.
+        It is told until the alert is in a journal: the day is closed by what is written down, not by having sent it.
         """
         hours = calendar(self.config.broker.calendar)
-        ended = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day, hours)
-        if ended is None or last.suspected or (ended.late and library.began_ns() >= ended.at_ns):
+        ended = day_to_close(last.as_of_ns, self.config.reconciliation.end_of_day, hours, library.began_ns())
+        if ended is None or last.suspected:
             return ()
         path = day_report_path(self.config.system.journal_dir, ended.day)
         issue = end_of_day(last, ended, str(path), FIRST_CELL[self.realm])

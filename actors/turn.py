@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from decisions.alerts import NEVER_NS
 from decisions.effects import Effects, Moment, Outgoing
 from decisions.orders.awaited import Awaited
+from domain.calendar import FOREVER_NS
 from domain.execution import OrdStatus
 from domain.groups import GroupOutcome
 from messages.orders import News, SubmitOrder
@@ -46,7 +46,7 @@ class Turn:
         self.uncovered_qty = 0  # short units of all groups that nothing protects
         self.divergences = 0  # orders that a snapshot of this turn showed otherwise than the journal had them
         self.awaited = Awaited()  # what the gateway was asked to send; outlives the groups that asked
-        self.freezes_ns = NEVER_NS  # from then on a CRITICAL alert has waited too long for a person
+        self.freezes_ns = FOREVER_NS  # from then on a CRITICAL alert has waited too long for a person
         self.wake: Callable[[str, int], None] = lambda _group_id, _at_ns: None
         self.moments: dict[str, Moment] = {}  # of groups to which more than one input speaks in this step
         self.again: list[News] = []  # what a group choked on together: each shall be told by itself

@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from config.schema import AlertsConfig
 from decisions.effects import MS
+from domain.calendar import FOREVER_NS
 from messages.records import EscalationRecord, Severity
-
-NEVER_NS = 2**63 - 1
 
 
 def repeat(alert: EscalationRecord, now_ns: int, config: AlertsConfig) -> EscalationRecord | None:
@@ -49,7 +48,7 @@ def freezes_ns(alerts: Iterable[EscalationRecord], config: AlertsConfig) -> int:
         if alert.severity is Severity.CRITICAL and alert.raised_ns and not alert.acknowledged_ns
     )
     first_ns = min(waiting, default=0)
-    return first_ns + config.freeze_after_ms * MS if first_ns else NEVER_NS
+    return first_ns + config.freeze_after_ms * MS if first_ns else FOREVER_NS
 
 
 def freeze_text(cells: Iterable[int]) -> str:
@@ -60,7 +59,7 @@ def freeze_text(cells: Iterable[int]) -> str:
 
 def quiet_until_ns(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig) -> int:
     """The earliest time after ``now_ns`` at which one of them is to be sent again."""
-    found = NEVER_NS
+    found = FOREVER_NS
     for alert in alerts:
         if alert.severity is not Severity.CRITICAL or alert.acknowledged_ns:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actors.machine import machine
+from actors.machine import Mark, machine
 from config.paths import kill_switch_path
 from config.realms import view
 from config.schema import Config
@@ -16,13 +16,18 @@ def kill_file_path(config: Config, realm: Realm) -> Path:
     return kill_switch_path(view(config, realm).system.journal_dir)
 
 
+def kill_file(config: Config, realm: Realm) -> Mark:
+    """The file itself; ``config`` is the main program's."""
+    return machine().kill_switch(view(config, realm))
+
+
 def make_kill_file(config: Config, realm: Realm) -> str:
     """Have it there for good; what the disk says against that, "" when it is there.
 
     A gateway that runs finds it at its next look, one that starts before it does anything.
     """
     try:
-        machine().kill_switch(view(config, realm)).touch()
+        kill_file(config, realm).touch()
     except OSError as error:
         return error.strerror or str(error)
     return ""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 from thespian.actors import ActorAddress, ActorExitRequest
 
-from actors.machine import Mark, machine
+from actors.machine import machine
 from config.realms import realms, view
 from config.schema import Config
 from decisions.supervision import ChildSpec
@@ -32,6 +32,7 @@ from messages.supervision import (
 )
 from monitoring.measures import Measures
 from supervisors.cells import CellDirectory
+from supervisors.kill_file import kill_file, make_kill_file
 from supervisors.supervisor import Child, Supervisor
 from supervisors.tree import (
     CELL_SUPERVISORS,
@@ -236,14 +237,12 @@ class RootSupervisor(Supervisor):
 
     def mark(self, realm: Realm) -> None:
         """Write the file of a kill switch; what the disk does not take is tried again at each heartbeat."""
-        try:
-            self.kill_file(realm).touch()
-        except OSError as error:
-            if realm not in self.unmarked:
-                self.log.error("the kill switch could not be written to disk", realm=realm.value, error=str(error))
-            self.unmarked.add(realm)
-        else:
+        problem = make_kill_file(self.config, realm)
+        if not problem:
             self.unmarked.discard(realm)
+        elif realm not in self.unmarked:
+            self.unmarked.add(realm)
+            self.log.error("the kill switch could not be written to disk", realm=realm.value, error=problem)
 
     def keep_halted(self) -> None:
         """What was asked before a halt may be carried out after it, and must not end it (R25)."""
@@ -258,13 +257,9 @@ class RootSupervisor(Supervisor):
     def is_marked(self, realm: Realm) -> bool:
         """Whether the file of a kill switch is there; not, where that cannot be found out."""
         try:
-            return self.kill_file(realm).exists()
+            return kill_file(self.config, realm).exists()
         except OSError:
             return False
-
-    def kill_file(self, realm: Realm) -> Mark:
-        """The file of one realm's kill switch."""
-        return machine().kill_switch(view(self.config, realm))
 
     def alert(self, severity: Severity, kind: str, text: str) -> None:
         """Send an alert of the tree's own; it is in the structured log too."""

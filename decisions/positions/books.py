@@ -27,7 +27,7 @@ from messages.records import (
 
 ISSUE_KINDS = frozenset({"POSITION_MISMATCH", "EXPIRY_NEAR", "END_OF_DAY"})
 GONE = frozenset({IntentStatus.REFUSED, IntentStatus.VOID})  # never was at the broker, as far as we know
-DOUBTED = frozenset({PositionKind.UNEXPLAINED, PositionKind.MANUAL})  # what a person must answer for
+BY_HAND = frozenset({PositionKind.MANUAL, PositionKind.UNEXPLAINED})  # what a person did, as far as anybody knows
 
 
 class KnownOrder(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ class Books:
         self.booked[event.activity_id] = self.booked.get(event.activity_id, 0) + event.quantity
         if not event.quantity:
             self.linked.add(event.activity_id)
-        elif event.kind in DOUBTED:
+        elif event.kind in BY_HAND:
             self.doubted.add(event.symbol)
         if not event.leg_id:
             add(self.foreign, event.symbol, event.quantity)

@@ -13,9 +13,7 @@ from collections.abc import Iterable
 
 from decisions.positions.library import Library
 from domain.groups import GroupOutcome
-from messages.records import GroupRecord, PositionKind
-
-BY_HAND = frozenset({PositionKind.MANUAL, PositionKind.UNEXPLAINED})  # a person's doing, as far as anybody knows
+from messages.records import GroupRecord
 
 
 class Owners:

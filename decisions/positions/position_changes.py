@@ -13,8 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
+from decisions.positions.books import BY_HAND
 from decisions.positions.library import Library
-from decisions.positions.owners import BY_HAND, Owners
+from decisions.positions.owners import Owners
 from decisions.positions.positions import Comparison, SymbolBalance
 from domain.calendar import Calendar, death_ns, has_expired
 from domain.instruments import Instrument

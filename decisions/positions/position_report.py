@@ -99,8 +99,10 @@ class DayEnd(msgspec.Struct, frozen=True):
     late: bool
 
 
-def day_to_close(as_of_ns: int, end_of_day: str, hours: Calendar) -> DayEnd | None:
+def day_to_close(as_of_ns: int, end_of_day: str, hours: Calendar, began_ns: int) -> DayEnd | None:
     """The latest day whose end has been reached; ``None`` when no end is configured, or none is known (E19).
+
+    A day that nobody closed on its evening is closed later, unless there was nothing of ours by then (``began_ns``).
 
     "close": the close of the market's session; a time of day is in UTC.  Days without a session have no end.
     """
@@ -111,7 +113,7 @@ def day_to_close(as_of_ns: int, end_of_day: str, hours: Calendar) -> DayEnd | No
         day = today - timedelta(days=back)
         at_ns = _end_ns(day, end_of_day, hours)
         if at_ns is not None and at_ns <= as_of_ns:
-            return DayEnd(day.isoformat(), at_ns, late=back > 0)
+            return None if back and began_ns >= at_ns else DayEnd(day.isoformat(), at_ns, late=back > 0)
     return None
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from decisions.positions.books import DOUBTED
+from decisions.positions.books import BY_HAND
 from decisions.positions.library import Library
 from decisions.positions.positions import OrderDifference, SymbolBalance
 from decisions.positions.reconciler import Look
@@ -119,8 +119,8 @@ def _unexplained(library: Library) -> Mapping[str, list[PositionEventRecord]]:
     found = {}
     for symbol in sorted(library.doubted()):
         events = library.events_of(symbol)
-        explained = {e.ts_ns for e in events if not e.quantity and e.kind not in DOUBTED}
-        found[symbol] = [e for e in events if e.quantity and e.kind in DOUBTED and e.ts_ns not in explained]
+        explained = {e.ts_ns for e in events if not e.quantity and e.kind not in BY_HAND}
+        found[symbol] = [e for e in events if e.quantity and e.kind in BY_HAND and e.ts_ns not in explained]
     return found
 
 

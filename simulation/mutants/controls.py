@@ -183,7 +183,7 @@ MUTANTS: Final = (
         returns("actors.gateway:BrokerGateway.speaks_otherwise", "False"),
     ),
     _without_control("E17", "no lots, ticks, freeze quantities, expiries"),
-    off("E18", "an alert that nobody sees stops nothing", returns("decisions.alerts:freezes_ns", "NEVER_NS")),
+    off("E18", "an alert that nobody sees stops nothing", returns("decisions.alerts:freezes_ns", "FOREVER_NS")),
     off(
         "E18 others",
         "an alert that nobody sees stops only the cell that keeps it",

@@ -9,7 +9,7 @@ import pytest
 from gateway_door import CHAIN, DAY_NS, LONG, NOW_NS, SHORT, door, lets_out, order, put, refuses, report
 from msgspec.structs import replace
 
-from decisions.alerts import NEVER_NS
+from domain.calendar import FOREVER_NS
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from domain.quotes import Quote
@@ -188,24 +188,24 @@ def test_e11_the_day_whose_loss_stopped_new_risk_ends_at_midnight_on_the_exchang
 def test_e20_uncovered_units_of_all_cells_together_stop_new_risk_after_a_while(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=10, naked_window_ms=1_000) as gateway:
         gateway.on_hello(Hello(1, 1, frozenset()), "other")
-        gateway.on_cell_state(CellState(0, 1, 6, NEVER_NS), "cell")
-        gateway.on_cell_state(CellState(1, 1, 5, NEVER_NS), "other")
+        gateway.on_cell_state(CellState(0, 1, 6, FOREVER_NS), "cell")
+        gateway.on_cell_state(CellState(1, 1, 5, FOREVER_NS), "other")
         lets_out(gateway, BUY)
         gateway.passes(1_100)
         refuses(gateway, SELL, "E20")
         lets_out(gateway, order(LONG, Side.BUY, role=Role.HEDGE))
-        gateway.on_cell_state(CellState(1, 1, 0, NEVER_NS), "other")
+        gateway.on_cell_state(CellState(1, 1, 0, FOREVER_NS), "other")
         lets_out(gateway, replace(SELL, client_order_id=order(SHORT, Side.SELL, attempt=2).client_order_id))
 
 
 def test_e20_the_word_of_an_older_incarnation_of_a_cell_comes_too_late(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=10, naked_window_ms=1_000) as gateway:
-        gateway.on_cell_state(CellState(0, 1, 11, NEVER_NS), "cell")
+        gateway.on_cell_state(CellState(0, 1, 11, FOREVER_NS), "cell")
         gateway.on_hello(Hello(0, 2, frozenset()), "cell again")
         gateway.passes(1_100)
         assert gateway.door.account.watch.naked_too_long(gateway.now_ns), "the last word of the one before stands"
-        gateway.on_cell_state(CellState(0, 2, 0, NEVER_NS), "cell again")
-        gateway.on_cell_state(CellState(0, 1, 11, NEVER_NS), "cell")
+        gateway.on_cell_state(CellState(0, 2, 0, FOREVER_NS), "cell again")
+        gateway.on_cell_state(CellState(0, 1, 11, FOREVER_NS), "cell")
         gateway.passes(1_100)
         assert gateway.door.account.watch.naked_too_long(gateway.now_ns) == ""
 

@@ -12,8 +12,9 @@ from actors.cell import WATCH_EVERY
 from actors.cell_tree import CellTree
 from actors.machine import running_on
 from config.schema import AlertsConfig, Config
-from decisions.alerts import NEVER_NS, freeze_text
+from decisions.alerts import freeze_text
 from decisions.effects import MS
+from domain.calendar import FOREVER_NS
 from domain.execution import Side
 from domain.groups import Role
 from messages.controls import ControlAlert
@@ -28,18 +29,18 @@ def test_e20_a_cell_says_again_how_many_units_stand_uncovered() -> None:
         world = World()
         cell = PostedCell(world, clock)
         epoch = world.journal.epoch
-        assert cell.said(CellState) == [CellState(0, epoch, 0, NEVER_NS)]
+        assert cell.said(CellState) == [CellState(0, epoch, 0, FOREVER_NS)]
         cell.tree._turn.uncovered_qty = 11  # as its groups would have it
         cell.tell_state()
         cell.tell_state()
-        assert cell.said(CellState) == [CellState(0, epoch, 11, NEVER_NS)]
+        assert cell.said(CellState) == [CellState(0, epoch, 11, FOREVER_NS)]
         cell.rings(3 * WATCH_EVERY)
-        assert cell.said(CellState) == [CellState(0, epoch, 11, NEVER_NS)] * 3
+        assert cell.said(CellState) == [CellState(0, epoch, 11, FOREVER_NS)] * 3
 
 
 def test_e20_a_lost_letter_neither_hides_a_naked_window_nor_keeps_a_false_one(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=10, naked_window_ms=5_000) as gateway:
-        bare, covered = CellState(0, 1, 11, NEVER_NS), CellState(0, 1, 0, NEVER_NS)
+        bare, covered = CellState(0, 1, 11, FOREVER_NS), CellState(0, 1, 0, FOREVER_NS)
         gateway.passes(60_000)
         gateway.quotes()
         lets_out(gateway, order(LONG, Side.BUY))  # nobody has told it
@@ -129,9 +130,9 @@ def test_e18_an_alert_of_a_cell_that_has_died_freezes_at_its_time_and_its_last_w
         gateway.on_hello(Hello(0, 2, frozenset()), "cell again")
         gateway.passes(100)
         assert gateway.trading.told.reason == freeze_text([0]), "its successor has not said anything yet"
-        gateway.on_cell_state(CellState(0, 1, 0, NEVER_NS), "cell")
+        gateway.on_cell_state(CellState(0, 1, 0, FOREVER_NS), "cell")
         assert gateway.trading.told.reason == freeze_text([0]), "too late"
-        gateway.on_cell_state(CellState(0, 2, 0, NEVER_NS), "cell again")
+        gateway.on_cell_state(CellState(0, 2, 0, FOREVER_NS), "cell again")
         assert gateway.trading.told.reason == ""
 
 

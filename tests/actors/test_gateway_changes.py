@@ -8,7 +8,7 @@ from typing import Any
 from gateway_door import LONG, SHORT, Door, door, order, put, report
 from msgspec.structs import replace
 
-from decisions.alerts import NEVER_NS
+from domain.calendar import FOREVER_NS
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
 from domain.trading import TradingState
@@ -152,7 +152,7 @@ def test_e20_a_change_pays_no_more_premium_than_an_order_may(tmp_path: Path) -> 
 def test_e20_while_too_much_stands_uncovered_no_entry_is_changed_for_more(tmp_path: Path) -> None:
     with door(tmp_path, naked_window_units=0, naked_window_ms=1) as gateway:
         bought = works(gateway, order(LONG, Side.BUY, 5))
-        gateway.on_cell_state(CellState(0, 1, 5, NEVER_NS), "cell")
+        gateway.on_cell_state(CellState(0, 1, 5, FOREVER_NS), "cell")
         gateway.passes(100)
         refuses(gateway, change(bought, price=1_0500), "E20")
         lets_out(gateway, change(bought, 2, quantity=4))

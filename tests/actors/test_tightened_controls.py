@@ -10,7 +10,7 @@ import pytest
 from gateway_door import LONG, NOW_NS, SHORT, Door, door, order, put, report
 from msgspec.structs import replace
 
-from decisions.alerts import NEVER_NS
+from domain.calendar import FOREVER_NS
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import ENTRY_ROLES, GroupOutcome, Role
 from messages.orders import CancelOrder, Position
@@ -31,7 +31,7 @@ def _nothing(_gateway: Door) -> None:
 
 
 def _uncovered(gateway: Door) -> None:
-    gateway.on_cell_state(CellState(0, 1, 5, NEVER_NS), "cell")
+    gateway.on_cell_state(CellState(0, 1, 5, FOREVER_NS), "cell")
     gateway.passes(100)
 
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from order_cases import NOW
 
 from config.schema import AlertsConfig
-from decisions.alerts import NEVER_NS, freezes_ns, quiet_until_ns, repeat
+from decisions.alerts import freezes_ns, quiet_until_ns, repeat
 from decisions.effects import MS
+from domain.calendar import FOREVER_NS
 from messages.records import EscalationRecord, Severity
 
 CONFIG = AlertsConfig(repeat_ms=1_000, freeze_after_ms=5_000)
@@ -59,25 +60,25 @@ def test_after_a_long_pause_it_is_repeated_once_and_not_many_times() -> None:
 def test_what_is_not_critical_is_neither_repeated_nor_freezes(severity: Severity) -> None:
     alert = replace(ALERT, severity=severity)
     assert repeat(alert, NOW + 10**12, CONFIG) is None
-    assert freezes_ns([alert], CONFIG) == NEVER_NS
+    assert freezes_ns([alert], CONFIG) == FOREVER_NS
 
 
 def test_an_acknowledged_alert_is_at_rest() -> None:
     alert = replace(ALERT, acknowledged_ns=NOW + 1, acknowledged_by="ada")
     assert repeat(alert, NOW + 10**12, CONFIG) is None
-    assert freezes_ns([alert], CONFIG) == NEVER_NS
+    assert freezes_ns([alert], CONFIG) == FOREVER_NS
 
 
 def test_it_freezes_new_risk_exactly_at_its_deadline() -> None:
     young = replace(ALERT, raised_ns=NOW + 10_000 * MS)
     assert freezes_ns([young, ALERT], CONFIG) == NOW + 5_000 * MS
     assert freezes_ns([young], CONFIG) == NOW + 15_000 * MS
-    assert freezes_ns([], CONFIG) == NEVER_NS
+    assert freezes_ns([], CONFIG) == FOREVER_NS
 
 
 def test_one_that_was_raised_before_any_clock_was_heard_has_no_deadline_yet() -> None:
     timeless = replace(ALERT, raised_ns=0)
-    assert freezes_ns([timeless], CONFIG) == NEVER_NS
+    assert freezes_ns([timeless], CONFIG) == FOREVER_NS
     begun = repeat(timeless, NOW, CONFIG)
     assert begun is not None and freezes_ns([begun], CONFIG) == NOW + 5_000 * MS
 
@@ -109,5 +110,5 @@ def test_until_the_next_look_nothing_is_due_and_then_something_is(
     assert quiet_ns > NOW
     for now_ns in {min(NOW + later_ms * MS, quiet_ns - 1), quiet_ns - 1}:
         assert not [alert for alert in told if repeat(alert, now_ns, CONFIG)]
-    if quiet_ns < NEVER_NS:
+    if quiet_ns < FOREVER_NS:
         assert any(repeat(alert, quiet_ns, CONFIG) for alert in told)

@@ -230,15 +230,20 @@ def test_I7_a_naked_part_before_the_covered_one(story: Story) -> None:
     assert story.failed() == {"I7"}
 
 
-@pytest.mark.parametrize(("again", "failed"), [("short", set()), ("naked", {"I7"})])
-def test_I7_what_a_bust_took_of_the_covered_part_may_be_sold_again_beside_what_is_naked_already(
-    story: Story, again: str, failed: set[str]
-) -> None:
+def ladder(story: Story) -> None:
+    """Ten longs protect ten shorts, and twenty may stand naked beside them."""
     story.plan(allow_naked=True)
     group = story.groups["g1"].group
     naked = leg("naked", 2, 110, Side.SELL, 20)
     story.groups["g1"] = replace(story.groups["g1"], group=replace(group, legs=(*group.legs, naked)))
     story.trade("E", "long", 10)
+
+
+@pytest.mark.parametrize(("again", "failed"), [("short", set()), ("naked", {"I7"})])
+def test_I7_what_a_bust_took_of_the_covered_part_may_be_sold_again_beside_what_is_naked_already(
+    story: Story, again: str, failed: set[str]
+) -> None:
+    ladder(story)
     short = story.send(story.decide("E", "short", 10))
     exec_id = story.fill(short, 10)
     story.trade("E", "naked", 8)
@@ -252,11 +257,7 @@ def test_I7_what_a_bust_took_of_the_covered_part_may_be_sold_again_beside_what_i
 def test_I7_the_naked_part_is_not_charged_with_what_another_order_has_filled_too_much(
     story: Story, more: tuple[str, int], failed: set[str]
 ) -> None:
-    story.plan(allow_naked=True)
-    group = story.groups["g1"].group
-    naked = leg("naked", 2, 110, Side.SELL, 20)
-    story.groups["g1"] = replace(story.groups["g1"], group=replace(group, legs=(*group.legs, naked)))
-    story.trade("E", "long", 10)
+    ladder(story)
     canceled = story.send(story.decide("E", "short", 1))
     story.cancel(canceled)
     story.trade("E", "short", 10, slice_no=1)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from domain.calendar import FOREVER_NS
 from domain.strategies import strategy_of
 from venue.audit.authority import is_entry
 from venue.audit.cases import MILLISECOND_NS
@@ -21,7 +22,6 @@ from venue.audit.wire import Line
 OPERATOR, LOSS = "trading/operator", "trading/E11"
 STATES = {"reducing", "halted"}
 REPEAT, OF_STRATEGY = "repeat/", "repeat/strategy/"
-FOR_EVER = 2**63
 
 
 class Stop(NamedTuple):
@@ -70,8 +70,8 @@ def _stops(evidence: Evidence) -> Iterator[Stop]:
         control = {OPERATOR: "trading state", LOSS: "E11"}.get(subject, "E8" if subject.startswith(REPEAT) else "")
         for entry, then in zip(entries, [*entries[1:], None], strict=True):
             if control and entry.facts["action"] in STATES | {"disabled"}:
-                until_ns = entry.facts["until_ns"] or FOR_EVER
-                end_ns = then.facts["at_ns"] if then is not None else FOR_EVER
+                until_ns = entry.facts["until_ns"] or FOREVER_NS
+                end_ns = then.facts["at_ns"] if then is not None else FOREVER_NS
                 yield Stop(control, subject, entry.committed_ns, min(until_ns, end_ns))
 
 

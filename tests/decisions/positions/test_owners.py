@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from test_position_changes import ALWAYS, BEFORE, PUT, balance, compared, held_by
 
+from decisions.positions.books import BY_HAND
 from decisions.positions.library import Library
-from decisions.positions.owners import BY_HAND
 from decisions.positions.position_changes import Cause, allocate, explain
 from decisions.positions.position_checks import shares_of_groups
 from domain.groups import GroupOutcome, Mode

@@ -202,7 +202,9 @@ def test_e19_a_day_ends_at_its_close_or_at_the_configured_time(
         return int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 10**9
 
     expected = ended and DayEnd(ended[0][:10], ns(ended[0]), ended[1])
-    assert day_to_close(ns(at), end_of_day, CALENDARS[hours]) == expected
+    assert day_to_close(ns(at), end_of_day, CALENDARS[hours], 0) == expected
+    began_then = ns(ended[0]) if ended else 0
+    assert day_to_close(ns(at), end_of_day, CALENDARS[hours], began_then) == (None if ended and ended[1] else expected)
 
 
 def test_activities_wait_until_the_journals_have_heard_of_the_trades_that_the_snapshot_lists() -> None:
