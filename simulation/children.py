@@ -17,13 +17,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess as Process
 from multiprocessing.pool import Pool
 from types import FrameType
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from venue.launch import die_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
 STOP: Final = (signal.SIGTERM, signal.SIGHUP)
+_came: Final[list[int]] = []  # signals to stop that wait until :func:`_let_come`
 PATIENCE_S: Final = 60.0  # for a child to end what it has begun itself: a kill campaign has a whole system to end
 
 
@@ -33,8 +34,12 @@ def unwind_when_stopped() -> None:
         signal.signal(number, _unwind)
 
 
-def _unwind(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
+def _unwind(number: int, _frame: FrameType | None) -> None:
+    """The kernel may give a signal that the main thread holds to another (a progress bar's); Python calls this then."""
+    if STOP[0] in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        _came.append(number)
+    else:
+        raise SystemExit(128 + number)
 
 
 def run(command: Sequence[str], *, ask: signal.Signals = signal.SIGTERM, **options: Any) -> tuple[int, str]:
@@ -139,13 +144,17 @@ def _born(number: signal.Signals, parent: int) -> None:
     """
     for stop in STOP:
         signal.signal(stop, signal.SIG_DFL)
+    _came.clear()  # it was the parent that they meant
     _let_come()
     die_with_parent(number, parent)
 
 
 @contextmanager
 def _held() -> Iterator[None]:
-    """Signals to stop wait until :func:`_let_come`: a child may be there of which this program does not know yet."""
+    """Signals to stop wait until :func:`_let_come`: a child may be there of which this program does not know yet.
+
+    And what is raised while a fork runs its callbacks is told as *ignored*, and is lost.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
         yield
@@ -155,3 +164,5 @@ def _held() -> Iterator[None]:
 
 def _let_come() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+    if _came:
+        raise SystemExit(128 + _came[0])

@@ -35,6 +35,27 @@ def _divide(number: int) -> float:
     return 1 / number
 
 
+FORKED_WHILE_STOPPED = """
+import os, signal, threading, time
+from simulation import children
+
+def stop():  # what is raised in here, Python ignores
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not children._came:
+        pass
+
+children.unwind_when_stopped()
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # a progress bar's takes what the other one holds
+os.register_at_fork(after_in_parent=stop)
+list(children.each(time.sleep, [1000], 1))
+"""
+
+
+def test_a_signal_that_comes_while_a_process_is_forked_is_not_lost() -> None:
+    stopped = subprocess.run([sys.executable, "-c", FORKED_WHILE_STOPPED], cwd=ROOT, timeout=60, check=False)
+    assert stopped.returncode == 128 + signal.SIGTERM
+
+
 def of_session(leader: int) -> list[int]:
     """Every process that runs in the session of this one: itself, what it has started, and so on."""
     found = []
