@@ -42,7 +42,7 @@ from simulation import children
 def stop():  # what is raised in here, Python ignores
     os.kill(os.getpid(), signal.SIGTERM)
     while not children._came:
-        pass
+        time.sleep(0)  # gives the interpreter up, without which it hears of no signal that another thread took
 
 children.unwind_when_stopped()
 threading.Thread(target=threading.Event().wait, daemon=True).start()  # a progress bar's takes what the other one holds
