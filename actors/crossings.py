@@ -41,12 +41,13 @@ class Crossings:
         return [one for one in ours if one.meets(order.side, order.order_type, order.price)]
 
     def hold(self, order: SubmitOrder, found: list[Working]) -> bool:
-        """Whether a repair has to wait; the entries in its way are being canceled."""
+        """Whether a repair has to wait; the entries in its way are being canceled, and their cancels leave first."""
         if not self.holds(order.client_order_id):
             self._begins(order)  # before the clock is read: by the record, nobody waits shorter than he did
         now = now_ms()
         since, _ = self._held.setdefault(order.client_order_id, (now, order))
-        if now - since >= self._wait_ms:
+        unasked = any(one.is_entry and one.client_order_id not in self._asked for one in found)
+        if now - since >= self._wait_ms and not unasked:
             del self._held[order.client_order_id]
             return False
         for working in found:
@@ -54,6 +55,11 @@ class Crossings:
                 self._asked[working.client_order_id] = now
                 self._cancel(working)
         return True
+
+    @property
+    def in_their_way(self) -> list[str]:
+        """The entries whose cancels those that wait have asked for."""
+        return list(self._asked)
 
     def waiting(self) -> list[SubmitOrder]:
         """Those that may try again; the longest waiting first."""

@@ -95,6 +95,8 @@ class OrderDoor:
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
         now = now_ms()
+        while (cancel := self.lanes.next_cancel(self.crossings.in_their_way, now)) is not None:
+            self._spends(self.release(cancel), now)
         for held in self.crossings.waiting():
             if not self.lanes.free(lane_of(held), now):
                 break

@@ -58,6 +58,7 @@ ENTRY_LANES: Final = frozenset({LANE_OF_ROLE[role] for role in ENTRY_ROLES})
 OWN_EPOCH: Final = 0  # of the gateway's own cancels; those of cells begin with 1
 _Key = tuple[str, ...]
 _SUBMIT: Final = "submit"
+_CANCEL: Final = "cancel"
 
 
 def is_own(request: Request) -> bool:
@@ -120,6 +121,14 @@ class Lanes:
                 key, request = waiting.popitem(last=False)
                 del self._lane_of[key]
                 return request
+        return None
+
+    def next_cancel(self, client_order_ids: Iterable[str], now_ms: int) -> Request | None:
+        """The gateway's own cancel of one of these orders, out of its lane before its turn: a repair waits for it."""
+        for client_order_id in client_order_ids:
+            key = (_CANCEL, client_order_id)
+            if key in self._lane_of and self.free(Lane.REPAIR, now_ms):
+                return self._waiting[self._lane_of.pop(key)].pop(key)
         return None
 
     def free(self, lane: Lane, now_ms: int) -> bool:
@@ -243,7 +252,7 @@ class Lanes:
 def _key(request: Request) -> _Key:
     """What makes two requests the same one.  One cancel by the gateway itself is as good as two of the same order."""
     if is_own(request):
-        return "cancel", request.client_order_id
+        return _CANCEL, request.client_order_id
     if isinstance(request, SubmitOrder):
         return _SUBMIT, request.client_order_id
     return "change", request.request_id

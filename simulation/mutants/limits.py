@@ -31,7 +31,7 @@ MUTANTS: Final = (
         "repair-does-not-wait",
         "a repair leaves at once, whatever of ours it may trade with",
         BREAKS,
-        edit("actors.crossings:Crossings.hold", ("if now - since >= self._wait_ms:", "if True:")),
+        edit("actors.crossings:Crossings.hold", ("if now - since >= self._wait_ms and not unasked:", "if True:")),
     ),
     Mutant(
         "nobody-makes-way",

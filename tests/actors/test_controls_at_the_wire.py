@@ -346,6 +346,19 @@ def test_e12_a_repair_does_not_wait_for_ever(tmp_path: Path) -> None:
         assert gateway.canceled == [BUY.client_order_id]
 
 
+def test_e12_an_entry_that_is_found_in_the_way_when_a_repair_has_waited_is_canceled_first(tmp_path: Path) -> None:
+    with door(tmp_path, cross_wait_ms=1) as gateway:
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
+        lets_out(gateway, BUY)
+        gateway.hear(exit_)
+        late = order(LONG, Side.BUY, group_id="late")
+        gateway.door.ledger.sent(late)
+        while exit_ not in gateway.sent:
+            gateway.passes(20)
+        left = [request.client_order_id for request in gateway.broker.taken]
+        assert left.index(late.client_order_id) < left.index(exit_.client_order_id)
+
+
 def test_e12_a_resting_stop_is_in_nobodys_way(tmp_path: Path) -> None:
     with door(tmp_path) as gateway:
         stop = order(

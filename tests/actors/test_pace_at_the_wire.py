@@ -241,6 +241,23 @@ def test_e7_a_newer_cell_takes_no_cancel_of_the_gateways_own_out_of_its_lane(tmp
         assert not all_.working
 
 
+def test_e12_a_repair_takes_no_token_from_the_cancel_that_it_waits_for(tmp_path: Path) -> None:
+    clock = Clock()
+    with street(tmp_path, clock, 3, 1) as all_:
+        (entry,) = entries(1)
+        all_.gateway.hear(entry)
+        all_.run(2_000)
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
+        hedges = [order(SHORT, Side.BUY, role=Role.HEDGE, group_id=f"h{number}") for number in range(9)]
+        all_.seen.clear()
+        all_.gateway.hear(*hedges[:2], exit_, *hedges[2:])
+        all_.run(4_000)
+        left = [one for _, one in all_.seen if not isinstance(one, Query)]
+        cancel = next(one for one in left if isinstance(one, CancelOrder))
+        assert cancel.client_order_id == entry.client_order_id
+        assert left.index(cancel) < left.index(exit_) < len(left) - 1, "and it waits for no more than that"
+
+
 def test_e7_what_is_asked_at_a_login_waits_for_its_tokens_too_and_is_asked_once(tmp_path: Path) -> None:
     clock = Clock()
     with street(tmp_path, clock, 2, 1, settled=False) as all_:
