@@ -74,7 +74,8 @@ class AccountDoor:
         case = Accounted(
             order, partial(_ask, self.cells.quotes), account, book, self.memory.standing, self.config, now_ns
         )
-        return refusal(case, lambda control: self.overridden(control, order, now_ns))
+        with book.without(order.client_order_id):
+            return refusal(case, lambda control: self.overridden(control, order, now_ns))
 
     def forbids_change(self, change: ModifyOrder, now_ns: int) -> str:
         """What they say against a change in place: what a new order with its terms would hear; "" for nothing.

@@ -63,10 +63,10 @@ class AccountWatch:
         if fill is not None:
             self._count(fill)
 
-    def load(self, snapshot: Snapshot, now_ns: int) -> None:
+    def load(self, snapshot: Snapshot, now_ns: int, lag_ns: int) -> None:
         """The broker's positions; fills that were missed count like all others (a restart forgets nothing)."""
         self._known_ns = self._known_ns or now_ns
-        for fill in self.account.load(snapshot, now_ns):
+        for fill in self.account.load(snapshot, now_ns, lag_ns):
             self._count(fill)
 
     def _count(self, fill: Fill) -> None:

@@ -12,6 +12,7 @@ from actors.process import CannotStart, NotNow, ProcessActor
 from actors.window import Arrival, InWindow, OutWindow
 from config.paths import journal_path
 from decisions.alerts import told_again
+from decisions.orders.presented import working_order
 from domain.rollout import realm_of_cell
 from messages import wire
 from messages.market import Tick
@@ -110,10 +111,12 @@ class Cell(ProcessActor):
             self.pass_alerts(undelivered)
 
     def greet(self) -> None:
-        """Tell the gateway that this cell is there, and what it wants quotes of."""
+        """Tell the gateway that this cell is there, what it wants quotes of, and which orders of its may work."""
         self.symbols, self.heard_ms = self.tree.symbols, now_ms()
         if "gateway" in self.peers:
-            self.send(self.peers["gateway"], Hello(self.index, self.journal.epoch, self.symbols))
+            working = wire.pack([working_order(intent, known) for intent, known in self.journal.live_orders()])
+            hello = Hello(self.index, self.journal.epoch, self.symbols, working=working)
+            self.send(self.peers["gateway"], hello)
             self.tell_state(again=True)
 
     def on_wakeup(self, payload: Any) -> None:

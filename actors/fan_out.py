@@ -83,6 +83,11 @@ class FanOut:
         self._unannounced.clear()
         return cell
 
+    def unheard(self, count: int) -> list[int]:
+        """Those of the realm's ``count`` cells that have not said Hello to this gateway."""
+        first = FIRST_CELL[self.realm]
+        return [cell for cell in range(first, first + count) if cell not in self._cells]
+
     def watch(self, watch: Watch) -> None:
         """A cell wants quotes of exactly these symbols."""
         cell = self._cells.get(watch.cell)

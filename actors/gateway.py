@@ -22,6 +22,7 @@ from brokers.corrections import in_fix_words
 from brokers.port import BrokerAdapter, BrokerEvent, Heartbeat, LinkDown, LinkUp
 from brokers.wire_record import RecordedAdapter
 from config.paths import gateway_journal_path, gateway_lock_path
+from decisions.effects import MS
 from decisions.gateway.lanes import WINDOW_MS
 from decisions.thresholds import margin_use
 from domain.execution import ExecutionReport
@@ -223,12 +224,12 @@ class BrokerGateway(ProcessActor):
             case Snapshot():
                 doubted = frozenset(self.door.ledger.doubted)
                 self.door.ledger.load(event)
-                self.door.account.watch.load(event, self.session.clock_ns)
+                lag_ms = self.session.adapter.capabilities.snapshot_lag_ms
+                self.door.account.watch.load(event, self.session.clock_ns, lag_ms * MS)
                 self.session.hold(self.door.account.watch.held)
                 self.trading.on_snapshot(event.as_of_ns)
                 self.door.stop_repeated(again=True)
                 self.session.on_snapshot(event, doubted)
-                lag_ms = self.session.adapter.capabilities.snapshot_lag_ms
                 self.reconciler.show(event, self.session.number, lag_ms, self.trading.start)
             case InstrumentList():
                 self.session.on_instruments(event)
@@ -265,6 +266,7 @@ class BrokerGateway(ProcessActor):
         if cell is None:
             return
         self.door.drop_older(hello.cell, hello.epoch)
+        self.door.presented(wire.working(hello.working))
         self.session.subscribe()
         cell.window.put(KillSwitch(self.trading.killed), self.trading.told, self.door.controls.hours.status)
         if self.session.is_up:  # before that the instruments are not known, and an empty list would say that none are

@@ -30,6 +30,7 @@ from messages.orders import (
     Outcome,
     SubmitOrder,
     SubmitResult,
+    WorkingOrder,
 )
 from messages.records import ControlAction
 from monitoring.measures import Measures
@@ -75,6 +76,12 @@ class OrderDoor:
                 self.answer_unsent(replace(request, resend=False), self.unsent[request.client_order_id])
             elif not self._withdrawn(request):
                 self._line_up(request)
+
+    def presented(self, orders: tuple[WorkingOrder, ...]) -> None:
+        """A cell says which orders of its may work; one that was answered "it did not leave" does not."""
+        for working in orders:
+            if working.state.client_order_id not in self.unsent:
+                self.ledger.presented(working)
 
     def _line_up(self, request: SubmitOrder | CancelOrder | ModifyOrder) -> None:
         waiting = self.lanes.put(request)
@@ -241,7 +248,7 @@ class OrderDoor:
 
     def forget(self, void: ForgetOrder) -> None:
         """A cell has proven that the broker does not have an order: its parent may place the quantity again."""
-        self.ledger.forgotten(void.client_order_id)
+        self.ledger.forgotten(void.client_order_id, outlived=void.outlived)
 
     def answer_unsent(self, request: wire.Request, reason: str) -> None:
         """It did not leave.  That is definitive, except where another copy may be at the broker.
@@ -263,6 +270,7 @@ class OrderDoor:
         definitive = not request.resend and not self.ledger.knows(request.client_order_id)
         if definitive:
             self.unsent[request.client_order_id] = reason
+            self.ledger.forgotten(request.client_order_id)
             if len(self.unsent) > KEPT_ORDERS:
                 self.unsent.popitem(last=False)
         answer = SubmitResult(

@@ -11,7 +11,7 @@ from actors.machine import Mark
 from actors.order_door import OrderDoor
 from actors.start_check import StartCheck
 from brokers.wire_record import WireRecord
-from decisions.alerts import freeze_text
+from decisions.alerts import freeze_text, unheard_text
 from decisions.effects import MS
 from decisions.gateway.lanes import Query
 from decisions.gateway.standing import ACTION_OF, OPERATOR
@@ -46,6 +46,7 @@ class Trading:
         self.cells, self.log, self.wire_record = cells, log, wire_record
         self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: nobody can say
         self._looked_ns = 0  # as of when the first snapshot was taken that this gateway saw
+        self._looked_twice = False  # and another one, when a list that lags had caught up
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
         self._unsaved = False  # what the wire record was told last
         self.start = StartCheck(memory, session, cells, log)
@@ -69,9 +70,18 @@ class Trading:
             state, reason = TradingState.REDUCING, f"E15: the gateway's journal: {self.memory.problem}"
         if state is TradingState.ACTIVE and self.start.reason():
             state, reason = TradingState.REDUCING, self.start.reason()
+        if state is TradingState.ACTIVE and (unheard := self.unheard()):
+            state, reason = TradingState.REDUCING, unheard_text(unheard)
         if state is TradingState.ACTIVE and (frozen := self.cells.frozen_by(self.now_ns())):
             state, reason = TradingState.REDUCING, freeze_text(frozen)
         return TradingStateChanged(state, reason)
+
+    def unheard(self) -> list[int]:
+        """The cells whose orders may be missing from what this gateway knows.
+
+        One list of the broker's may leave out an order that works; a second one, beyond its lag, has it.
+        """
+        return [] if self._looked_twice else self.cells.unheard(self.session.config.system.cells)
 
     def now_ns(self) -> int:
         """The broker's clock, or the latest time that was journaled while there is none."""
@@ -111,13 +121,14 @@ class Trading:
         leaves out, and only this one has not heard of it yet.
         """
         self._looked_ns = self._looked_ns or as_of_ns
+        horizon_ns = self.session.config.orders.absence_horizon_ms * MS
+        self._looked_twice = self._looked_twice or as_of_ns >= self._looked_ns + horizon_ns
         if not self.stops_entries:
             return
         left = self.door.cancel_entries()
         if left and self.entries_left < 0:  # they worked on while no gateway was there, or leave only now
             self.door.measures.add("control_actions_total", left, control="E13")
-        proven = as_of_ns >= self._looked_ns + self.session.config.orders.absence_horizon_ms * MS
-        self.entries_left = left if left or proven else -1
+        self.entries_left = left if left or self._looked_twice else -1
 
     def review(self) -> int:
         """Put the state in force that is asked for; returns how many entries are being canceled."""

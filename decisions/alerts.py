@@ -57,6 +57,12 @@ def freeze_text(cells: Iterable[int]) -> str:
     return f"E18: a CRITICAL alert has waited too long for a person (cell {kept}); 'alerts' lists it, 'ack' ends that"
 
 
+def unheard_text(cells: Iterable[int]) -> str:
+    """Why there is no new risk beside a gateway that was started; ``cells``: those that have not said Hello."""
+    silent = ", ".join(map(str, cells))
+    return f"E14: cell {silent} has not told yet which of its orders work; it does, or the broker lists them once more"
+
+
 def quiet_until_ns(alerts: Iterable[EscalationRecord], now_ns: int, config: AlertsConfig) -> int:
     """The earliest time after ``now_ns`` at which one of them is to be sent again."""
     found = FOREVER_NS

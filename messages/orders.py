@@ -9,6 +9,7 @@ import msgspec
 from domain.execution import ExecutionReport, OrdType, Side, TimeInForce
 from domain.groups import ENTRY_ROLES, Role
 from domain.instruments import Instrument
+from domain.orders import OrderState
 
 
 class Outcome(Enum):
@@ -67,10 +68,29 @@ class ModifyOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_onl
 
 
 class ForgetOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
-    """This order is void: the broker does not have it, proven, and durable as such.  It no longer counts (E6)."""
+    """This order is void: the broker does not have it, proven, and durable as such.  It no longer counts (E6).
+
+    ``outlived``: the broker had it, and it has ended with its session.
+    """
 
     client_order_id: str
     epoch: int
+    outlived: bool = False
+
+
+class WorkingOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """An order that may work at the broker, by the journal of the cell that decided it.
+
+    ``order_type`` ``None``: a change of its terms is under way, and the two prices say nothing.
+    """
+
+    parent_id: str
+    symbol: str
+    side: Side
+    order_type: OrdType | None
+    price: int
+    trigger_price: int
+    state: OrderState
 
 
 class OrderSent(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

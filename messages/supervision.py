@@ -27,7 +27,7 @@ class Version:
     protocol: int
 
 
-PROTOCOL = Version(7)
+PROTOCOL = Version(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,17 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A cell to the gateway: I am here, with this epoch, and interested in these symbols."""
+    """A cell to the gateway: I am here, with this epoch, and interested in these symbols.
+
+    ``working``: its orders that may work at the broker (:func:`messages.wire.working`).  A list of the broker's may
+    leave one out, and a gateway that was started knows of it from nobody else.
+    """
 
     cell: int
     epoch: int
     symbols: frozenset[str]
     version: Version = PROTOCOL
+    working: bytes = b"\x90"  # none
 
 
 class EventBatch(msgspec.Struct, frozen=True):

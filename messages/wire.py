@@ -21,6 +21,7 @@ from messages.orders import (
     Snapshot,
     SubmitOrder,
     SubmitResult,
+    WorkingOrder,
 )
 from messages.positions import BrokerView, Finding, PositionIssue, PositionsMoved, Verdict
 from messages.records import EscalationRecord
@@ -51,6 +52,7 @@ Request = SubmitOrder | CancelOrder | ModifyOrder | ForgetOrder
 _ENCODER = msgspec.msgpack.Encoder()
 _EVENTS: msgspec.msgpack.Decoder[tuple[Event, ...]] = msgspec.msgpack.Decoder(tuple[Event, ...])
 _REQUESTS: msgspec.msgpack.Decoder[tuple[Request, ...]] = msgspec.msgpack.Decoder(tuple[Request, ...])
+_WORKING: msgspec.msgpack.Decoder[tuple[WorkingOrder, ...]] = msgspec.msgpack.Decoder(tuple[WorkingOrder, ...])
 _COMMAND: msgspec.msgpack.Decoder[OperatorCommand] = msgspec.msgpack.Decoder(OperatorCommand)
 _ANSWER: msgspec.msgpack.Decoder[OperatorAnswer] = msgspec.msgpack.Decoder(OperatorAnswer)
 _ALERTS: msgspec.msgpack.Decoder[tuple[EscalationRecord, ...]] = msgspec.msgpack.Decoder(tuple[EscalationRecord, ...])
@@ -75,6 +77,11 @@ def events(data: bytes) -> tuple[Event, ...]:
 def requests(data: bytes) -> tuple[Request, ...]:
     """The requests of a batch."""
     return _REQUESTS.decode(data)
+
+
+def working(data: bytes) -> tuple[WorkingOrder, ...]:
+    """The orders that may work, of a cell that says Hello."""
+    return _WORKING.decode(data)
 
 
 def command(data: bytes) -> OperatorCommand:

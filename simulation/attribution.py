@@ -47,7 +47,8 @@ class Attribution:
     def on_commit(self, path: Path, records: Collection[Record], tags: dict[str, str]) -> Iterator[Problem]:
         """What became durable; ``tags``: group -> tag of those whose journals know all of their orders.
 
-        Who an expiry is booked for is no question: the exchange settles the net, and nobody keeps anything.
+        Who an expiry is booked for is no question: the exchange settles the net, and nobody keeps anything.  Nor is it
+        one of a trade by hand that the same look tells.
         """
         known = self._rows[path]
         fresh = {
@@ -60,7 +61,8 @@ class Attribution:
         judged = [one for one in fresh.values() if one.kind is not PositionKind.EXPIRY]
         for symbol in sorted({one.symbol for one in judged if not one.group_id}):
             nobodys = [one for one in judged if one.symbol == symbol and not one.group_id]
-            yield self._lost_by_nobody(symbol, nobodys, before[symbol], tags)
+            if not any(one.kind is PositionKind.EXPIRY and one.symbol == symbol for one in fresh.values()):
+                yield self._lost_by_nobody(symbol, nobodys, before[symbol], tags)
         for one in judged:
             if one.leg_id:
                 yield self._lost_by_a_group(one)

@@ -12,7 +12,14 @@ from operator import attrgetter
 from typing import Any
 
 from domain.groups import group_tag
-from messages.records import ControlRecord, EscalationRecord, GroupRecord, Record
+from messages.records import (
+    ControlRecord,
+    EscalationRecord,
+    ExecutionStateRecord,
+    GroupRecord,
+    IntentRecord,
+    Record,
+)
 from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.codec import decode_value, encode_value
 from storage.log import EMPTY, Head, StoredTurn, stored
@@ -60,7 +67,7 @@ class _Disk:
         self.turns: list[StoredTurn] = []
         self.rows: dict[Table, dict[Row, bytes]] = {table: {} for table in TABLES}
         self.of_group: dict[str, dict[Table, dict[Row, None]]] = defaultdict(lambda: defaultdict(dict))
-        self.live: dict[str, set[tuple[Table, Row]]] = defaultdict(set)  # by group: what keeps it open
+        self.live: dict[str, dict[tuple[Table, Row], None]] = defaultdict(dict)  # by group: what keeps it open
         self.alerts: set[Row] = set()  # escalations that still need a person
         self.tags: dict[str, str] = {}
         self.owner: MemoryJournal | None = None
@@ -81,7 +88,10 @@ class _Disk:
         if isinstance(record, GroupRecord):
             self.tags[group_tag(record.group_id)] = record.group_id
         live = self.live[record.group_id]
-        (live.add if keeps_group_open(record) else live.discard)((table, key))
+        if keeps_group_open(record):
+            live[table, key] = None
+        else:
+            live.pop((table, key), None)
 
     def read(self, table: Table, key: Row) -> Any:
         return decode_value(self.rows[table][key], table.record)
@@ -205,6 +215,16 @@ class MemoryJournal:
             self._disk.read(GROUPS, (name,)) for name, live in self._disk.live.items() if live and (name,) in known
         ]
         return [group.group_id for group in sorted(groups, key=attrgetter("created_ns", "group_id"))]
+
+    def live_orders(self) -> list[tuple[IntentRecord, ExecutionStateRecord | None]]:
+        self._refuse_if_closed()
+        live = [key for keys in self._disk.live.values() for table, key in keys if table is INTENTS]
+        intents = sorted((self._disk.read(INTENTS, key) for key in live), key=ORDER_BY[INTENTS])
+        known = self._disk.rows[EXECUTION_STATES]
+        return [
+            (intent, self._disk.read(EXECUTION_STATES, key) if (key := (intent.client_order_id,)) in known else None)
+            for intent in intents
+        ]
 
     def open_escalations(self) -> list[EscalationRecord]:
         self._refuse_if_closed()

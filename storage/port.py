@@ -111,6 +111,9 @@ class Journal(Protocol):
     def open_groups(self) -> list[str]:
         """Ids of the groups that have not ended, or that still have a live order, hedge or stop; oldest first."""
 
+    def live_orders(self) -> list[tuple[IntentRecord, ExecutionStateRecord | None]]:
+        """The orders that may be at the broker, each with what is known of it; oldest first."""
+
     def open_escalations(self) -> list[EscalationRecord]:
         """CRITICAL alerts that nobody has acknowledged, and any alert that was not delivered; oldest first."""
 

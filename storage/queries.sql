@@ -67,6 +67,16 @@ WHERE
     )
 ORDER BY created_ns, group_id;
 
+-- name: live_intents
+SELECT * FROM order_intents
+WHERE status IN ('INTENT_PERSISTED', 'SENT', 'LIVE', 'UNRESOLVED') ORDER BY decided_ns, client_order_id;
+
+-- name: live_states
+SELECT * FROM execution_states
+WHERE client_order_id IN (
+    SELECT client_order_id FROM order_intents WHERE status IN ('INTENT_PERSISTED', 'SENT', 'LIVE', 'UNRESOLVED')
+);
+
 -- name: open_escalations
 SELECT * FROM escalations
 WHERE delivered_ns = 0 OR (severity = 'CRITICAL' AND acknowledged_ns = 0)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
+from messages.records import ExecutionStateRecord, IntentRecord
 from storage.port import GroupRows
 from storage.sql import queries
 from storage.tables import (
@@ -39,6 +40,13 @@ def all_of(conn: sqlite3.Connection, table: Table, query: str, *parameters: obje
     cursor = conn.execute(queries()[query], parameters)
     names = [column[0] for column in cursor.description]
     return table.from_rows(names, cursor)
+
+
+def live_orders(conn: sqlite3.Connection) -> list[tuple[IntentRecord, ExecutionStateRecord | None]]:
+    """The orders that may be at the broker, each with what is known of it."""
+    known = {state.client_order_id: state for state in all_of(conn, EXECUTION_STATES, "live_states")}
+    intents = all_of(conn, INTENTS, "live_intents")
+    return [(intent, known.get(intent.client_order_id)) for intent in intents]
 
 
 def of_groups(conn: sqlite3.Connection, table: Table, group_ids: Sequence[str]) -> list[Any]:

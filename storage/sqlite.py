@@ -22,13 +22,20 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from messages.records import ControlRecord, EscalationRecord, ProcessedEventRecord, Record
+from messages.records import (
+    ControlRecord,
+    EscalationRecord,
+    ExecutionStateRecord,
+    IntentRecord,
+    ProcessedEventRecord,
+    Record,
+)
 from messages.strategy_records import StrategyRecord, VerticalRecord
 from storage.log import Head, StoredTurn, stored
 from storage.opening import Synchronous, begin_epoch, check_file, connect, prepare, roll_back
 from storage.ownership import Ballast, OwnerLock, may_pass
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalUnavailable, Turn
-from storage.rows import all_of, group_rows, groups_rows
+from storage.rows import all_of, group_rows, groups_rows, live_orders
 from storage.sql import queries
 from storage.tables import CONTROLS, ESCALATIONS, STRATEGIES, VERTICALS, Row, coalesce
 
@@ -245,6 +252,9 @@ class SqliteJournal:
 
     def open_groups(self) -> list[str]:
         return [row[0] for row in self._rows("open_groups")]
+
+    def live_orders(self) -> list[tuple[IntentRecord, ExecutionStateRecord | None]]:
+        return self._read(live_orders)
 
     def open_escalations(self) -> list[EscalationRecord]:
         return self._read(partial(all_of, table=ESCALATIONS, query="open_escalations"))

@@ -93,8 +93,12 @@ class Account:
             self.positions[fill.symbol] += fill.signed - (before.signed if before else 0)
         return fill if before is None else None
 
-    def load(self, snapshot: Snapshot, now_ns: int) -> list[Fill]:
-        """Take the broker's positions; returns the fills that are new, oldest first."""
+    def load(self, snapshot: Snapshot, now_ns: int, lag_ns: int = 0) -> list[Fill]:
+        """Take the broker's positions; returns the fills that are new, oldest first.
+
+        A snapshot may show what was ``lag_ns`` before the time that it gives: of a fill since then that it does not
+        list, its positions do not know either.
+        """
         today_ns = self.day(now_ns).start_ns
         self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns >= today_ns}
         new = []
@@ -107,7 +111,7 @@ class Account:
         self.positions = Counter({position.symbol: position.quantity for position in snapshot.positions})
         self.average = {position.symbol: position.avg_px for position in snapshot.positions}
         for exec_id, fill in self._fills.items():
-            if exec_id not in listed and fill.ts_ns >= snapshot.as_of_ns:
+            if exec_id not in listed and fill.ts_ns >= snapshot.as_of_ns - lag_ns:
                 self.positions[fill.symbol] += fill.signed
         self.known = True
         return new

@@ -21,7 +21,7 @@ from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
 from domain.listings import Listings
 from domain.orders import OrderState, merge
 from domain.retold import is_repetition
-from messages.orders import ModifyOrder, ModifyResult, Outcome, Snapshot, SubmitOrder, SubmitResult
+from messages.orders import ModifyOrder, ModifyResult, Outcome, Snapshot, SubmitOrder, SubmitResult, WorkingOrder
 
 KEPT_ORDERS = 100_000
 LAG_NS = 10 * 10**9  # no snapshot is so far behind what was told before it
@@ -79,6 +79,8 @@ def terms_of(order: SubmitOrder | ModifyOrder) -> Terms:
 class _Known:
     """One order; ``counted`` and ``live`` are what its parent's sums hold of it.
 
+    ``unseen``: a cell says that it may work, and this incarnation has neither sent it nor seen it at the broker.
+    ``outlived``: a cell has proven that it ended with its session.
     ``terms``: as the broker has them, as far as known.  ``asked``: a change on its way; until the broker has told what
     became of it, both are possible.
     """
@@ -94,6 +96,8 @@ class _Known:
     venue_order_id: str = ""
     accepted: bool = False
     refused: bool = False
+    unseen: bool = False
+    outlived: bool = False
     counted: int = 0
     live: bool = False
 
@@ -106,6 +110,8 @@ class _Known:
     @property
     def is_refused(self) -> bool:
         """Definitively: a refusal says nothing against a broker that has shown that it took the order."""
+        if self.outlived:
+            return True
         taken = self.accepted or self.state.is_acknowledged or self.state.cum_qty or self.state.reported_cum_qty
         return self.refused and not taken
 
@@ -150,8 +156,18 @@ class Ledger:
             known.parent_id = order.parent_id
             self._add(known)
         known.order, known.symbol, known.side, known.refused = order, order.symbol, order.side, False
+        known.unseen = False
         known.terms = known.terms or terms_of(order)
         self._recount(known)
+
+    def presented(self, working: WorkingOrder) -> None:
+        """A cell says that this order may work.  Who has sent or seen it knows better."""
+        if working.state.client_order_id in self._orders or not working.state.live_qty:
+            return
+        known = _Known(working.state, working.parent_id, symbol=working.symbol, side=working.side, unseen=True)
+        if working.order_type is not None:
+            known.terms = Terms(working.order_type, working.price, working.trigger_price)
+        self._recount(self._add(known))
 
     def follow(self, report: ExecutionReport) -> None:
         """Join what the broker says of an order, whoever placed it.
@@ -171,6 +187,8 @@ class Ledger:
             parent_id = parent_of(report.client_order_id) if ours else report.client_order_id
             known = self._add(_Known(OrderState.new(report.client_order_id, 0), parent_id))
         known.state = merge(known.state, report).state
+        if report.order_qty > 0 or report.last_qty > 0:
+            known.unseen = known.outlived = False
         if not is_repetition(known.state.told, report):
             _follow_terms(known, report)
         known.symbol = known.symbol or report.symbol
@@ -187,11 +205,14 @@ class Ledger:
         known.refused = known.refused or result.outcome is Outcome.REFUSED
         self._recount(known)
 
-    def forgotten(self, client_order_id: str) -> None:
-        """A cell has proven that the broker has no such order, whatever an answer said; a report revives it."""
+    def forgotten(self, client_order_id: str, *, outlived: bool = False) -> None:
+        """A cell has proven that the broker has no such order, whatever an answer said; a report revives it.
+
+        One that has ``outlived`` its session the broker may have had.
+        """
         known = self._orders.get(client_order_id)
         if known is not None:
-            known.accepted, known.refused = False, True
+            known.accepted, known.refused, known.outlived = False, True, outlived
             self._recount(known)
 
     def changing(self, change: ModifyOrder) -> None:
@@ -225,7 +246,8 @@ class Ledger:
 
     def knows(self, client_order_id: str) -> bool:
         """Whether this id was sent, or seen at the broker."""
-        return client_order_id in self._orders
+        known = self._orders.get(client_order_id)
+        return known is not None and not known.unseen
 
     def may_trade(self, client_order_id: str) -> bool:
         """Whether this order may still become a fill."""
@@ -365,6 +387,7 @@ class Ledger:
                 prices=tuple(sorted({terms.price for terms in possible})),
                 dormant=stop and not known.state.triggered,
                 live_qty=known.live_qty,
+                unseen=known.unseen,
             )
         )
 

@@ -26,6 +26,7 @@ class Working(msgspec.Struct, frozen=True):
     prices: tuple[int, ...]
     dormant: bool  # a stop that has not been triggered: it is in no book
     live_qty: int
+    unseen: bool = False  # a cell says so; it need not have left
 
     def meets(self, side: Side, order_type: OrdType, price: int) -> bool:
         """Whether a new order with these terms could trade with this one.  What is not known may."""
@@ -77,8 +78,9 @@ class WorkingBook:
                 self.put(known)
 
     def has(self, client_order_id: str) -> bool:
-        """Whether this order is one of them."""
-        return client_order_id in self._orders
+        """Whether this order is one of them, and was sent or seen at the broker."""
+        known = self._orders.get(client_order_id)
+        return known is not None and not known.unseen
 
     def of(self, symbol: str) -> Iterable[Working]:
         """Those of one symbol."""

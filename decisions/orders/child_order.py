@@ -355,6 +355,8 @@ def _outlive(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
         text=text,
     )  # fmt: skip
     order = join(order, expired, moment, effects)
+    forget = ForgetOrder(client_order_id=state.client_order_id, epoch=moment.epoch, outlived=True)
+    effects.requests.append(forget)
     return replace(order, intent=replace(order.intent, reason=f"{order.intent.reason}; {text}"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from simulation.aims import AT_ONCE, MANY, only
+from simulation.aims import AT_ONCE, MANY, PACED, only
 from simulation.mutants.catalogue import Mutant
 from simulation.mutants.planting import Plant, edit, returns, together, without
 
@@ -40,11 +40,36 @@ MUTANTS: Final = (
         edit("actors.crossings:Crossings.hold", ("self._cancel(working)", "pass")),
     ),
     Mutant(
+        "takes-its-cancels-token",
+        "a repair that has waited for long enough leaves before the cancel of the entry in its way",
+        BREAKS,
+        returns("decisions.gateway.lanes:Lanes.next_cancel", "None"),
+        PACED | MANY,
+    ),
+    Mutant(
         "sent-again-unjudged",
         "what is sent again after a restart passes all limits of the account, whether it ever left or not",
         BREAKS,
         edit("actors.account_door:AccountDoor.forbids", ("if book.has(order.client_order_id):", "if order.resend:")),
         only("F.process.kill", "F.process.program") | MANY | {"controls": {"max_short_units_underlying": 2}},
+    ),
+    Mutant(
+        "believes-one-list",
+        "a gateway that was started knows of what works from one list of the broker's, and from no cell",
+        BREAKS,
+        together(
+            returns("actors.order_door:OrderDoor.presented", "None"), returns("actors.trading:Trading.unheard", "[]")
+        ),
+        only("F.process.kill", "F.broker.order_missing_from_snapshot", "F.operator.tightened")
+        | MANY
+        | {"controls": {"max_open_orders": 2}},
+    ),
+    Mutant(
+        "lagging-list-is-believed",
+        "what the account holds is what the last list says, however old its answer may be",
+        BREAKS,
+        edit("actors.gateway:BrokerGateway.on_broker_event", ("lag_ms * MS", "0")),
+        only("F.broker.stale_snapshot") | MANY | {"controls": {"max_short_units_underlying": 2}, "poll, ms": 4_000},
     ),
     Mutant(
         "market-orders-cost-nothing",

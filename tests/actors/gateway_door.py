@@ -201,6 +201,7 @@ class Door(BrokerGateway):
         controls: ControlsConfig,
         calendar: str = "always",
         strategies: tuple[StrategyRules, ...] = (),
+        cells: int = 1,
     ) -> None:
         super().__init__()
         self.timers: list[int] = []  # in how many ms it wanted to look again, each time
@@ -210,7 +211,7 @@ class Door(BrokerGateway):
         self.states: list[TradingStateChanged] = []
         self.troubles: list[Trouble] = []
         self.config = Config(
-            system=SystemConfig(journal_dir=str(journal_dir)),
+            system=SystemConfig(journal_dir=str(journal_dir), cells=cells),
             controls=controls,
             broker=BrokerConfig(calendar=calendar),
             strategy=strategies,
@@ -290,14 +291,14 @@ class Door(BrokerGateway):
         """How a batch of the cell is answered."""
         return [result.outcome for result in self.answers(*requests)]
 
-    def refusals(self, *requests: wire.Request) -> list[str]:
+    def refusals(self, *requests: wire.Request, epoch: int = 1) -> list[str]:
         """Why the orders of a batch did not leave."""
-        return [result.reason for result in self.answers(*requests) if not result.left]
+        return [result.reason for result in self.answers(*requests, epoch=epoch) if not result.left]
 
-    def answers(self, *requests: wire.Request) -> list[SubmitResult]:
+    def answers(self, *requests: wire.Request, epoch: int = 1) -> list[SubmitResult]:
         """The results that a batch of the cell has at once."""
         self.batches += 1
-        self.on_order_batch(OrderBatch(0, 1, self.batches, self.batches, wire.pack(requests)), "cell")
+        self.on_order_batch(OrderBatch(0, epoch, self.batches, self.batches, wire.pack(requests)), "cell")
         return self.heard()
 
     def heard(self) -> list[SubmitResult]:
@@ -371,9 +372,9 @@ def paced_door(journal_dir: Path, **controls: Any) -> Iterator[Door]:
 
 
 @contextmanager
-def just_started(journal_dir: Path) -> Iterator[Door]:
+def just_started(journal_dir: Path, cells: int = 1) -> Iterator[Door]:
     """The same, before any reconciler has compared anything."""
-    made = Door(journal_dir, ControlsConfig())
+    made = Door(journal_dir, ControlsConfig(), cells=cells)
     try:
         made.log_in()
         yield made

@@ -127,6 +127,22 @@ def test_an_expiry_is_settled_net_and_a_group_whose_orders_are_forgotten_is_not_
     assert not book.booked(("", 4), tags={"young": "Y"})
 
 
+def test_a_trade_by_hand_that_is_told_with_the_contracts_end_is_anybodys() -> None:
+    book = Book()
+    book.filled("Y", 30)
+    book.moved(4)
+    assert book.booked(("", 4)), "the one that is short has lost four"
+    book.moved(4)
+    records = [
+        PositionEventRecord(
+            event_id=f"one look/{kind.name}", group_id="", leg_id="", symbol=SYMBOL, quantity=units, kind=kind,
+            evidence="", activity_id="", price=0, ts_ns=book.now,
+        )
+        for kind, units in ((PositionKind.MANUAL, 4), (PositionKind.EXPIRY, -8))
+    ]  # fmt: skip
+    assert all(holds for holds, _ in book.judge.on_commit(HERE, records, TAGS))
+
+
 def test_what_an_older_copy_does_not_know_is_booked_again() -> None:
     book = Book()
     book.moved(-4)

@@ -31,6 +31,7 @@ from messages.records import HedgeStatus, IntentStatus, Severity, StopStatus
 from storage.memory import MemoryJournal
 from storage.port import Journal, JournalError, JournalLocked, Turn
 from storage.sqlite import open_journal
+from storage.tables import LIVE_INTENTS
 
 Opener = Callable[[], Journal]
 
@@ -154,6 +155,20 @@ def test_a_finished_group_is_open_while_an_order_lives(opened: Opener, status: I
     commit(journal, replaced(group_record(), outcome=GroupOutcome.FLAT), replaced(intent_record(), status=status))
     live = {"INTENT_PERSISTED", "SENT", "LIVE", "UNRESOLVED"}
     assert journal.open_groups() == (["g1"] if status.value in live else [])
+
+
+def test_live_orders_come_oldest_first_with_what_is_known_of_each(opened: Opener) -> None:
+    journal = opened()
+    young, old = replaced(intent_record(slice_no=1), decided_ns=T0 + 9), intent_record()
+    ended = [
+        replaced(intent_record(slice_no=2, attempt=n), status=status)
+        for n, status in enumerate(set(IntentStatus) - LIVE_INTENTS)
+    ]
+    commit(journal, group_record(), young, old, *ended, state_record(), state_record(slice_no=2))
+    assert journal.live_orders() == [(old, state_record()), (young, None)]
+    commit(journal, replaced(old, status=IntentStatus.CANCELED))
+    journal.close()
+    assert opened().live_orders() == [(young, None)]
 
 
 @pytest.mark.parametrize("status", list(HedgeStatus))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,25 @@ def test_a_snapshot_that_lets_yesterday_go_leaves_todays_sums_as_they_are() -> N
     )
     assert account.premium_paid(day) == 1_000
     assert account.premium_paid(account.day(MONDAY_NS + HOUR_NS)) == 0, "it has forgotten them"
+
+
+@pytest.mark.parametrize(
+    ("age_ns", "listed", "held"),
+    [(0, False, 4), (1, False, 4), (2, False, 9), (0, True, 9)],
+    ids=["at its time", "within the lag", "before that", "it is listed"],
+)
+def test_positions_do_not_know_of_a_fill_that_their_list_may_be_too_old_for(
+    age_ns: int, listed: bool, held: int
+) -> None:
+    account, now_ns, lag_ns = Account(calendar("always")), MONDAY_NS + HOUR_NS, 1
+    fill = trade(1, SYMBOLS[0], Side.SELL, ENTRY, 5, 100, now_ns - age_ns)
+    account.follow(fill)
+    told = Snapshot(
+        as_of_ns=now_ns, session=1, orders=(), executions=(fill,) if listed else (),
+        positions=(Position(SYMBOLS[0], 9, 0),),
+    )  # fmt: skip
+    account.load(told, now_ns, lag_ns)
+    assert account.positions[SYMBOLS[0]] == held
 
 
 def option(strike: int, right: Right) -> Instrument:
