@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from domain.groups import tag_kind
 from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, well_formed
@@ -132,7 +132,7 @@ def nothing_new_before_reconciled(evidence: Evidence, _: Bounds) -> Finding:
 
 
 def restarts_are_bounded(evidence: Evidence, bounds: Bounds) -> Finding:
-    """I24.  A case is one opening of a journal, or one group that is exposed when the record ends.
+    """I24.  A case is one process that opened a journal, or one group that is exposed when the record ends.
 
     No cell was started more often than its budget allows (``restarts`` in ``restart_period_s`` of the machine's clock,
     and the first start), unless a CRITICAL alert without a group says that something was given up.  What is exposed at
@@ -141,7 +141,7 @@ def restarts_are_bounded(evidence: Evidence, bounds: Bounds) -> Finding:
     found = Finding(name="I24", title="restarts stay within their budget; what stays exposed is known to a person")
     halted = any(a["severity"] == "CRITICAL" and not a["group_id"] for a in evidence.journal.alerts)
     for cell in evidence.journal.cells:
-        openings = [epoch for epoch in evidence.journal.epochs if epoch.cell == cell]
+        openings = _starts(epoch for epoch in evidence.journal.epochs if epoch.cell == cell)
         found.cases += len(openings)
         most = _densest(openings, bounds)
         if most > bounds.restarts + 1 and not halted:
@@ -154,6 +154,14 @@ def restarts_are_bounded(evidence: Evidence, bounds: Bounds) -> Finding:
         if not any(a["severity"] == "CRITICAL" and a["group_id"] == group_id for a in evidence.journal.alerts):
             found.problems.append(f"{group_id}: {span.peak} units uncovered at the end; expected a CRITICAL alert")
     return found
+
+
+def _starts(openings: Iterable[Epoch]) -> list[Epoch]:
+    """The first opening of each process: a gateway whose disk failed opens its journal again."""
+    first: dict[int, Epoch] = {}
+    for epoch in openings:
+        first.setdefault(epoch.pid, epoch)
+    return list(first.values())
 
 
 def _densest(openings: Sequence[Epoch], bounds: Bounds) -> int:
