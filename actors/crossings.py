@@ -15,16 +15,19 @@ ASK_AGAIN_MS = 250  # a cancel of an entry that is in the way
 
 class Crossings:
     """Repairs that wait until our own order on the other side is gone; but not for ever, because a missing hedge is
-    worse than two orders of ours that meet.  ``cancel`` has one canceled; ``begins`` notes that a repair waits."""
+    worse than two orders of ours that meet.  ``cancel`` has one canceled, ``hasten`` tells whether its cancel has yet
+    to leave, and lets it leave before other cancels; ``begins`` notes that a repair waits."""
 
     def __init__(
         self,
         wait_ms: int,
         book: WorkingBook,
         cancel: Callable[[Working], None],
+        hasten: Callable[[str], bool],
         begins: Callable[[SubmitOrder], None],
     ) -> None:
-        self._wait_ms, self._book, self._cancel, self._begins = wait_ms, book, cancel, begins
+        self._wait_ms, self._book, self._begins = wait_ms, book, begins
+        self._cancel, self._hasten = cancel, hasten
         self._held: OrderedDict[str, tuple[int, SubmitOrder]] = OrderedDict()  # since when
         self._asked: dict[str, int] = {}
 
@@ -41,25 +44,25 @@ class Crossings:
         return [one for one in ours if one.meets(order.side, order.order_type, order.price)]
 
     def hold(self, order: SubmitOrder, found: list[Working]) -> bool:
-        """Whether a repair has to wait; the entries in its way are being canceled, and their cancels leave first."""
+        """Whether a repair has to wait; the entries in its way are being canceled, and their cancels leave first,
+        unless other repairs take all tokens until it has waited twice as long.
+        """
         if not self.holds(order.client_order_id):
             self._begins(order)  # before the clock is read: by the record, nobody waits shorter than he did
         now = now_ms()
         since, _ = self._held.setdefault(order.client_order_id, (now, order))
-        unasked = any(one.is_entry and one.client_order_id not in self._asked for one in found)
-        if now - since >= self._wait_ms and not unasked:
-            del self._held[order.client_order_id]
-            return False
-        for working in found:
-            if working.is_entry and now - self._asked.get(working.client_order_id, -ASK_AGAIN_MS) >= ASK_AGAIN_MS:
+        entries = [working for working in found if working.is_entry]
+        for working in entries:
+            if now - self._asked.get(working.client_order_id, -ASK_AGAIN_MS) >= ASK_AGAIN_MS:
                 self._asked[working.client_order_id] = now
                 self._cancel(working)
-        return True
-
-    @property
-    def in_their_way(self) -> list[str]:
-        """The entries whose cancels those that wait have asked for."""
-        return list(self._asked)
+        if now - since < self._wait_ms:
+            return True
+        behind = [working for working in entries if self._hasten(working.client_order_id)]
+        if behind and now - since < 2 * self._wait_ms:
+            return True
+        del self._held[order.client_order_id]
+        return False
 
     def waiting(self) -> list[SubmitOrder]:
         """Those that may try again; the longest waiting first."""

@@ -33,6 +33,8 @@ RETRIES = 1  # tries of a message on a rebuilt group, before the group is quaran
 
 READ_TOGETHER = 200  # groups
 
+# A gateway may have heard from this cell that one works, and need not hear its end from anybody else.
+NOT_WORKING = frozenset({IntentStatus.VOID, IntentStatus.REFUSED, IntentStatus.EXPIRED})
 LOOKS = Review | OrderAbsent  # a reason to look again, not worth keeping: it comes with every tick or snapshot
 
 
@@ -59,7 +61,7 @@ class Nursery:
         self._strikes: dict[str, int] = {}
         self.opened: set[str] = set()  # in this step: nobody has been told of them yet
         self.given_up = GivenUp(turn)
-        self._void: dict[str, None] = {}  # restored orders that may still count at the gateway
+        self._void: dict[str, bool] = {}  # restored orders that may still count at the gateway: outlived their session?
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._addresses)
@@ -118,7 +120,9 @@ class Nursery:
         lived on would count them for ever, and refuse the orders that replace them.
         """
         epoch = self.turn.moment.epoch
-        requests: list[Outgoing] = [ForgetOrder(client_order_id=key, epoch=epoch) for key in self._void]
+        requests: list[Outgoing] = [
+            ForgetOrder(client_order_id=key, epoch=epoch, outlived=outlived) for key, outlived in self._void.items()
+        ]
         self._void.clear()
         self.turn.collect(SYSTEM, Effects(requests=requests))
 
@@ -203,8 +207,8 @@ class Nursery:
         self.index.follow(rows.record)
         for intent in rows.intents:
             self.index.follow(intent)
-            if intent.status is IntentStatus.VOID:
-                self._void[intent.client_order_id] = None
+            if intent.status in NOT_WORKING:
+                self._void[intent.client_order_id] = intent.status is IntentStatus.EXPIRED
         for state in rows.execution_states:
             self.index.follow(state)
 

@@ -57,6 +57,7 @@ class OrderDoor:
             config.cross_wait_ms,
             self.ledger.book,
             self.ask_cancel,
+            self.lanes.hasten,
             lambda held: wire_record.note("held", client_order_id=held.client_order_id),
         )
         names = frozenset(rules.name for rules in session.config.strategy)
@@ -102,8 +103,6 @@ class OrderDoor:
         if not self.session.is_up:
             self.drop_all("the broker link is down; it was not sent")
         now = now_ms()
-        while (cancel := self.lanes.next_cancel(self.crossings.in_their_way, now)) is not None:
-            self._spends(self.release(cancel), now)
         for held in self.crossings.waiting():
             if not self.lanes.free(lane_of(held), now):
                 break

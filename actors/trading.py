@@ -123,6 +123,8 @@ class Trading:
         self._looked_ns = self._looked_ns or as_of_ns
         horizon_ns = self.session.config.orders.absence_horizon_ms * MS
         self._looked_twice = self._looked_twice or as_of_ns >= self._looked_ns + horizon_ns
+        if self._looked_twice:
+            self.door.ledger.looked_twice()
         if not self.stops_entries:
             return
         left = self.door.cancel_entries()

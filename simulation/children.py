@@ -165,4 +165,4 @@ def _held() -> Iterator[None]:
 def _let_come() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
     if _came:
-        raise SystemExit(128 + _came[0])
+        raise SystemExit(128 + _came.pop())

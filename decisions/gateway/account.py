@@ -41,6 +41,15 @@ class Fill(msgspec.Struct, frozen=True):
         return cell_of(self.client_order_id) is not None and tag_kind(self.client_order_id) == "E"
 
 
+class Amendment(msgspec.Struct, frozen=True):
+    """A correction or a bust: by how many units it changed what the trade ``exec_id`` had added."""
+
+    exec_id: str
+    symbol: str
+    units: int
+    ts_ns: int
+
+
 class Traded(msgspec.Struct):
     """What one day's fills of a symbol add up to, before the multiplier."""
 
@@ -67,7 +76,7 @@ class Account:
         self.funds: Funds | None = None
         self.held_at_funds: Counter[str] = Counter()  # positions when the funds were told
         self._fills: dict[str, Fill] = {}  # by exec_id
-        self._amended: set[str] = set()  # corrections and busts that have been taken
+        self._amended: dict[str, Amendment] = {}  # corrections and busts that have been taken, by exec_id
         self._traded: dict[str, Traded] = {}  # by symbol, of the day that is
         self._summed: Day | None = None  # that day
 
@@ -101,18 +110,23 @@ class Account:
         """
         today_ns = self.day(now_ns).start_ns
         self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns >= today_ns}
+        self._amended = {key: amended for key, amended in self._amended.items() if amended.ts_ns >= today_ns}
         new = []
         for report in sorted(snapshot.executions, key=lambda report: report.ts_ns):
             known = (report.exec_ref_id or _known_as(report)) in self._fills
             fill = self._fold(report) if report.ts_ns >= today_ns else None
             if fill is not None and not known:
                 new.append(fill)
-        listed = {_known_as(report) for report in snapshot.executions}
+        listed = {name for report in snapshot.executions for name in (_known_as(report), report.exec_ref_id)}
         self.positions = Counter({position.symbol: position.quantity for position in snapshot.positions})
         self.average = {position.symbol: position.avg_px for position in snapshot.positions}
+        since_ns = snapshot.as_of_ns - lag_ns
         for exec_id, fill in self._fills.items():
-            if exec_id not in listed and fill.ts_ns >= snapshot.as_of_ns - lag_ns:
+            if exec_id not in listed and fill.ts_ns >= since_ns:
                 self.positions[fill.symbol] += fill.signed
+        for key, amended in self._amended.items():
+            if key not in listed and amended.exec_id in listed and amended.ts_ns >= since_ns:
+                self.positions[amended.symbol] += amended.units
         self.known = True
         return new
 
@@ -150,9 +164,11 @@ class Account:
                 known = self._fills.get(report.exec_ref_id)
                 if known is None:
                     return None  # the next snapshot tells what came of it
-                self._amended.add(_known_as(report))
                 kept = report.exec_type is ExecType.TRADE_CORRECT
                 fill = msgspec.structs.replace(known, quantity=report.last_qty if kept else 0, price=report.last_px)
+                self._amended[_known_as(report)] = Amendment(
+                    report.exec_ref_id, fill.symbol, fill.signed - known.signed, report.ts_ns
+                )
                 self._put(report.exec_ref_id, fill)
                 return fill
         return None

@@ -123,13 +123,13 @@ class Lanes:
                 return request
         return None
 
-    def next_cancel(self, client_order_ids: Iterable[str], now_ms: int) -> Request | None:
-        """The gateway's own cancel of one of these orders, out of its lane before its turn: a repair waits for it."""
-        for client_order_id in client_order_ids:
-            key = (_CANCEL, client_order_id)
-            if key in self._lane_of and self.free(Lane.REPAIR, now_ms):
-                return self._waiting[self._lane_of.pop(key)].pop(key)
-        return None
+    def hasten(self, client_order_id: str) -> bool:
+        """Put the gateway's own cancel of this order at the head of its lane; whether there is one that waits."""
+        key = (_CANCEL, client_order_id)
+        if key not in self._lane_of:
+            return False
+        self._waiting[Lane.CANCEL].move_to_end(key, last=False)
+        return True
 
     def free(self, lane: Lane, now_ms: int) -> bool:
         """Whether there is a token for a request of this lane."""

@@ -104,14 +104,14 @@ class _Known:
     @property
     def live_qty(self) -> int:
         """Units that may still trade, with what a change on its way would add."""
+        if self.outlived:
+            return self.state.missing_qty
         live = self.state.live_qty
         return live + max(0, self.asked.quantity - self.state.order_qty) if live and self.asked else live
 
     @property
     def is_refused(self) -> bool:
         """Definitively: a refusal says nothing against a broker that has shown that it took the order."""
-        if self.outlived:
-            return True
         taken = self.accepted or self.state.is_acknowledged or self.state.cum_qty or self.state.reported_cum_qty
         return self.refused and not taken
 
@@ -141,6 +141,7 @@ class Ledger:
         self.book = WorkingBook()
         self._quiet: OrderedDict[str, None] = OrderedDict()  # parents without a live order, longest quiet first
         self._listings = Listings(LAG_NS)
+        self._looked_twice = False
 
     def sent(self, order: SubmitOrder) -> None:
         """This order is being written to the broker: from now on it counts as live."""
@@ -161,13 +162,28 @@ class Ledger:
         self._recount(known)
 
     def presented(self, working: WorkingOrder) -> None:
-        """A cell says that this order may work.  Who has sent or seen it knows better."""
-        if working.state.client_order_id in self._orders or not working.state.live_qty:
+        """A cell says that this order may work.  Who has sent or seen it knows better, or has looked for it twice."""
+        self._listings.heard(working.state.client_order_id)
+        if self._looked_twice or working.state.client_order_id in self._orders or not working.state.live_qty:
             return
         known = _Known(working.state, working.parent_id, symbol=working.symbol, side=working.side, unseen=True)
         if working.order_type is not None:
             known.terms = Terms(working.order_type, working.price, working.trigger_price)
         self._recount(self._add(known))
+
+    def looked_twice(self) -> None:
+        """Two lists, the second beyond the lag of the first, show what left before this gateway was started.
+
+        What neither of them lists is not at the broker, whatever a cell says; without this, what a cell that has died
+        said would keep others out for ever.
+        """
+        self._looked_twice = True
+        for client_order_id in [key for key, known in self._live.items() if known.unseen]:
+            known = self._orders.pop(client_order_id)
+            self._remove(known)
+            del self._live[client_order_id]
+            self.book.drop(client_order_id)
+            self.doubted.discard(client_order_id)
 
     def follow(self, report: ExecutionReport) -> None:
         """Join what the broker says of an order, whoever placed it.
@@ -375,7 +391,7 @@ class Ledger:
             return
         possible = [] if known.terms is None else [known.terms, *([terms_of(known.asked)] if known.asked else [])]
         types = {terms.order_type for terms in possible}
-        stop = types == {OrdType.STOP_LIMIT} if possible else tag_kind(order_id) == "S"
+        stop = types == {OrdType.STOP_LIMIT} if possible else tag_kind(order_id) == "S" and not known.unseen
         self.book.put(
             Working(
                 client_order_id=order_id,

@@ -40,6 +40,7 @@ UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
 SAYS = "; refused: "  # in an intent's reason, before what was said against it
 _REFUSED, _VOID, _LIVE_AT_BROKER = IntentStatus.REFUSED, IntentStatus.VOID, IntentStatus.LIVE
+_ENDED_UNTOLD = frozenset({_REFUSED, _VOID})  # as long as nothing that is told revives them
 
 FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 
@@ -200,7 +201,7 @@ def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, mo
         broker_order_id=intent.broker_order_id or report.venue_order_id,
         sent_ns=intent.sent_ns or report.ts_ns,
         acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
-        terminal_ns=(intent.terminal_ns or moment.at_ns) if ended else 0,
+        terminal_ns=(intent.terminal_ns or moment.at_ns) if ended or status in _ENDED_UNTOLD else 0,
         replace_status=_replace_status(intent, report),
     )
 
@@ -297,6 +298,9 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
 
     A resent one that is refused is not sent once more: who refuses an id goes on refusing it, and the order would count
     as live for ever.  What becomes of an earlier copy is for two snapshots to say; the first had it sent again.
+
+    It may have been the last word of a gateway that died: the one that lives has heard from this cell that the order
+    may work, and is told that it does not.
     """
     if order.fate is Fate.ENDED:
         return order
@@ -315,6 +319,7 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
     elif result.outcome is Outcome.REFUSED and not order.resent_ns:  # else the other copy may have been taken
         reason = f"{intent.reason}{SAYS}{result.reason}"
         intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
+        effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
     else:
         barred = not result.left or result.outcome is Outcome.REFUSED
         absences = max(order.absences, 1) if barred and order.resent_ns else order.absences

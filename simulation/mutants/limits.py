@@ -31,7 +31,11 @@ MUTANTS: Final = (
         "repair-does-not-wait",
         "a repair leaves at once, whatever of ours it may trade with",
         BREAKS,
-        edit("actors.crossings:Crossings.hold", ("if now - since >= self._wait_ms and not unasked:", "if True:")),
+        edit(
+            "actors.crossings:Crossings.hold",
+            ("if now - since < self._wait_ms:", "if False:"),
+            ("if behind and", "if False and"),
+        ),
     ),
     Mutant(
         "nobody-makes-way",
@@ -43,7 +47,7 @@ MUTANTS: Final = (
         "takes-its-cancels-token",
         "a repair that has waited for long enough leaves before the cancel of the entry in its way",
         BREAKS,
-        returns("decisions.gateway.lanes:Lanes.next_cancel", "None"),
+        returns("decisions.gateway.lanes:Lanes.hasten", "False"),
         PACED | MANY,
     ),
     Mutant(

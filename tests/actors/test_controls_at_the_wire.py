@@ -11,6 +11,7 @@ from gateway_door import (
     LONG,
     NOW_NS,
     SHORT,
+    Clock,
     Door,
     door,
     lets_out,
@@ -22,6 +23,8 @@ from gateway_door import (
 )
 from msgspec.structs import replace
 
+from actors.machine import running_on
+from decisions.effects import MS
 from decisions.gateway.repeats import strategy_subject, subject_of
 from domain.execution import ExecType, OrdType, Side
 from domain.groups import Role
@@ -347,16 +350,21 @@ def test_e12_a_repair_does_not_wait_for_ever(tmp_path: Path) -> None:
 
 
 def test_e12_an_entry_that_is_found_in_the_way_when_a_repair_has_waited_is_canceled_first(tmp_path: Path) -> None:
-    with door(tmp_path, cross_wait_ms=1) as gateway:
+    clock = Clock()
+    with running_on(clock), door(tmp_path) as gateway:
         exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
         lets_out(gateway, BUY)
         gateway.hear(exit_)
+        second = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0, group_id="second")
+        gateway.hear(second)
         late = order(LONG, Side.BUY, group_id="late")
+        clock.ns += gateway.config.controls.cross_wait_ms * MS
         gateway.door.ledger.sent(late)
-        while exit_ not in gateway.sent:
+        while not {exit_.client_order_id, second.client_order_id} <= {sent.client_order_id for sent in gateway.sent}:
             gateway.passes(20)
         left = [request.client_order_id for request in gateway.broker.taken]
         assert left.index(late.client_order_id) < left.index(exit_.client_order_id)
+        assert left.index(late.client_order_id) < left.index(second.client_order_id)
 
 
 def test_e12_a_resting_stop_is_in_nobodys_way(tmp_path: Path) -> None:

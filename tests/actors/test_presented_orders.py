@@ -18,7 +18,7 @@ from domain.groups import Role
 from domain.orders import OrderState
 from messages import wire
 from messages.operator import KillSwitch
-from messages.orders import ForgetOrder, SubmitOrder, WorkingOrder
+from messages.orders import ForgetOrder, Outcome, SubmitOrder, SubmitResult, WorkingOrder
 from messages.records import ReplaceStatus
 from messages.supervision import Hello
 
@@ -147,6 +147,54 @@ def test_of_a_cell_that_is_down_a_second_list_has_what_the_first_left_out(tmp_pa
         gateway.now_ns += MS
         gateway.snapshot()
         lets_out(gateway, order(LONG, Side.BUY, group_id="next"))
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before both lists", "after them"])
+def test_what_two_lists_leave_out_does_not_work_whatever_a_cell_says_that_died_since(
+    tmp_path: Path, late: bool
+) -> None:
+    with door(tmp_path, max_open_orders=1) as gateway:
+        if not late:
+            present(gateway, works(BUY))
+        gateway.now_ns += gateway.config.orders.absence_horizon_ms * MS
+        gateway.quotes()
+        gateway.snapshot()
+        if late:
+            present(gateway, works(BUY))
+        assert hear(gateway, order(SHORT, Side.SELL, group_id="other")) == []
+        assert gateway.door.ledger.committed(BUY.parent_id) == 0
+
+
+def test_what_the_second_list_has_works(tmp_path: Path) -> None:
+    with door(tmp_path, max_open_orders=1) as gateway:
+        present(gateway, works(BUY))
+        gateway.now_ns += gateway.config.orders.absence_horizon_ms * MS
+        gateway.quotes()
+        gateway.snapshot(orders=(report(BUY, ExecType.ORDER_STATUS, 0, gateway.now_ns),))
+        (reason,) = hear(gateway, order(SHORT, Side.SELL, group_id="other"))
+        assert reason.startswith("E5: ")
+
+
+def test_a_stop_that_is_being_changed_into_an_exit_is_no_resting_one(tmp_path: Path) -> None:
+    with door(tmp_path) as gateway:
+        stop = order(LONG, Side.SELL, role=Role.STOP_LIMIT, order_type=OrdType.STOP_LIMIT, trigger_price=9_000)
+        present(gateway, works(stop, OrdType.STOP_LIMIT))
+        assert hear(gateway, BUY) == [], "it rests"
+        present(gateway, works(replace(stop, client_order_id=f"{stop.client_order_id[:-1]}2"), None), epoch=3)
+        (reason,) = gateway.refusals(replace(order(LONG, Side.BUY, group_id="next"), epoch=3), epoch=3)
+        assert reason.startswith("E12: ")
+
+
+def test_r2_a_refusal_that_comes_late_from_a_gateway_that_died_is_passed_on_to_the_one_that_lives() -> None:
+    world = World()
+    world.mute = True
+    world.submit(bull_put())
+    (order_id,) = (one.client_order_id for one in world.live())
+    refused = SubmitResult(client_order_id=order_id, outcome=Outcome.REFUSED, ts_ns=world.now_ns, left=False)
+    released = world.cell.run([refused])
+    first = released.requests[0]
+    assert isinstance(first, ForgetOrder)
+    assert (first.client_order_id, first.outlived) == (order_id, False)
 
 
 def test_a_gateway_is_told_what_the_journal_has_as_working() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from test_outlived_orders import overnight
 from world import LONG, SHORT, World, bull_put
 
 from actors.cell_tree import Released
@@ -60,3 +61,23 @@ def test_e6_an_order_that_became_void_as_its_cell_died_does_not_keep_its_success
     assert world.refused == []
     assert world.group().group.outcome is GroupOutcome.HEDGED
     assert (world.position(LONG), world.position(SHORT)) == (10, -10)
+
+
+def test_l2_an_order_that_outlived_its_session_as_its_cell_died_is_told_again() -> None:
+    world = overnight()
+    told: list[ForgetOrder] = []
+    carry_out = world.carry_out
+
+    def dies_once(released: Released) -> list[msgspec.Struct]:
+        found = [one for one in released.requests if isinstance(one, ForgetOrder) and one.outlived]
+        told.extend(found)
+        if found and len(told) == 1:  # it dies after this commit, and nothing is released
+            world.die()
+            world.link_up()
+            return []
+        return carry_out(released)
+
+    world.carry_out = dies_once  # type: ignore[method-assign]
+    world.looks_again()
+    assert len(told) == 2
+    assert told[0].client_order_id == told[1].client_order_id

@@ -41,7 +41,7 @@ QUICK = {
     "timer-from-placement": {"I27"},
     "kill-leaves-entries": {"I26"},
     "pending-cancel-is-canceled": {"I3", "I4", "I9", "I14", "R22"},
-    "splitter-loops": {"L4"},
+    "splitter-loops": {"L1", "L4"},
     "hedge-after-minutes": {"L3"},
 }
 

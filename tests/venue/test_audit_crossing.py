@@ -98,10 +98,15 @@ def test_a_repair_that_waited_for_the_entry_in_its_way_may_leave(story: Story) -
         ({"held_s": 0.5}, "it waited 501 ms; expected 1000 ms"),
         ({"held_s": 1.0, "pid": 2}, "it waited not at all; expected 1000 ms"),
         ({"held_s": 1.0, "canceled": False}, "expected that entry to have been canceled"),
+        ({"held_s": 1.9, "canceled": False}, "expected that entry to have been canceled"),
     ],
 )
 def test_a_repair_that_did_not_do_what_it_could(story: Story, how: dict[str, Any], wrong: str) -> None:
     assert repaired(story, **how) == [wrong]
+
+
+def test_a_repair_that_waited_twice_as_long_did_all_that_it_could(story: Story) -> None:
+    assert repaired(story, held_s=2.0, canceled=False) == []
 
 
 def test_who_waited_for_another_repair_need_not_have_it_canceled(story: Story) -> None:

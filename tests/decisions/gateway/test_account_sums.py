@@ -120,6 +120,38 @@ def test_positions_do_not_know_of_a_fill_that_their_list_may_be_too_old_for(
     assert account.positions[SYMBOLS[0]] == held
 
 
+@pytest.mark.parametrize(
+    ("listed", "held"),
+    [(("x1",), -5), (("x1", "bust"), 0), ((), -5)],
+    ids=["the trade alone", "the bust too", "neither"],
+)
+def test_positions_do_not_know_of_a_bust_that_their_list_may_be_too_old_for(listed: tuple[str, ...], held: int) -> None:
+    account, now_ns = Account(calendar("always")), MONDAY_NS + HOUR_NS
+    bought = trade(1, SYMBOLS[0], Side.BUY, CLOSE, 5, 100, now_ns)
+    bust = msgspec.structs.replace(bought, exec_type=ExecType.TRADE_CANCEL, exec_id="bust", exec_ref_id="x1")
+    account.positions[SYMBOLS[0]] = -5
+    account.follow(bought)
+    account.follow(bust)
+    assert account.positions[SYMBOLS[0]] == -5
+    executions = tuple(one for one in (bought, bust) if one.exec_id in listed)
+    then = -5 if not listed else 0  # by the list; where it has the bust, somebody has bought besides
+    positions = (Position(SYMBOLS[0], then, 0),)
+    account.load(Snapshot(as_of_ns=now_ns, session=1, orders=(), executions=executions, positions=positions), now_ns, 1)
+    assert account.positions[SYMBOLS[0]] == held
+
+
+def test_an_execution_that_is_listed_only_as_it_was_corrected_is_not_taken_for_unlisted() -> None:
+    account, now_ns = Account(calendar("always")), MONDAY_NS + HOUR_NS
+    bought = trade(1, SYMBOLS[0], Side.BUY, ENTRY, 5, 100, now_ns)
+    corrected = msgspec.structs.replace(bought, exec_type=ExecType.TRADE_CORRECT, exec_id="x1.02", exec_ref_id="x1")
+    account.follow(bought)
+    positions = (Position(SYMBOLS[0], 5, 0),)
+    account.load(
+        Snapshot(as_of_ns=now_ns, session=1, orders=(), executions=(corrected,), positions=positions), now_ns, 1
+    )
+    assert account.positions[SYMBOLS[0]] == 5
+
+
 def option(strike: int, right: Right) -> Instrument:
     return Instrument(
         symbol=f"{right.name}{strike}", underlying="XYZ", right=right, strike=strike, expiry="2021-01-15",

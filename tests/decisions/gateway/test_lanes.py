@@ -157,20 +157,13 @@ def asked(lanes: Lanes, now_ms: int) -> list[Query]:
     return left
 
 
-def test_an_own_cancel_that_a_repair_waits_for_leaves_before_its_turn_and_once() -> None:
-    lanes, orders = lanes_of(2), [an_entry(number) for number in range(3)]
-    wanted = [order.client_order_id for order in orders]
-    fill(lanes, submit(Role.HEDGE), *(replace(a_cancel(order), epoch=OWN_EPOCH) for order in orders[1:]))
-    fill(lanes, a_cancel(orders[0]))  # a cell's, which has its own place
-    assert lanes.next_cancel([], 0) is None
-    first = lanes.next_cancel(wanted, 0)
-    assert first == replace(a_cancel(orders[1]), epoch=OWN_EPOCH)
-    lanes.spend(0)
-    lanes.spend(0)
-    assert lanes.next_cancel(wanted, 0) is None, "no token is left"
-    assert lanes.next_cancel(wanted, 1_000) == replace(a_cancel(orders[2]), epoch=OWN_EPOCH)
-    assert lanes.next_cancel(wanted, 1_000) is None
-    assert take(lanes, 1_000) == [submit(Role.HEDGE), a_cancel(orders[0])]
+def test_an_own_cancel_that_a_repair_waits_for_leaves_before_other_cancels() -> None:
+    lanes, orders = lanes_of(9), [an_entry(number) for number in range(3)]
+    own = [replace(a_cancel(order), epoch=OWN_EPOCH) for order in orders[1:]]
+    fill(lanes, a_cancel(orders[0]), *own, submit(Role.HEDGE))
+    assert [lanes.hasten(order.client_order_id) for order in orders] == [False, True, True], "the first is a cell's"
+    assert take(lanes, 0) == [submit(Role.HEDGE), own[1], own[0], a_cancel(orders[0])]
+    assert not lanes.hasten(orders[1].client_order_id), "it has left"
 
 
 def test_a_query_waits_for_what_is_more_urgent_and_new_risk_for_the_query() -> None:

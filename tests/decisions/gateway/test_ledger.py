@@ -28,7 +28,7 @@ from decisions.gateway.ledger import Ledger, OpenOrder, same_payload
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Role
 from domain.orders import OrderState, merge
-from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult
+from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult, WorkingOrder
 
 ORDER = an_order()
 ID = ORDER.client_order_id
@@ -306,6 +306,21 @@ def test_a_snapshot_does_not_bring_back_what_was_forgotten_but_shows_every_worki
     ledger.load(snapshot(listed("order-0", OrdStatus.FILLED, cum_qty=10), listed("order-9")))
     assert not ledger.knows("order-0")
     assert ledger.knows("order-9")
+
+
+def test_what_a_full_ledger_left_alone_is_looked_at_again_when_its_cell_says_that_it_works() -> None:
+    ledger, ended = Ledger(keep=1), listed(ID, OrdStatus.CANCELED)
+    for number in range(4):
+        ledger.load(replace(snapshot(listed("order-0"), ended), as_of_ns=NOW + number * 12 * SECOND))
+    ledger.presented(
+        WorkingOrder(
+            parent_id=PARENT, symbol=ORDER.symbol, side=ORDER.side, order_type=None, price=0, trigger_price=0,
+            state=OrderState.new(ID, 10),
+        )
+    )  # fmt: skip
+    assert ledger.committed(PARENT) == 10
+    ledger.load(replace(snapshot(listed("order-0"), ended), as_of_ns=NOW + 48 * SECOND))
+    assert ledger.committed(PARENT) == 0
 
 
 def events_of(order: SubmitOrder) -> list[ExecutionReport]:

@@ -174,6 +174,12 @@ class TestAnswersOfTheGateway:
         order, _ = heard(ORDER, canceled(ORDER))
         assert on_submit_result(order, result(order, outcome), at(), Effects()) is order
 
+    def test_r14_a_refused_order_whose_cancel_is_rejected_ended_when_it_was_refused(self) -> None:
+        refused = on_submit_result(ORDER, result(ORDER, Outcome.REFUSED), at(), Effects())
+        told = report(ORDER, ExecType.CANCEL_REJECT, OrdStatus.REJECTED, order_qty=0, request_id="c1")
+        order, _ = heard(refused, told)
+        assert order.intent.terminal_ns == refused.intent.terminal_ns == NOW
+
     @pytest.mark.parametrize("status", [IntentStatus.REFUSED, IntentStatus.VOID])
     def test_a_report_revives_what_we_had_ended_ourselves(self, status: IntentStatus) -> None:
         order = replace(ORDER, intent=replace(ORDER.intent, status=status))
