@@ -15,21 +15,22 @@ ASK_AGAIN_MS = 250  # a cancel of an entry that is in the way
 
 class Crossings:
     """Repairs that wait until our own order on the other side is gone; but not for ever, because a missing hedge is
-    worse than two orders of ours that meet.  ``cancel`` has one canceled, ``hasten`` tells whether its cancel has yet
-    to leave, and lets it leave before other cancels; ``begins`` notes that a repair waits."""
+    worse than two orders of ours that meet.  ``cancel`` has one canceled, ``hasten`` lets its cancel leave before other
+    cancels; ``begins`` notes that a repair waits."""
 
     def __init__(
         self,
         wait_ms: int,
         book: WorkingBook,
         cancel: Callable[[Working], None],
-        hasten: Callable[[str], bool],
+        hasten: Callable[[str], object],
         begins: Callable[[SubmitOrder], None],
     ) -> None:
         self._wait_ms, self._book, self._begins = wait_ms, book, begins
         self._cancel, self._hasten = cancel, hasten
         self._held: OrderedDict[str, tuple[int, SubmitOrder]] = OrderedDict()  # since when
         self._asked: dict[str, int] = {}
+        self._canceled: set[str] = set()  # of those, whose cancel has left
 
     def in_the_way(self, order: SubmitOrder) -> list[Working]:
         """Our working orders that this one could trade with, for an entry the repairs too that wait here: they would
@@ -51,18 +52,27 @@ class Crossings:
             self._begins(order)  # before the clock is read: by the record, nobody waits shorter than he did
         now = now_ms()
         since, _ = self._held.setdefault(order.client_order_id, (now, order))
-        entries = [working for working in found if working.is_entry]
+        entries, over = [working for working in found if working.is_entry], now - since >= self._wait_ms
         for working in entries:
+            if over and working.client_order_id in self._canceled:
+                continue  # it could do no more
             if now - self._asked.get(working.client_order_id, -ASK_AGAIN_MS) >= ASK_AGAIN_MS:
                 self._asked[working.client_order_id] = now
                 self._cancel(working)
-        if now - since < self._wait_ms:
+        if not over:
             return True
-        behind = [working for working in entries if self._hasten(working.client_order_id)]
+        behind = [one for one in entries if one.client_order_id not in self._canceled]
+        for working in behind:
+            self._hasten(working.client_order_id)
         if behind and now - since < 2 * self._wait_ms:
             return True
         del self._held[order.client_order_id]
         return False
+
+    def canceled(self, client_order_id: str) -> None:
+        """A cancel of this order leaves."""
+        if client_order_id in self._asked:
+            self._canceled.add(client_order_id)
 
     def waiting(self) -> list[SubmitOrder]:
         """Those that may try again; the longest waiting first."""
@@ -79,6 +89,7 @@ class Crossings:
             del self._held[order.client_order_id]
         if not self._held:
             self._asked.clear()
+            self._canceled.clear()
         return dropped
 
 

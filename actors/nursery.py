@@ -19,13 +19,14 @@ from actors.rebuild import restore_message
 from actors.shell import Appointment
 from actors.turn import SYSTEM, OrderIndex, Turn
 from decisions.effects import Effects, Outgoing
+from decisions.orders.child_order import forget_request
 from decisions.positions import moves
 from domain.groups import Group, GroupOutcome, GroupStatus, Mode, group_part, group_tag
 from messages.group import Bulletin, CloseGroup, GroupCrashed, OpenGroup, RestoreGroup, Review
 from messages.operator import CommandRefused
-from messages.orders import ForgetOrder, News, OrderAbsent
+from messages.orders import News, OrderAbsent
 from messages.positions import PositionsMoved
-from messages.records import GroupRecord, IntentStatus, PositionEventRecord, Record, RejectedEventRecord, Severity
+from messages.records import GroupRecord, PositionEventRecord, Record, RejectedEventRecord, Severity
 from storage.port import Journal
 
 RETRIES = 1  # tries of a message on a rebuilt group, before the group is quarantined
@@ -33,8 +34,7 @@ RETRIES = 1  # tries of a message on a rebuilt group, before the group is quaran
 
 READ_TOGETHER = 200  # groups
 
-# A gateway may have heard from this cell that one works, and need not hear its end from anybody else.
-NOT_WORKING = frozenset({IntentStatus.VOID, IntentStatus.REFUSED, IntentStatus.EXPIRED})
+TOLD_NS = 86_400 * 10**9  # what ended before may have been told, or was not: no session is so long
 LOOKS = Review | OrderAbsent  # a reason to look again, not worth keeping: it comes with every tick or snapshot
 
 
@@ -61,7 +61,7 @@ class Nursery:
         self._strikes: dict[str, int] = {}
         self.opened: set[str] = set()  # in this step: nobody has been told of them yet
         self.given_up = GivenUp(turn)
-        self._void: dict[str, bool] = {}  # restored orders that may still count at the gateway: outlived their session?
+        self._told = False  # that orders have ended which may still count at the gateway
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._addresses)
@@ -119,11 +119,12 @@ class Nursery:
         It was told after the commit that made them void, unless this cell's process died in between; a gateway that
         lived on would count them for ever, and refuse the orders that replace them.
         """
-        epoch = self.turn.moment.epoch
+        if self._told:
+            return
+        self._told, moment = True, self.turn.moment
         requests: list[Outgoing] = [
-            ForgetOrder(client_order_id=key, epoch=epoch, outlived=outlived) for key, outlived in self._void.items()
+            forget_request(intent, moment) for intent in self.journal.ended_untold(self.journal.clock_ns - TOLD_NS)
         ]
-        self._void.clear()
         self.turn.collect(SYSTEM, Effects(requests=requests))
 
     def give(self, group_id: str, letter: msgspec.Struct) -> None:
@@ -207,8 +208,6 @@ class Nursery:
         self.index.follow(rows.record)
         for intent in rows.intents:
             self.index.follow(intent)
-            if intent.status in NOT_WORKING:
-                self._void[intent.client_order_id] = intent.status is IntentStatus.EXPIRED
         for state in rows.execution_states:
             self.index.follow(state)
 

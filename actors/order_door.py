@@ -170,6 +170,7 @@ class OrderDoor:
         if is_own(request) and not self.ledger.may_trade(request.client_order_id):
             return False
         self.adapter.cancel(request)
+        self.crossings.canceled(request.client_order_id)
         return True
 
     def stop_repeated(self, *, again: bool = False) -> None:
@@ -247,7 +248,7 @@ class OrderDoor:
 
     def forget(self, void: ForgetOrder) -> None:
         """A cell has proven that the broker does not have an order: its parent may place the quantity again."""
-        self.ledger.forgotten(void.client_order_id, outlived=void.outlived)
+        self.ledger.forgotten(void.client_order_id, void.proof, void.as_of_ns)
 
     def answer_unsent(self, request: wire.Request, reason: str) -> None:
         """It did not leave.  That is definitive, except where another copy may be at the broker.

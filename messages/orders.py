@@ -67,15 +67,24 @@ class ModifyOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_onl
     epoch: int
 
 
-class ForgetOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
-    """This order is void: the broker does not have it, proven, and durable as such.  It no longer counts (E6).
+class Proof(Enum):
+    """Why an order does not work."""
 
-    ``outlived``: the broker had it, and it has ended with its session.
+    VOID = "void"  # two snapshots did not have it, or its cancel found nothing: it was never there
+    REFUSED = "refused"  # an answer said so
+    OUTLIVED = "outlived"  # it was there, and has ended with its session
+
+
+class ForgetOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
+    """This order does not work any more, proven, and durable as such.  It no longer counts (E6).
+
+    ``as_of_ns``: when the proof was found, by the broker's clock.
     """
 
     client_order_id: str
     epoch: int
-    outlived: bool = False
+    proof: Proof = Proof.VOID
+    as_of_ns: int = 0
 
 
 class WorkingOrder(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

@@ -26,6 +26,7 @@ from storage.log import EMPTY, Head, StoredTurn, stored
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalLocked, Turn
 from storage.tables import (
     CONTROLS,
+    ENDED_UNTOLD,
     ESCALATIONS,
     EXECUTION_STATES,
     EXPOSURES,
@@ -225,6 +226,11 @@ class MemoryJournal:
             (intent, self._disk.read(EXECUTION_STATES, key) if (key := (intent.client_order_id,)) in known else None)
             for intent in intents
         ]
+
+    def ended_untold(self, since_ns: int) -> list[IntentRecord]:
+        self._refuse_if_closed()
+        found = [one for one in self.rows(INTENTS) if one.status in ENDED_UNTOLD and one.terminal_ns >= since_ns]
+        return sorted(found, key=ORDER_BY[INTENTS])
 
     def open_escalations(self) -> list[EscalationRecord]:
         self._refuse_if_closed()

@@ -114,6 +114,9 @@ class Journal(Protocol):
     def live_orders(self) -> list[tuple[IntentRecord, ExecutionStateRecord | None]]:
         """The orders that may be at the broker, each with what is known of it; oldest first."""
 
+    def ended_untold(self, since_ns: int) -> list[IntentRecord]:
+        """The orders that have ended since then, and whose end no report need have told; oldest first."""
+
     def open_escalations(self) -> list[EscalationRecord]:
         """CRITICAL alerts that nobody has acknowledged, and any alert that was not delivered; oldest first."""
 

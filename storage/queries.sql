@@ -77,6 +77,10 @@ WHERE client_order_id IN (
     SELECT client_order_id FROM order_intents WHERE status IN ('INTENT_PERSISTED', 'SENT', 'LIVE', 'UNRESOLVED')
 );
 
+-- name: ended_untold
+SELECT * FROM order_intents
+WHERE terminal_ns >= ? AND status IN ('VOID', 'REFUSED', 'EXPIRED') ORDER BY decided_ns, client_order_id;
+
 -- name: open_escalations
 SELECT * FROM escalations
 WHERE delivered_ns = 0 OR (severity = 'CRITICAL' AND acknowledged_ns = 0)

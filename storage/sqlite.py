@@ -37,7 +37,7 @@ from storage.ownership import Ballast, OwnerLock, may_pass
 from storage.port import CommitUnknown, GroupRows, JournalError, JournalUnavailable, Turn
 from storage.rows import all_of, group_rows, groups_rows, live_orders
 from storage.sql import queries
-from storage.tables import CONTROLS, ESCALATIONS, STRATEGIES, VERTICALS, Row, coalesce
+from storage.tables import CONTROLS, ESCALATIONS, INTENTS, STRATEGIES, VERTICALS, Row, coalesce
 
 RECENT_EVENT_IDS = 100_000  # about 15 MB; older ids are looked up in the table
 
@@ -255,6 +255,9 @@ class SqliteJournal:
 
     def live_orders(self) -> list[tuple[IntentRecord, ExecutionStateRecord | None]]:
         return self._read(live_orders)
+
+    def ended_untold(self, since_ns: int) -> list[IntentRecord]:
+        return self._read(lambda conn: all_of(conn, INTENTS, "ended_untold", since_ns))
 
     def open_escalations(self) -> list[EscalationRecord]:
         return self._read(partial(all_of, table=ESCALATIONS, query="open_escalations"))

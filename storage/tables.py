@@ -49,6 +49,7 @@ PRICE_COLUMNS = frozenset(
 )  # fmt: skip
 RENAMED_COLUMNS = {"group": "definition"}
 
+ENDED_UNTOLD = frozenset({IntentStatus.VOID, IntentStatus.REFUSED, IntentStatus.EXPIRED})
 LIVE_INTENTS = frozenset({IntentStatus.INTENT_PERSISTED, IntentStatus.SENT, IntentStatus.LIVE, IntentStatus.UNRESOLVED})
 LIVE_STOPS = frozenset({StopStatus.ARMED, StopStatus.TRIGGERED, StopStatus.FALLBACK, StopStatus.MARKET})
 

@@ -7,7 +7,8 @@ ten-thousandths of the currency times multipliers, like everywhere.  A *day* is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -41,13 +42,13 @@ class Fill(msgspec.Struct, frozen=True):
         return cell_of(self.client_order_id) is not None and tag_kind(self.client_order_id) == "E"
 
 
-class Amendment(msgspec.Struct, frozen=True):
-    """A correction or a bust: by how many units it changed what the trade ``exec_id`` had added."""
+class Word(NamedTuple):
+    """What a trade, a correction or a bust says: when, what of the three it is, for two of one instant, and how many
+    units the trade is of (positive when bought)."""
 
-    exec_id: str
-    symbol: str
-    units: int
     ts_ns: int
+    rank: int
+    units: int
 
 
 class Traded(msgspec.Struct):
@@ -63,6 +64,19 @@ def _known_as(report: ExecutionReport) -> str:
     return report.exec_id if report.exec_id not in NO_EXEC_ID else event_id(report)
 
 
+_RANK: Final = {ExecType.TRADE: 0, ExecType.TRADE_CORRECT: 1, ExecType.TRADE_CANCEL: 2}
+
+
+def _unknown_to(listed: Collection[str], words: Mapping[str, Word], since_ns: int) -> int:
+    """Units of one trade that a list does not know of, whose state is as old as ``since_ns``; it names these ids."""
+    newest = max(words, key=words.__getitem__)
+    told = [word for name, word in words.items() if name in listed]
+    began_ns = min(words.values()).ts_ns
+    if newest in listed or words[newest].ts_ns < since_ns or (not told and began_ns < since_ns):
+        return 0
+    return words[newest].units - max(told, default=Word(0, 0, 0)).units
+
+
 class Account:
     """Positions, today's fills and funds; forgets fills of earlier days."""
 
@@ -76,7 +90,8 @@ class Account:
         self.funds: Funds | None = None
         self.held_at_funds: Counter[str] = Counter()  # positions when the funds were told
         self._fills: dict[str, Fill] = {}  # by exec_id
-        self._amended: dict[str, Amendment] = {}  # corrections and busts that have been taken, by exec_id
+        self._words: dict[str, dict[str, Word]] = {}  # by the trade's exec_id: of it and its amendments, by theirs
+        self._trades: dict[str, str] = {}  # by exec_id: the trade that it is about
         self._traded: dict[str, Traded] = {}  # by symbol, of the day that is
         self._summed: Day | None = None  # that day
 
@@ -96,7 +111,7 @@ class Account:
 
     def follow(self, report: ExecutionReport) -> Fill | None:
         """Take a report; the fill that it shows when that is new."""
-        before = self._fills.get(report.exec_ref_id or _known_as(report))
+        before = self._fills.get(self._trade(report))
         fill = self._fold(report)
         if fill is not None:
             self.positions[fill.symbol] += fill.signed - (before.signed if before else 0)
@@ -110,23 +125,20 @@ class Account:
         """
         today_ns = self.day(now_ns).start_ns
         self._fills = {key: fill for key, fill in self._fills.items() if fill.ts_ns >= today_ns}
-        self._amended = {key: amended for key, amended in self._amended.items() if amended.ts_ns >= today_ns}
+        self._words = {trade: words for trade, words in self._words.items() if trade in self._fills}
+        self._trades = {name: trade for name, trade in self._trades.items() if trade in self._fills}
         new = []
         for report in sorted(snapshot.executions, key=lambda report: report.ts_ns):
-            known = (report.exec_ref_id or _known_as(report)) in self._fills
+            known = self._trade(report) in self._fills
             fill = self._fold(report) if report.ts_ns >= today_ns else None
             if fill is not None and not known:
                 new.append(fill)
-        listed = {name for report in snapshot.executions for name in (_known_as(report), report.exec_ref_id)}
+        listed = dict.fromkeys(map(_known_as, snapshot.executions))
         self.positions = Counter({position.symbol: position.quantity for position in snapshot.positions})
         self.average = {position.symbol: position.avg_px for position in snapshot.positions}
         since_ns = snapshot.as_of_ns - lag_ns
-        for exec_id, fill in self._fills.items():
-            if exec_id not in listed and fill.ts_ns >= since_ns:
-                self.positions[fill.symbol] += fill.signed
-        for key, amended in self._amended.items():
-            if key not in listed and amended.exec_id in listed and amended.ts_ns >= since_ns:
-                self.positions[amended.symbol] += amended.units
+        for trade, words in self._words.items():
+            self.positions[self._fills[trade].symbol] += _unknown_to(listed, words, since_ns)
         self.known = True
         return new
 
@@ -152,26 +164,31 @@ class Account:
         """What entries bought have cost on a day (an amount)."""
         return sum(one.premium * self.multiplier(symbol) for symbol, one in self.traded(day).items())
 
+    def _trade(self, report: ExecutionReport) -> str:
+        """The exec id of the trade that a report is about; the latest correction may be named instead of it."""
+        name = report.exec_ref_id or _known_as(report)
+        return self._trades.get(name, name)
+
     def _fold(self, report: ExecutionReport) -> Fill | None:
+        name, trade = _known_as(report), self._trade(report)
+        if name in self._trades:
+            return None
         match report.exec_type:
-            case ExecType.TRADE if _known_as(report) not in self._fills and report.side is not None:
+            case ExecType.TRADE if report.side is not None:
                 fill = Fill(
                     report.client_order_id, report.symbol, report.side, report.last_qty, report.last_px, report.ts_ns
                 )
-                self._put(_known_as(report), fill)
-                return fill
-            case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL if _known_as(report) not in self._amended:
-                known = self._fills.get(report.exec_ref_id)
-                if known is None:
-                    return None  # the next snapshot tells what came of it
+            case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL if trade in self._fills:
                 kept = report.exec_type is ExecType.TRADE_CORRECT
-                fill = msgspec.structs.replace(known, quantity=report.last_qty if kept else 0, price=report.last_px)
-                self._amended[_known_as(report)] = Amendment(
-                    report.exec_ref_id, fill.symbol, fill.signed - known.signed, report.ts_ns
-                )
-                self._put(report.exec_ref_id, fill)
-                return fill
-        return None
+                quantity = report.last_qty if kept else 0
+                fill = msgspec.structs.replace(self._fills[trade], quantity=quantity, price=report.last_px)
+            case _:
+                return None  # of an amendment, the next snapshot tells what came of it
+        words = self._words.setdefault(trade, {})
+        words[name], self._trades[name] = Word(report.ts_ns, _RANK[report.exec_type], fill.signed), trade
+        if words[name] == max(words.values()):
+            self._put(trade, fill)
+        return self._fills[trade]
 
     def _put(self, key: str, fill: Fill) -> None:
         if key in self._fills:

@@ -21,7 +21,7 @@ from domain.groups import ENTRY_ROLES, Role, cell_of, parent_of, tag_kind
 from domain.listings import Listings
 from domain.orders import OrderState, merge
 from domain.retold import is_repetition
-from messages.orders import ModifyOrder, ModifyResult, Outcome, Snapshot, SubmitOrder, SubmitResult, WorkingOrder
+from messages.orders import ModifyOrder, ModifyResult, Outcome, Proof, Snapshot, SubmitOrder, SubmitResult, WorkingOrder
 
 KEPT_ORDERS = 100_000
 LAG_NS = 10 * 10**9  # no snapshot is so far behind what was told before it
@@ -98,6 +98,7 @@ class _Known:
     refused: bool = False
     unseen: bool = False
     outlived: bool = False
+    shown_ns: int = 0  # when the broker last told of it
     counted: int = 0
     live: bool = False
 
@@ -205,6 +206,7 @@ class Ledger:
         known.state = merge(known.state, report).state
         if report.order_qty > 0 or report.last_qty > 0:
             known.unseen = known.outlived = False
+            known.shown_ns = max(known.shown_ns, report.ts_ns)
         if not is_repetition(known.state.told, report):
             _follow_terms(known, report)
         known.symbol = known.symbol or report.symbol
@@ -221,15 +223,21 @@ class Ledger:
         known.refused = known.refused or result.outcome is Outcome.REFUSED
         self._recount(known)
 
-    def forgotten(self, client_order_id: str, *, outlived: bool = False) -> None:
-        """A cell has proven that the broker has no such order, whatever an answer said; a report revives it.
+    def forgotten(self, client_order_id: str, proof: Proof = Proof.VOID, as_of_ns: int = 0) -> None:
+        """A cell has proven that this order does not work; a report revives it, and is the broker's newer word.
 
-        One that has ``outlived`` its session the broker may have had.
+        That it is void it has proven whatever an answer said; one that is refused may have been taken by another.
         """
         known = self._orders.get(client_order_id)
-        if known is not None:
-            known.accepted, known.refused, known.outlived = False, True, outlived
-            self._recount(known)
+        if known is None:
+            return
+        self._listings.heard(client_order_id)
+        if proof is Proof.OUTLIVED:
+            known.outlived = known.state.ended is None and known.shown_ns <= as_of_ns
+        else:
+            known.refused = True
+            known.accepted = known.accepted and proof is Proof.REFUSED
+        self._recount(known)
 
     def changing(self, change: ModifyOrder) -> None:
         """This change is being written to the broker: from now on the order may have either terms."""

@@ -15,7 +15,16 @@ from domain.groups import ENTRY_ROLES
 from domain.order_table import Verdict
 from domain.orders import OrderState, merge
 from domain.report_ids import event_id, execution_id
-from messages.orders import CancelResult, ForgetOrder, ModifyResult, OrderSent, Outcome, SubmitOrder, SubmitResult
+from messages.orders import (
+    CancelResult,
+    ForgetOrder,
+    ModifyResult,
+    OrderSent,
+    Outcome,
+    Proof,
+    SubmitOrder,
+    SubmitResult,
+)
 from messages.records import (
     ExecutionRecord,
     ExecutionStateRecord,
@@ -40,6 +49,10 @@ UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
 SAYS = "; refused: "  # in an intent's reason, before what was said against it
 _REFUSED, _VOID, _LIVE_AT_BROKER = IntentStatus.REFUSED, IntentStatus.VOID, IntentStatus.LIVE
+PROOFS = {
+    IntentStatus.VOID: Proof.VOID,
+    IntentStatus.REFUSED: Proof.REFUSED,
+}  # else it has ended with its session, if the broker has not told so
 _ENDED_UNTOLD = frozenset({_REFUSED, _VOID})  # as long as nothing that is told revives them
 
 FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
@@ -316,10 +329,10 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
         order = replace(order, absences=0)
     elif order.state.is_acknowledged:
         return order  # the broker has it: a refusal of a second copy says nothing about the first
-    elif result.outcome is Outcome.REFUSED and not order.resent_ns:  # else the other copy may have been taken
+    elif _is_definitive(order, result):
         reason = f"{intent.reason}{SAYS}{result.reason}"
         intent = replace(intent, status=IntentStatus.REFUSED, reason=reason, terminal_ns=moment.at_ns)
-        effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
+        effects.requests.append(forget_request(intent, moment))
     else:
         barred = not result.left or result.outcome is Outcome.REFUSED
         absences = max(order.absences, 1) if barred and order.resent_ns else order.absences
@@ -336,6 +349,12 @@ def on_submit_result(order: ChildOrder, result: SubmitResult, moment: Moment, ef
             subject=intent.client_order_id,
         )
     return replace(order, intent=intent)
+
+
+def _is_definitive(order: ChildOrder, result: SubmitResult) -> bool:
+    """Whether this refusal is of the only copy: else the other one may have been taken, or has been, by an answer."""
+    taken = order.intent.status is IntentStatus.LIVE
+    return result.outcome is Outcome.REFUSED and not order.resent_ns and not taken
 
 
 def on_cancel_result(order: ChildOrder, result: CancelResult, moment: Moment, effects: Effects) -> ChildOrder:
@@ -360,16 +379,25 @@ def _outlive(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
         text=text,
     )  # fmt: skip
     order = join(order, expired, moment, effects)
-    forget = ForgetOrder(client_order_id=state.client_order_id, epoch=moment.epoch, outlived=True)
-    effects.requests.append(forget)
+    effects.requests.append(forget_request(order.intent, moment))
     return replace(order, intent=replace(order.intent, reason=f"{order.intent.reason}; {text}"))
 
 
 def _void(order: ChildOrder, proof: str, moment: Moment, effects: Effects) -> ChildOrder:
-    intent = order.intent
-    effects.requests.append(ForgetOrder(client_order_id=intent.client_order_id, epoch=moment.epoch))
-    reason = f"{intent.reason}; {proof}"
-    return replace(order, intent=replace(intent, status=_VOID, reason=reason, terminal_ns=moment.at_ns))
+    reason = f"{order.intent.reason}; {proof}"
+    intent = replace(order.intent, status=_VOID, reason=reason, terminal_ns=moment.at_ns)
+    effects.requests.append(forget_request(intent, moment))
+    return replace(order, intent=intent)
+
+
+def forget_request(intent: IntentRecord, moment: Moment) -> ForgetOrder:
+    """Tell the gateway that this order, whose end no report need ever tell it, does not work."""
+    return ForgetOrder(
+        client_order_id=intent.client_order_id,
+        epoch=moment.epoch,
+        proof=PROOFS.get(intent.status, Proof.OUTLIVED),
+        as_of_ns=intent.terminal_ns or moment.at_ns,
+    )
 
 
 def on_absence(

@@ -33,7 +33,7 @@ MUTANTS: Final = (
         BREAKS,
         edit(
             "actors.crossings:Crossings.hold",
-            ("if now - since < self._wait_ms:", "if False:"),
+            ("if not over:", "if False:"),
             ("if behind and", "if False and"),
         ),
     ),
@@ -47,7 +47,7 @@ MUTANTS: Final = (
         "takes-its-cancels-token",
         "a repair that has waited for long enough leaves before the cancel of the entry in its way",
         BREAKS,
-        returns("decisions.gateway.lanes:Lanes.hasten", "False"),
+        edit("actors.crossings:Crossings.hold", ("if behind and", "if False and")),
         PACED | MANY,
     ),
     Mutant(

@@ -167,7 +167,7 @@ MUTANTS: Final = (
         ("I3", "I4", "I15", "R4"),
         edit(
             "decisions.orders.child_order:on_submit_result",
-            ("elif result.outcome is Outcome.REFUSED and not order.resent_ns:", "elif not order.resent_ns:"),
+            ("elif _is_definitive(order, result):", "elif not order.resent_ns:"),
         ),
         only("F.broker.lose_ack", "F.broker.delay", "F.wire.delay") | MANY,
     ),

@@ -216,7 +216,7 @@ MUTANTS: Final = (
         "an answer of unknown fate counts as a refusal",
         edit(
             "decisions.orders.child_order:on_submit_result",
-            ("result.outcome is Outcome.REFUSED and not order.resent_ns", "True"),
+            ("_is_definitive(order, result)", "True"),
         ),
     ),
     off("R15 lots", "ratios need not divide into lots", returns("decisions.groups.validation:_lot_problems", "[]")),

@@ -265,6 +265,21 @@ def test_e12_a_repair_takes_no_token_from_the_cancel_that_it_waits_for_unless_ot
         assert {one for _, one in left} >= set(hedges)
 
 
+def test_e12_a_cancel_that_has_left_and_is_not_answered_is_waited_for_no_longer(tmp_path: Path) -> None:
+    clock = Clock()
+    with street(tmp_path, clock, 3, 1) as all_:
+        (entry,) = entries(1)
+        all_.gateway.hear(entry)
+        all_.run(2_000)
+        all_.seen.clear()
+        began_ms, all_.working = clock.ns // 10**6, {}  # the broker does nothing about it
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
+        all_.gateway.hear(exit_)
+        all_.run(4_000)
+        (exit_ms,) = (at_ms - began_ms for at_ms, one in all_.seen if one == exit_)
+        assert 1_000 <= exit_ms <= 1_100
+
+
 def test_e7_what_is_asked_at_a_login_waits_for_its_tokens_too_and_is_asked_once(tmp_path: Path) -> None:
     clock = Clock()
     with street(tmp_path, clock, 2, 1, settled=False) as all_:

@@ -18,7 +18,7 @@ from domain.groups import Role
 from domain.orders import OrderState
 from messages import wire
 from messages.operator import KillSwitch
-from messages.orders import ForgetOrder, Outcome, SubmitOrder, SubmitResult, WorkingOrder
+from messages.orders import ForgetOrder, Outcome, Proof, SubmitOrder, SubmitResult, WorkingOrder
 from messages.records import ReplaceStatus
 from messages.supervision import Hello
 
@@ -120,7 +120,16 @@ def test_l2_a_day_order_that_has_outlived_its_session_is_no_open_order(tmp_path:
         gateway.now_ns += DAY_NS
         gateway.quotes()
         other = order(LONG, Side.BUY, group_id="other")
-        assert hear(gateway, ForgetOrder(client_order_id=BUY.client_order_id, epoch=2, outlived=True), other) == []
+        assert (
+            hear(
+                gateway,
+                ForgetOrder(
+                    client_order_id=BUY.client_order_id, epoch=2, proof=Proof.OUTLIVED, as_of_ns=gateway.now_ns
+                ),
+                other,
+            )
+            == []
+        )
         gateway.hears(report(BUY, ExecType.ORDER_STATUS, 0, gateway.now_ns))
         (reason,) = hear(gateway, order(SHORT, Side.SELL, group_id="third"))
         assert reason.startswith("E5: 2 orders"), "a report revives it"
@@ -194,7 +203,7 @@ def test_r2_a_refusal_that_comes_late_from_a_gateway_that_died_is_passed_on_to_t
     released = world.cell.run([refused])
     first = released.requests[0]
     assert isinstance(first, ForgetOrder)
-    assert (first.client_order_id, first.outlived) == (order_id, False)
+    assert (first.client_order_id, first.proof) == (order_id, Proof.REFUSED)
 
 
 def test_a_gateway_is_told_what_the_journal_has_as_working() -> None:

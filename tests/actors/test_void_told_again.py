@@ -12,7 +12,8 @@ from actors.cell_tree import Released
 from decisions.effects import Request
 from decisions.gateway.ledger import Ledger
 from domain.groups import GroupOutcome
-from messages.orders import ForgetOrder, OrderSent, SubmitOrder
+from messages.operator import CancelGroup
+from messages.orders import ForgetOrder, OrderSent, Proof, SubmitOrder
 from messages.records import IntentStatus
 
 
@@ -28,7 +29,7 @@ class Booked(World):
     def carry_out(self, released: Released) -> list[msgspec.Struct]:
         for request in released.requests:
             if isinstance(request, ForgetOrder):
-                self.books.forgotten(request.client_order_id)
+                self.books.forgotten(request.client_order_id, request.proof, request.as_of_ns)
         return super().carry_out(released)
 
     def send(self, request: Request) -> list[msgspec.Struct]:
@@ -63,13 +64,32 @@ def test_e6_an_order_that_became_void_as_its_cell_died_does_not_keep_its_success
     assert (world.position(LONG), world.position(SHORT)) == (10, -10)
 
 
+def test_e6_an_order_that_became_void_as_its_group_ended_and_its_cell_died_is_told_again() -> None:
+    world = Booked(deduplicates=False)
+    world.loses = True
+    world.submit(bull_put())
+    world.take([CancelGroup("bp")])
+    while world.group().intents[0].status is not IntentStatus.VOID:  # at the last turn nothing is released
+        world.advance(3_000)
+        released = world.cell.run([world.funds(), world.snapshot_message()])
+        if world.group().intents[0].status is not IntentStatus.VOID:
+            world.take(world.carry_out(released))
+    assert world.group().group.outcome is GroupOutcome.FLAT
+    assert world.books.live_orders == 1
+    world.die()
+    world.link_up()
+    world.advance(3_000)
+    world.snapshot()
+    assert world.books.live_orders == 0
+
+
 def test_l2_an_order_that_outlived_its_session_as_its_cell_died_is_told_again() -> None:
     world = overnight()
     told: list[ForgetOrder] = []
     carry_out = world.carry_out
 
     def dies_once(released: Released) -> list[msgspec.Struct]:
-        found = [one for one in released.requests if isinstance(one, ForgetOrder) and one.outlived]
+        found = [one for one in released.requests if isinstance(one, ForgetOrder) and one.proof is Proof.OUTLIVED]
         told.extend(found)
         if found and len(told) == 1:  # it dies after this commit, and nothing is released
             world.die()

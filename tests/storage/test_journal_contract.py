@@ -171,6 +171,18 @@ def test_live_orders_come_oldest_first_with_what_is_known_of_each(opened: Opener
     assert opened().live_orders() == [(young, None)]
 
 
+def test_orders_whose_end_no_report_need_have_told_come_with_their_end(opened: Opener) -> None:
+    journal = opened()
+    ended = [
+        replaced(intent_record(slice_no=n), status=status, terminal_ns=T0 + n, decided_ns=T0 + n)
+        for n, status in enumerate(IntentStatus)
+    ]
+    untold = [intent for intent in ended if intent.status.value in ("VOID", "REFUSED", "EXPIRED")]
+    commit(journal, replaced(group_record(), outcome=GroupOutcome.FLAT), *ended)
+    assert journal.ended_untold(T0) == untold
+    assert journal.ended_untold(untold[1].terminal_ns) == untold[1:]
+
+
 @pytest.mark.parametrize("status", list(HedgeStatus))
 def test_a_finished_group_is_open_while_a_hedge_works(opened: Opener, status: HedgeStatus) -> None:
     journal = opened()

@@ -105,8 +105,28 @@ def test_a_repair_that_did_not_do_what_it_could(story: Story, how: dict[str, Any
     assert repaired(story, **how) == [wrong]
 
 
-def test_a_repair_that_waited_twice_as_long_did_all_that_it_could(story: Story) -> None:
-    assert repaired(story, held_s=2.0, canceled=False) == []
+def test_a_repair_that_waited_twice_as_long_while_tokens_were_left(story: Story) -> None:
+    assert repaired(story, held_s=2.0, canceled=False) == ["expected that entry to have been canceled"]
+
+
+@pytest.mark.parametrize(
+    ("between", "before_s", "wrong"),
+    [("CLOSE", 0.5, 0), ("CLOSE", 1.05, 0), ("PROTECTION", 0.5, 1), ("PROTECTION", 1.05, 1), ("CLOSE", 1.5, 1)],
+)
+def test_a_repair_that_took_the_last_token_before_any_cancel_could_leave(
+    story: Story, between: str, before_s: float, wrong: int
+) -> None:
+    story.limit(orders_per_second=3, reserved_tokens=1)
+    story.send(entry(story))
+    order = exit_(story)
+    story.line("held", client_order_id=order)
+    story.wait(2 - before_s)
+    for _ in range(1 if before_s < 1 else 2):
+        story.line("query")
+    story.line("submit", client_order_id=story.decide("E", "long", 1), role=between, resend=True)
+    story.wait(before_s)
+    story.send(order)
+    assert len(said(story)) == wrong
 
 
 def test_who_waited_for_another_repair_need_not_have_it_canceled(story: Story) -> None:

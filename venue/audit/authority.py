@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from domain.groups import tag_kind
 from venue.audit.evidence import ENTRY, SECOND_NS, Bounds, Evidence, Finding, well_formed
 from venue.audit.exposure import exposed_at_the_end
 from venue.audit.fold import RECONCILED
-from venue.audit.journal import Entry, Epoch, Intent, owner
+from venue.audit.journal import GATEWAY, Entry, Epoch, Intent, owner
 
 
 def is_entry(client_order_id: str) -> bool:
@@ -141,7 +141,7 @@ def restarts_are_bounded(evidence: Evidence, bounds: Bounds) -> Finding:
     found = Finding(name="I24", title="restarts stay within their budget; what stays exposed is known to a person")
     halted = any(a["severity"] == "CRITICAL" and not a["group_id"] for a in evidence.journal.alerts)
     for cell in evidence.journal.cells:
-        openings = _starts(epoch for epoch in evidence.journal.epochs if epoch.cell == cell)
+        openings = starts([epoch for epoch in evidence.journal.epochs if epoch.cell == cell], cell)
         found.cases += len(openings)
         most = _densest(openings, bounds)
         if most > bounds.restarts + 1 and not halted:
@@ -156,12 +156,12 @@ def restarts_are_bounded(evidence: Evidence, bounds: Bounds) -> Finding:
     return found
 
 
-def _starts(openings: Iterable[Epoch]) -> list[Epoch]:
-    """The first opening of each process: a gateway whose disk failed opens its journal again."""
-    first: dict[int, Epoch] = {}
-    for epoch in openings:
-        first.setdefault(epoch.pid, epoch)
-    return list(first.values())
+def starts(openings: Sequence[Epoch], cell: int) -> Sequence[Epoch]:
+    """Without what a gateway whose disk had failed opened again; a cell never does that."""
+    if cell != GATEWAY:
+        return openings
+    pids = [0, *(epoch.pid for epoch in openings)]
+    return [epoch for before, epoch in zip(pids, openings, strict=False) if epoch.pid != before]
 
 
 def _densest(openings: Sequence[Epoch], bounds: Bounds) -> int:

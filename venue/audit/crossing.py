@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from venue.audit.authority import is_entry
 from venue.audit.cases import MILLISECOND_NS, let_pass
-from venue.audit.evidence import Evidence, Finding
+from venue.audit.evidence import SECOND_NS, Evidence, Finding
 from venue.audit.orders import Order
-from venue.audit.wire import Line
+from venue.audit.wire import PACED, Line
 from venue.audit.working import Left, Working, taken
+
+LOOK_NS = 100 * MILLISECOND_NS  # between two looks of a gateway that nothing else wakes
 
 
 def crossings(found: Finding, evidence: Evidence) -> int:
@@ -15,7 +19,8 @@ def crossings(found: Finding, evidence: Evidence) -> int:
 
     Where two could trade with each other, the one that left later is charged.  A new order that repairs may have
     had to: the record says that it began to wait ``cross_wait_ms`` before it left, and every entry in its way had been
-    canceled by then, or it waited twice as long.
+    canceled by then; or it waited twice as long, because no token was left for the cancel, and no new risk had one
+    meanwhile.
     That a stop was woken is only held against an order of the cell whose journal had it before.
     """
     holds, cancels = _held(evidence), _cancels(evidence)
@@ -53,10 +58,28 @@ def _excuse_lacks(
     wait_ms, waited_ms = _wait_ms(evidence, later.order), _waited_ms(since[-1].line, line) if since else 0
     if not since or waited_ms < wait_ms - 1:  # both are whole ones
         return f"it waited {f'{waited_ms} ms' if since else 'not at all'}; expected {wait_ms} ms"
-    if waited_ms >= 2 * wait_ms - 1:
-        return ""
     asked = any(place < later.left.place for place in cancels.get(earlier.order.client_order_id, ()))
-    return "" if asked or not is_entry(earlier.order.client_order_id) else "expected that entry to have been canceled"
+    if asked or not is_entry(earlier.order.client_order_id):
+        return ""
+    in_the_way = max(since[-1].place, earlier.left.place)
+    paced_out = waited_ms >= 2 * wait_ms - 1 and _no_token_was_left(evidence, later, in_the_way)
+    return "" if paced_out else "expected that entry to have been canceled"
+
+
+def _no_token_was_left(evidence: Evidence, later: Working, since: int) -> bool:
+    """Whether no cancel could leave before it: more urgent orders had all tokens, from that line of the record on.
+
+    It took the last one of its second, or the first one after a second of which all were taken: repairs go first, and
+    a token that is back is seen at the gateway's next look.
+    """
+    lines, (place, line) = evidence.wire.lines, later.left
+    most: int = evidence.wire.limits[later.order.client_order_id]["orders_per_second"]
+    if any(one.new_risk for one in lines[since + 1 : place]):
+        return False
+    ages = [line.host_ns - one.host_ns for one in lines[: place + 1] if one.kind in PACED]
+    its_own = sum(1 for _ in takewhile(lambda age: 0 <= age < SECOND_NS, reversed(ages)))
+    before = sum(1 for _ in takewhile(lambda age: 0 <= age <= SECOND_NS + LOOK_NS, reversed(ages[:-1])))
+    return max(its_own, before) >= most
 
 
 def _waited_ms(since: Line, until: Line) -> int:

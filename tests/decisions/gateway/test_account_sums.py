@@ -140,6 +140,32 @@ def test_positions_do_not_know_of_a_bust_that_their_list_may_be_too_old_for(list
     assert account.positions[SYMBOLS[0]] == held
 
 
+def test_a_correction_of_a_correction_counts_whichever_comes_first_and_whichever_a_list_names() -> None:
+    now_ns, words = MONDAY_NS + HOUR_NS, {"x1": (10, ""), "c1": (3, "x1"), "c2": (1, "c1")}
+    bought = trade(1, SYMBOLS[0], Side.BUY, ENTRY, 10, 100, now_ns)
+    told = {
+        name: bought if not named else msgspec.structs.replace(
+            bought, exec_type=ExecType.TRADE_CORRECT, exec_id=name, exec_ref_id=named, last_qty=units, ts_ns=now_ns + n
+        )
+        for n, (name, (units, named)) in enumerate(words.items())
+    }  # fmt: skip
+    for names, by_list in ((("x1",), 10), (("x1", "c1"), 3), (("x1", "c1", "c2"), 1), ((), 0)):
+        account = Account(calendar("always"))
+        for report in told.values():
+            account.follow(report)
+        assert account.positions[SYMBOLS[0]] == 1
+        executions, positions = tuple(told[name] for name in names), (Position(SYMBOLS[0], by_list, 0),)
+        account.load(
+            Snapshot(as_of_ns=now_ns + 2, session=1, orders=(), executions=executions, positions=positions), now_ns, 9
+        )
+        assert account.positions[SYMBOLS[0]] == 1, names
+    late = Account(calendar("always"))
+    for name in ("x1", "c1"):
+        late.follow(told[name])
+    late.follow(msgspec.structs.replace(told["c2"], exec_ref_id="x1", ts_ns=now_ns))  # decided before the first
+    assert late.positions[SYMBOLS[0]] == 3
+
+
 def test_an_execution_that_is_listed_only_as_it_was_corrected_is_not_taken_for_unlisted() -> None:
     account, now_ns = Account(calendar("always")), MONDAY_NS + HOUR_NS
     bought = trade(1, SYMBOLS[0], Side.BUY, ENTRY, 5, 100, now_ns)

@@ -28,7 +28,7 @@ from decisions.gateway.ledger import Ledger, OpenOrder, same_payload
 from domain.execution import ExecType, ExecutionReport, OrdStatus, Side
 from domain.groups import Role
 from domain.orders import OrderState, merge
-from messages.orders import Outcome, Snapshot, SubmitOrder, SubmitResult, WorkingOrder
+from messages.orders import Outcome, Proof, Snapshot, SubmitOrder, SubmitResult, WorkingOrder
 
 ORDER = an_order()
 ID = ORDER.client_order_id
@@ -201,6 +201,34 @@ def test_what_is_proven_not_to_be_there_does_not_count_whatever_an_answer_said_u
     assert ledger.committed(PARENT) == 0
     ledger.follow(acknowledged(ID))
     assert ledger.committed(PARENT) == 10
+
+
+def test_a_refusal_that_a_cell_tells_does_not_end_what_an_answer_had_taken() -> None:
+    ledger = ledger_with(ORDER)
+    ledger.answered(SubmitResult(client_order_id=ID, outcome=Outcome.ACCEPTED, ts_ns=1))
+    ledger.forgotten(ID, Proof.REFUSED)
+    assert ledger.committed(PARENT) == 10
+    ledger.forgotten(ID, Proof.VOID)
+    assert ledger.committed(PARENT) == 0
+
+
+def test_that_an_order_has_outlived_its_session_is_older_than_what_the_broker_has_shown_since() -> None:
+    ledger = ledger_with(ORDER)
+    ledger.follow(acknowledged(ID))
+    ledger.forgotten(ID, Proof.OUTLIVED, NOW + SECOND)
+    assert not ledger.may_trade(ID)
+    ledger.load(snapshot(listed(ID)))
+    assert ledger.may_trade(ID)
+    ledger.forgotten(ID, Proof.OUTLIVED, NOW + SECOND)
+    assert ledger.may_trade(ID), "told again by a cell that was started again"
+
+
+def test_what_the_broker_says_has_expired_keeps_the_fills_that_are_not_told_yet() -> None:
+    ledger = ledger_with(ORDER)
+    ledger.follow(a_report(ID, ExecType.EXPIRED, OrdStatus.EXPIRED, cum_qty=4))
+    assert ledger.committed(PARENT) == 4
+    ledger.forgotten(ID, Proof.OUTLIVED, NOW + SECOND)
+    assert ledger.committed(PARENT) == 4
 
 
 def test_reports_without_an_id_are_passed_over() -> None:

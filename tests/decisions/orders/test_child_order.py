@@ -256,6 +256,13 @@ class TestAbsence:
         twice = on_submit_result(self.absent(ORDER, 1)[0], refusal, at(), Effects())
         assert [order.intent.status for order in (once, twice)] == [IntentStatus.REFUSED, IntentStatus.UNRESOLVED]
 
+    def test_the_refusal_of_a_copy_does_not_end_what_an_answer_had_taken(self) -> None:
+        effects = Effects()
+        taken = on_submit_result(ORDER, result(ORDER, Outcome.ACCEPTED), at(), effects)
+        order = on_submit_result(taken, result(ORDER, Outcome.REFUSED), at(), effects)
+        assert (order.intent.status, order.fate, order.live) == (IntentStatus.UNRESOLVED, Fate.LIVE, 10)
+        assert not effects.requests, "the gateway is not told to forget it"
+
     def test_a_copy_that_the_broker_refuses_is_not_sent_once_more_and_its_absence_ends_it(self) -> None:
         refusal = SubmitResult(
             client_order_id=ORDER.intent.client_order_id, outcome=Outcome.REFUSED, ts_ns=NOW, left=True
