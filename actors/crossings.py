@@ -23,7 +23,7 @@ class Crossings:
         wait_ms: int,
         book: WorkingBook,
         cancel: Callable[[Working], None],
-        hasten: Callable[[str], object],
+        hasten: Callable[[str], None],
         begins: Callable[[SubmitOrder], None],
     ) -> None:
         self._wait_ms, self._book, self._begins = wait_ms, book, begins

@@ -12,7 +12,7 @@ from actors.window import Arrival, InWindow, OutWindow
 from domain.calendar import FOREVER_NS
 from domain.groups import cell_of
 from domain.quotes import Quote
-from domain.rollout import FIRST_CELL, Realm, realm_of_cell
+from domain.rollout import FIRST_CELL, Realm, cells_in, realm_of_cell
 from messages import wire
 from messages.controls import ControlAlert, TradingStateChanged
 from messages.market import BrokerSilent, BrokerUp, Funds, MarketStatus, Tick
@@ -85,8 +85,7 @@ class FanOut:
 
     def unheard(self, count: int) -> list[int]:
         """Those of the realm's ``count`` cells that have not said Hello to this gateway."""
-        first = FIRST_CELL[self.realm]
-        return [cell for cell in range(first, first + count) if cell not in self._cells]
+        return [cell for cell in cells_in(self.realm, count) if cell not in self._cells]
 
     def watch(self, watch: Watch) -> None:
         """A cell wants quotes of exactly these symbols."""

@@ -46,7 +46,6 @@ class Trading:
         self.cells, self.log, self.wire_record = cells, log, wire_record
         self.entries_left = -1  # working entries at the last snapshot since new risk was stopped; -1: nobody can say
         self._looked_ns = 0  # as of when the first snapshot was taken that this gateway saw
-        self._looked_twice = False  # and another one, when a list that lags had caught up
         self.unverified = False  # entries are being canceled, and the broker has not been asked yet what became of it
         self._unsaved = False  # what the wire record was told last
         self.start = StartCheck(memory, session, cells, log)
@@ -81,7 +80,7 @@ class Trading:
 
         One list of the broker's may leave out an order that works; a second one, beyond its lag, has it.
         """
-        return [] if self._looked_twice else self.cells.unheard(self.session.config.system.cells)
+        return [] if self.door.ledger.is_complete else self.cells.unheard(self.session.config.system.cells)
 
     def now_ns(self) -> int:
         """The broker's clock, or the latest time that was journaled while there is none."""
@@ -122,15 +121,14 @@ class Trading:
         """
         self._looked_ns = self._looked_ns or as_of_ns
         horizon_ns = self.session.config.orders.absence_horizon_ms * MS
-        self._looked_twice = self._looked_twice or as_of_ns >= self._looked_ns + horizon_ns
-        if self._looked_twice:
-            self.door.ledger.looked_twice()
+        if not self.door.ledger.is_complete and as_of_ns >= self._looked_ns + horizon_ns:
+            self.door.ledger.complete()
         if not self.stops_entries:
             return
         left = self.door.cancel_entries()
         if left and self.entries_left < 0:  # they worked on while no gateway was there, or leave only now
             self.door.measures.add("control_actions_total", left, control="E13")
-        self.entries_left = left if left or self._looked_twice else -1
+        self.entries_left = left if left or self.door.ledger.is_complete else -1
 
     def review(self) -> int:
         """Put the state in force that is asked for; returns how many entries are being canceled."""

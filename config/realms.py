@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from config.paths import journal_path, paper_dir
 from config.schema import BrokerConfig, Config
-from domain.rollout import FIRST_CELL, OTHER, Realm, cell_for
+from domain.rollout import OTHER, Realm, cell_for, cells_in
 
 
 def realms(config: Config) -> tuple[Realm, ...]:
@@ -36,7 +36,7 @@ def view(config: Config, realm: Realm) -> Config:
 
 def cells_of(config: Config, realm: Realm) -> range:
     """The numbers of the cells that this realm has when it runs; ``config`` is the main program's."""
-    return range(FIRST_CELL[realm], FIRST_CELL[realm] + view(config, realm).system.cells)
+    return cells_in(realm, view(config, realm).system.cells)
 
 
 def running_cells(config: Config) -> list[int]:

@@ -29,6 +29,11 @@ OTHER = {Realm.LIVE: Realm.PAPER, Realm.PAPER: Realm.LIVE}
 FIRST_CELL = {Realm.LIVE: 0, Realm.PAPER: FIRST_PAPER_CELL}
 
 
+def cells_in(realm: Realm, count: int) -> range:
+    """The numbers of the cells of a realm that has so many."""
+    return range(FIRST_CELL[realm], FIRST_CELL[realm] + count)
+
+
 def realm_of_cell(cell: int) -> Realm:
     """The realm that this cell has always belonged to."""
     return Realm.PAPER if cell >= FIRST_PAPER_CELL else Realm.LIVE

@@ -123,13 +123,11 @@ class Lanes:
                 return request
         return None
 
-    def hasten(self, client_order_id: str) -> bool:
-        """Put the gateway's own cancel of this order at the head of its lane; whether there is one that waits."""
+    def hasten(self, client_order_id: str) -> None:
+        """Put the gateway's own cancel of this order at the head of its lane, if it waits."""
         key = (_CANCEL, client_order_id)
-        if key not in self._lane_of:
-            return False
-        self._waiting[Lane.CANCEL].move_to_end(key, last=False)
-        return True
+        if key in self._lane_of:
+            self._waiting[Lane.CANCEL].move_to_end(key, last=False)
 
     def free(self, lane: Lane, now_ms: int) -> bool:
         """Whether there is a token for a request of this lane."""

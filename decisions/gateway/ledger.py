@@ -142,7 +142,7 @@ class Ledger:
         self.book = WorkingBook()
         self._quiet: OrderedDict[str, None] = OrderedDict()  # parents without a live order, longest quiet first
         self._listings = Listings(LAG_NS)
-        self._looked_twice = False
+        self.is_complete = False  # nothing that left before this gateway was started is missing here
 
     def sent(self, order: SubmitOrder) -> None:
         """This order is being written to the broker: from now on it counts as live."""
@@ -165,20 +165,20 @@ class Ledger:
     def presented(self, working: WorkingOrder) -> None:
         """A cell says that this order may work.  Who has sent or seen it knows better, or has looked for it twice."""
         self._listings.heard(working.state.client_order_id)
-        if self._looked_twice or working.state.client_order_id in self._orders or not working.state.live_qty:
+        if self.is_complete or working.state.client_order_id in self._orders or not working.state.live_qty:
             return
         known = _Known(working.state, working.parent_id, symbol=working.symbol, side=working.side, unseen=True)
         if working.order_type is not None:
             known.terms = Terms(working.order_type, working.price, working.trigger_price)
         self._recount(self._add(known))
 
-    def looked_twice(self) -> None:
+    def complete(self) -> None:
         """Two lists, the second beyond the lag of the first, show what left before this gateway was started.
 
         What neither of them lists is not at the broker, whatever a cell says; without this, what a cell that has died
         said would keep others out for ever.
         """
-        self._looked_twice = True
+        self.is_complete = True
         for client_order_id in [key for key, known in self._live.items() if known.unseen]:
             known = self._orders.pop(client_order_id)
             self._remove(known)

@@ -49,11 +49,8 @@ UNTOLD_CHECKS = "passed, by a gateway that died before it could report them"
 # Ended without a report: definitively refused, or absent twice.  A fill revives even these.
 SAYS = "; refused: "  # in an intent's reason, before what was said against it
 _REFUSED, _VOID, _LIVE_AT_BROKER = IntentStatus.REFUSED, IntentStatus.VOID, IntentStatus.LIVE
-PROOFS = {
-    IntentStatus.VOID: Proof.VOID,
-    IntentStatus.REFUSED: Proof.REFUSED,
-}  # else it has ended with its session, if the broker has not told so
-_ENDED_UNTOLD = frozenset({_REFUSED, _VOID})  # as long as nothing that is told revives them
+# As long as nothing that is told revives them.  What is in another state has ended with its session.
+PROOFS = {_VOID: Proof.VOID, _REFUSED: Proof.REFUSED}
 
 FILLS = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 
@@ -214,7 +211,7 @@ def _follow(intent: IntentRecord, state: OrderState, report: ExecutionReport, mo
         broker_order_id=intent.broker_order_id or report.venue_order_id,
         sent_ns=intent.sent_ns or report.ts_ns,
         acknowledged_ns=intent.acknowledged_ns or report.ts_ns,
-        terminal_ns=(intent.terminal_ns or moment.at_ns) if ended or status in _ENDED_UNTOLD else 0,
+        terminal_ns=(intent.terminal_ns or moment.at_ns) if ended or status in PROOFS else 0,
         replace_status=_replace_status(intent, report),
     )
 

@@ -39,13 +39,19 @@ FORKED_WHILE_STOPPED = """
 import os, signal, threading, time
 from simulation import children
 
+forked = threading.Event()
+
+def take():  # as a progress bar's thread takes what the main one holds
+    forked.wait()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
 def stop():  # what is raised in here, Python ignores
-    os.kill(os.getpid(), signal.SIGTERM)
-    while not children._came:
-        time.sleep(0)  # gives the interpreter up, without which it hears of no signal that another thread took
+    forked.set()
+    taker.join()
 
 children.unwind_when_stopped()
-threading.Thread(target=threading.Event().wait, daemon=True).start()  # a progress bar's takes what the other one holds
+taker = threading.Thread(target=take, daemon=True)
+taker.start()
 os.register_at_fork(after_in_parent=stop)
 list(children.each(time.sleep, [1000], 1))
 """
