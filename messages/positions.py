@@ -104,8 +104,9 @@ class PositionChange(msgspec.Struct, frozen=True, array_like=True, kw_only=True)
 class PositionsMoved(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Positions of one group, or of nobody (``group_id`` ""), changed without an order of ours.
 
-    ``after``: how many such changes the journal held for this group when this was found out.  A second letter with the
-    same number is the same letter, or one that did not know of the first: it is not applied (S9).
+    ``after``: the number of the first of the changes: beyond those that the journal held for this group when this was
+    found out.  A second letter with the same number is the same letter, or one that did not know of the first: it is
+    not applied (S9).
     """
 
     group_id: str

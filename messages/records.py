@@ -268,7 +268,7 @@ class ExposureRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_
 class PositionEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Table ``position_events``: a change of a position that no order of ours caused (R21, S4)."""
 
-    event_id: str
+    event_id: str  # whose it is, and its number among theirs
     group_id: str  # "": nobody's; the position is foreign
     leg_id: str  # "": not a leg; shares that an option turned into, or a foreign position
     symbol: str
@@ -278,6 +278,12 @@ class PositionEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True
     activity_id: str  # the broker's own name for it, "" where it gave none
     price: int
     ts_ns: int
+
+    @property
+    def number(self) -> int:
+        """Its number among those of its group, from 0; 0 for an id without."""
+        number = self.event_id.rpartition("/")[2]
+        return int(number) if number.isdigit() else 0
 
 
 class RejectedEventRecord(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

@@ -79,7 +79,7 @@ class Books:
         self.doubted: set[str] = set()  # symbols with events that a person must answer for
         self.booked: dict[str, int] = {}  # activity -> units that events have taken of it
         self.linked: set[str] = set()  # activities that explained what had been journaled by evidence before
-        self.counts: defaultdict[str, int] = defaultdict(int)  # group -> how many events
+        self.beyond: defaultdict[str, int] = defaultdict(int)  # group -> a number that none of its events has
         self.told: set[str] = set()  # alerts of the kinds that the reconciler raises
         self.texts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # their texts by kind and group
         self.began_ns = FOREVER_NS  # when the first group, or the first change without an order, came about
@@ -128,7 +128,7 @@ class Books:
         self.events[event.event_id] = event
         self.began_ns = min(self.began_ns, event.ts_ns)
         self._news.events.add(event.event_id)
-        self.counts[event.group_id] += 1
+        self.beyond[event.group_id] = max(self.beyond[event.group_id], event.number) + 1
         self.moved[event.symbol].append(event.event_id)
         self.booked[event.activity_id] = self.booked.get(event.activity_id, 0) + event.quantity
         if not event.quantity:

@@ -120,9 +120,13 @@ class Library:
         """Whether these very words were told of this group, under whatever id."""
         return any(text in book.texts.get((kind, group_id), ()) for book in self.books)
 
-    def count_events(self, group_id: str) -> int:
-        """How many changes are journaled for this group ("": nobody's)."""
-        return sum(book.counts.get(group_id, 0) for book in self.books)
+    def beyond_events(self, group_id: str) -> int:
+        """A number beyond those of all changes that are journaled for this group ("": nobody's): the next one's.
+
+        Not how many there are: where an older copy of a journal was put back while a letter was on its way, some are
+        missing before the one that the letter told of.
+        """
+        return max((book.beyond.get(group_id, 0) for book in self.books), default=0)
 
 
 def _sums(parts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -259,7 +259,7 @@ def allocate(causes: list[Cause], library: Library, over: Sequence[Cause] = ()) 
         PositionsMoved(
             group_id=group_id,
             cell=library.cell_of(group_id),
-            after=library.count_events(group_id),
+            after=library.beyond_events(group_id),
             changes=tuple(found),
         )
         for group_id, found in changes.items()

@@ -208,3 +208,22 @@ def test_a_difference_that_is_not_explained_yet_is_measured_as_it_will_be_handed
     assert shares_of_groups(library, compared(balance(SYMBOL, -24, -18)))["young", "short"] == -8
     told = Activity("E1", ActivityKind.ASSIGNMENT, SYMBOL, 6, 0, BEFORE)
     assert shares_of_groups(library, compared(balance(SYMBOL, -24, -18, told)))["old", "short"] == -8
+
+
+@pytest.mark.parametrize(("numbers", "after"), [((), 0), ((0,), 1), ((0, 1), 2), ((1,), 2), ((5, 2), 7)])
+def test_S9_a_letter_s_number_is_beyond_those_that_are_there_however_many_are_missing(
+    numbers: tuple[int, ...], after: int
+) -> None:
+    library = held_by()
+    for number in numbers:  # those before it were lost with an older copy of the journal
+        library.books[0].follow(
+            PositionEventRecord(
+                event_id=f"account-0/{number}", group_id="", leg_id="", symbol=SYMBOL, quantity=1,
+                kind=PositionKind.MANUAL, evidence="", activity_id=f"a{number}", price=0, ts_ns=1,
+            )
+        )  # fmt: skip
+    (letter,) = [one for one in allocate([moved(1)], library) if not one.group_id]
+    assert letter.after == after
+    journaled(library, letter)
+    (following,) = [one for one in allocate([moved(1)], library) if not one.group_id]
+    assert following.letter_id != letter.letter_id
