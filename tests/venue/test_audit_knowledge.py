@@ -10,6 +10,7 @@ from audit_story import Story, amended, enter
 from msgspec.structs import replace
 
 from domain.execution import OrdStatus
+from domain.retold import Told
 from messages.records import IntentStatus
 
 
@@ -33,6 +34,21 @@ def test_I13_a_snapshot_that_is_older_than_what_is_known(story: Story, register:
     assert story.failed() == set()
     story.commit(replace(state, knowledge=older))
     assert story.failed() == {"I13"}
+
+
+@pytest.mark.parametrize(("nameless", "filled", "fails"), [(True, 4, False), (True, 0, True), (False, 4, True)])
+def test_I13_a_count_by_a_repetition_is_outdone_by_an_earlier_fill_only(
+    story: Story, nameless: bool, filled: int, fails: bool
+) -> None:
+    story.plan()
+    enter(story)
+    order = next(iter(story.intents))
+    state = story.state(order, 10)
+    late = Told("#new", story.now, 1, cum_qty=0)
+    heard = replace(state.knowledge, told=(late,) if nameless else (), reported=(late.ts_ns, late.rank, 0))
+    story.commit(replace(state, knowledge=heard))
+    story.commit(replace(state, knowledge=replace(heard, reported=(late.ts_ns - 1, 9, filled))))
+    assert ("I13" in story.failed()) is fails
 
 
 def test_I13_an_execution_that_was_forgotten(story: Story) -> None:

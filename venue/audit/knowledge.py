@@ -7,7 +7,7 @@ from typing import Any
 
 from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding
 from venue.audit.journal import Entry
-from venue.audit.layout import EXECUTED_NS, EXECUTED_TO, KNOWN_EXECUTIONS, REGISTERS, TOLD
+from venue.audit.layout import EXECUTED_NS, EXECUTED_TO, KNOWN_EXECUTIONS, REGISTERS, TOLD, TOLD_COUNT
 from venue.audit.orders import Order
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
@@ -25,7 +25,8 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
     is forgotten, and the filled quantity falls only together with a bust or a correction that was not known before, or
     with a later answer to a query about an order that has one without exec id, or to what the broker counted with the
     last execution, when that is new.
-    What was stamped falls back when a report without exec id, heard repeated under a later time, is heard of its own.
+    What was stamped falls back when a report without exec id, heard repeated under a later time, is heard of its own;
+    and a count by such a report, whose time may be that of a repetition, when a report of an earlier time counts more.
     """
     found = Finding(name="I13", title="an older snapshot never overwrites newer knowledge")
     for (order_id,), entries in evidence.journal.history["ExecutionStateRecord"].items():
@@ -41,7 +42,8 @@ def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
     old, new = before["knowledge"], after["knowledge"]
     sooner = _told_sooner(old, new)
     for name, place in REGISTERS.items():
-        if not sooner and tuple(new[place][:2]) < tuple(old[place][:2]):
+        excused = sooner or (name == "count" and _outdone(old[place], new))
+        if not excused and tuple(new[place][:2]) < tuple(old[place][:2]):
             return f"knows its {name} as of {new[place][0]}; expected {old[place][0]} or later"
     known, lost = _executions(new), _executions(old).keys() - _executions(new).keys()
     if lost:
@@ -64,6 +66,12 @@ def _told_sooner(old: list[Any], new: list[Any]) -> bool:
     """Whether something without exec id turned out to have been said before: what it stamped is as old as that."""
     since = {told[0]: told[1] for told in _told(new)}
     return any(told[0] in since and since[told[0]] < told[1] for told in _told(old))
+
+
+def _outdone(count: list[Any], new: list[Any]) -> bool:
+    """Whether a report without exec id counted so, and now more is counted."""
+    is_nameless = any(told[1:3] == count[:2] and told[TOLD_COUNT] == count[2] for told in _told(new))
+    return is_nameless and bool(new[REGISTERS["count"]][2] > count[2])
 
 
 def _told(knowledge: list[Any]) -> list[Any]:

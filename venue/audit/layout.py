@@ -102,4 +102,7 @@ REGISTERS: Final = {"quantity": 1, "number": 2, "count": 3, "phase": 4}
 """Where it holds what the broker stamps: ``(ts_ns, rank, value)``."""
 
 TOLD: Final = 12
-"""Where it holds what was told without exec ids: ``(event id, ts_ns, …)``; of an older release not at all."""
+"""Where it holds what was told without exec ids: ``(event id, ts_ns, rank, …)``; of an older release not at all."""
+
+TOLD_COUNT: Final = 5
+"""Where such a word holds what it counted as filled (-1: it did not say)."""
