@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ from simulation.disk.command import disk
 from simulation.faults import CATALOGUE
 from simulation.found import found
 from simulation.nightly import nightly
-from simulation.options import LINES, PLANT, SCENARIO, TAPE, bug_of, faults_of, scenarios_of, seeds_of
+from simulation.options import LINES, PLANT, SCENARIO, TAPE, bug_of, faults_of, file_of, scenarios_of, seeds_of
 from simulation.run import Job, Result, be_quiet, run_seed, run_tape
 from simulation.shrink import Budget
 from simulation.stored import Stored, read, shorter, whole
@@ -32,6 +32,7 @@ from simulation.totals import PER, Totals
 from simulation.world import World
 
 CHUNK = 16  # seeds a process: a second of work
+SHOWN = 10  # of the seeds that failed, at the end of a run
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=__doc__)
 out, err = Console(), Console(stderr=True)
 app.command("switch-off")(switch_off.command)
@@ -58,7 +59,7 @@ def run(
     faults: Annotated[str, typer.Option(help="Only these, comma separated; 'none' for none.")] = "",
     scenario: Annotated[str, typer.Option(help=SCENARIO)] = "",
     plant: Annotated[str, typer.Option(help=PLANT)] = "",
-    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
     every_corner: Annotated[bool, typer.Option(help="Fail also when a choice or a fault was never tried.")] = False,
     corners: Annotated[bool, typer.Option(help="Tell also how often each choice was made.")] = False,
@@ -88,8 +89,10 @@ def run(
         _tables(totals)
         if corners:
             _corners(totals.coverage(**drawn))
-        for line in untried:
-            out.print(f"never tried: {line}", markup=False)
+        if corners or every_corner:
+            for line in untried:
+                out.print(f"never tried: {line}", markup=False)
+        _failures(totals, {"--faults": faults, "--scenario": scenario, "--plant": plant})
     raise typer.Exit(1 if totals.violations or (every_corner and untried) else 0)
 
 
@@ -119,9 +122,12 @@ def replay(
         job = _job(faults, scenario, plant, out)
         result = run_tape(Tape(int(tape), aim=job.aim), int(tape), job.only, look, job.scenario(int(tape)))
     else:
-        stored = _stored(Path(tape))
-        _plant("" if no_plant else plant or stored.planted, out)
+        stored = _stored(tape, faults, scenario)
+        planted = "" if no_plant else plant or stored.planted
+        _plant(planted, out)
         result = stored.again(look)
+        if planted == stored.planted and planted and result.violation != stored.violation:
+            out.print(f"the planted bug does not break {stored.violation} on this tape any more", soft_wrap=True)
     _conclude(stories, last, result)
     raise typer.Exit(1 if result.violation else 0)
 
@@ -140,7 +146,9 @@ def shrink(
 ) -> None:
     """Make a failing tape short, tell its story, and store it."""
     be_quiet()
-    long = _of_a_seed(int(tape), faults, scenario, plant) if tape.isdigit() else _again(_stored(Path(tape)), plant)
+    to = file_of(to) if to else None
+    seed = int(tape) if tape.isdigit() else None
+    long = _again(_stored(tape, faults, scenario), plant) if seed is None else _of_a_seed(seed, faults, scenario, plant)
     purse = Budget(budget, seconds)
     with err.status("shrinking"):
         short = shorter(replace(long, mended=mended or long.mended), purse)
@@ -151,8 +159,11 @@ def shrink(
     out.print(
         f"{long.length} choices that are not 0 became {short.length} in {purse.used:,} runs{left}", soft_wrap=True
     )
-    if to is not None:
+    if to is None:
+        out.print("not stored: --to says where", soft_wrap=True)
+    else:
         short.write(to)
+        out.print(f"stored in {to}", markup=False, soft_wrap=True)
 
 
 def _of_a_seed(seed: int, faults: str, scenario: str, plant: str) -> Stored:
@@ -201,15 +212,20 @@ def _results(seeds: range, job: Job, workers: int) -> Iterator[Result]:
     yield from children.each(job, seeds, workers, chunk=CHUNK)
 
 
-def _stored(path: Path) -> Stored:
+def _stored(name: str, faults: str, scenario: str) -> Stored:
+    if faults or scenario:
+        raise typer.BadParameter("a stored tape has its own faults and scenario: --faults and --scenario are for seeds")
     try:
-        return read(path)
-    except (OSError, msgspec.DecodeError) as error:
-        raise typer.BadParameter(f"{path} is no stored tape: {error}") from None
+        return read(Path(name))
+    except OSError as error:
+        raise typer.BadParameter(f"{name} is neither a seed's number nor a file to be read: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise typer.BadParameter(f"{name} is no stored tape: {error}") from None
 
 
 def _tables(totals: Totals) -> None:
     table = Table("fault", "hits", f"in {PER:,} seeds", "what it does", title="Faults")
+    table.columns[0].no_wrap = True  # its ids are what --faults takes
     for name, hits, often in totals.hits():
         table.add_row(name, str(hits), f"{often:,.0f}", CATALOGUE[name].about)
     out.print(table)
@@ -221,6 +237,19 @@ def _tables(totals: Totals) -> None:
     for row in totals.numbers():
         table.add_row(*row)
     out.print(table)
+
+
+def _failures(totals: Totals, options: Mapping[str, str]) -> None:
+    """At the end, where they are seen: the first of the seeds that failed, and how to have the story of one."""
+    for failed in totals.violations[:SHOWN]:
+        out.print(f"seed {failed.seed}: {failed.invariant}: {failed.text}", markup=False, soft_wrap=True)
+    if totals.violations:
+        given = "".join(f" {name} {value}" for name, value in options.items() if value)
+        out.print(
+            f"{len(totals.violations):,} of {totals.seeds:,} seeds failed; the story of the first: "
+            f"python -m simulation replay {totals.violations[0].seed}{given} --explain",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def _corners(rows: list[tuple[str, str, int]]) -> None:

@@ -27,6 +27,7 @@ from cli.problems import CommandFailed
 from simulation.bench import Bench, id_in_cell, plan, wait_for
 from simulation.havoc import FAULTS, Fault, Site, tmpfs
 from simulation.host_clock import tidy
+from simulation.options import directory_of
 from simulation.totals import markdown
 from storage.durable import replace
 from venue.audit import CHECKS, audit, passed, report
@@ -101,7 +102,7 @@ def kill_campaign(
     wanted = set(only.split(",")) if only else names
     if wanted - names:
         raise typer.BadParameter(f"--only: there are {', '.join(sorted(names))}")
-    to.mkdir(parents=True, exist_ok=True)
+    directory_of(to)
     campaign = Campaign(to, seed, [fault for fault in FAULTS if fault.name in wanted])
     until = time.monotonic() + minutes * 60 if minutes else float("inf")
     columns = (TextColumn("cycles"), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[last]}"))

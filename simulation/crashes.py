@@ -53,7 +53,7 @@ def crashes(
     firsts_most: Annotated[int, typer.Option(help="At most so many first crashes of a story; 0: all.")] = 0,
     triples_count: Annotated[int, typer.Option("--triples", help="So many triples of each story, sampled.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     at: Annotated[str, typer.Option(help="Only this: the crashes of one run, as a failure's line tells them.")] = "",
     explain: Annotated[bool, typer.Option("--explain", help="With --at: tell the whole story.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
@@ -63,6 +63,8 @@ def crashes(
     names = scenarios_of(scenario) or list(STORIES)
     if at:
         raise typer.Exit(_once(names, at, explain))
+    if explain:
+        raise typer.BadParameter("--explain tells one run: name its --scenario and, with --at, its crashes, or 'none'")
     sweep = Sweep(points={}, runs={name: {} for name in names}, possible={}, failures=[])
     cleans = [run_story(name) for name in names]
     for clean in cleans:
@@ -102,9 +104,9 @@ def _once(names: Sequence[str], at: str, explain: bool) -> int:
         tell(out, story, 0)
     for happened in run.happened:
         out.print(f"crashed at {happened}", markup=False, highlight=False)
+    out.print(f"{run.violation or 'no violation'} {run.text}".rstrip(), markup=False, soft_wrap=True)
     if len(run.happened) < len(cuts):
-        out.print(f"only {len(run.happened)} of {len(cuts)} crashes came: the run has ended before", markup=False)
-    out.print(f"{run.violation or 'no violation'} {run.text}", markup=False, soft_wrap=True)
+        raise typer.BadParameter(f"--at: only {len(run.happened)} of {len(cuts)} crashes came: the run ended before")
     return 1 if run.violation else 0
 
 

@@ -83,4 +83,5 @@ class HostClock:
             abs(one - other) < PROBE_S / 2 for one, other in zip(told, clocks, strict=True)
         ):
             return ""
-        return f"{environment['LD_PRELOAD']} does not work with this Python: {said.stdout or said.stderr}".strip()
+        why = (said.stdout or said.stderr).strip().splitlines()
+        return f"{environment['LD_PRELOAD']} does not work with this Python: {why[-1] if why else 'it said nothing'}"

@@ -19,9 +19,9 @@ import typer
 from rich.console import Console
 
 from simulation import children
-from simulation.hunt_report import Catch, document, matrix, show, survivors
+from simulation.hunt_report import Catch, document, matrix, show, show_catalogue, survivors
 from simulation.mutants.catalogue import BUGS, Mutant, catalogue
-from simulation.options import bug_of
+from simulation.options import bug_of, directory_of
 from simulation.run import Result, be_quiet, run_seed
 from simulation.shrink import Budget
 from simulation.stored import shorter, whole
@@ -91,12 +91,18 @@ def command(
     ] = 40,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Store each short tape here.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Plant nothing; say which bugs there are.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="The tables as a document.")] = False,
 ) -> None:
     """Plant bugs and see them caught; exit status 1 when one survives."""
-    wanted = [bug_of(name, BUGS).name for name in names] if names else list(catalogue(BUGS))
     out, err = Console(), Console(stderr=True)
+    if only_list:
+        show_catalogue(out, [bug_of(name) for name in names] if names else catalogue().values())
+        return
+    wanted = [bug_of(name, BUGS).name for name in names] if names else list(catalogue(BUGS))
+    if to is not None:
+        directory_of(to)
     order = Order((0, seeds), budget_s, rate_seeds, shrink_runs)
     found = []
     for catch in catches(wanted, order, workers):

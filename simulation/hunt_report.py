@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from simulation.mutants.catalogue import Mutant
 from simulation.stored import Stored
 from simulation.totals import markdown
 from venue.audit.invariants import CHECKS
@@ -65,6 +66,14 @@ def matrix(found: Sequence[Catch]) -> dict[str, list[str]]:
 def survivors(found: Sequence[Catch]) -> list[str]:
     """The bugs that nothing noticed."""
     return [catch.mutant for catch in found if catch.survived]
+
+
+def show_catalogue(out: Console, bugs: Iterable[Mutant]) -> None:
+    """Print which planted bugs there are."""
+    table = Table("bug", "breaks", "what it does", title="Planted bugs")
+    for bug in bugs:
+        table.add_row(bug.name, " ".join(bug.breaks), bug.about)
+    out.print(table)
 
 
 def show(out: Console, found: Sequence[Catch]) -> None:

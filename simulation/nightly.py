@@ -25,6 +25,7 @@ from rich.console import Console
 from simulation.campaign import Summary
 from simulation.children import run
 from simulation.crashes import PAIRED
+from simulation.options import directory_of
 from simulation.totals import PER, Totals, markdown
 from storage.durable import replace
 
@@ -114,13 +115,13 @@ class Night(msgspec.Struct):
 
 
 def nightly(
-    hours: Annotated[float, typer.Option(help="Begin no step after so long.")] = 8.0,
+    hours: Annotated[float, typer.Option(min=0, help="Begin no step after so long.")] = 8.0,
     to: Annotated[Path, typer.Option(help="Where summary and results go.")] = Path("run/nightly"),
     seeds_only: Annotated[bool, typer.Option(help="Leave out all but the seeds.")] = False,
     first: Annotated[int | None, typer.Option(min=0, help="The first seed of a fresh night; 0 unless told.")] = None,
 ) -> None:
     """Run everything that takes hours; exit status 1 when anything failed, 2 when the code is not that of before."""
-    to.mkdir(parents=True, exist_ok=True)
+    directory_of(to)
     until = time.monotonic() + hours * 3600
     night = _night(to, first)
     done = {step.name for step in night.steps}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -22,8 +24,10 @@ PLANT: Final = "Plant this bug (docs/planted-bugs.md has them); seeds are aimed 
 def seeds_of(text: str) -> tuple[int, int]:
     """``FIRST:LAST``, the last one not included."""
     first, _, last = text.partition(":")
-    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+    if not (first.isdigit() and last.isdigit()):
         raise typer.BadParameter(f"--seeds {text!r}: give FIRST:LAST, such as 0:1000")
+    if int(first) >= int(last):
+        raise typer.BadParameter(f"--seeds {text!r} are none: the last one is not included")
     return int(first), int(last)
 
 
@@ -41,6 +45,32 @@ def scenarios_of(text: str) -> tuple[str, ...]:
     names = tuple(text.split(",")) if text else ()
     _known("--scenario", set(names), STORIES)
     return names
+
+
+def directory_of(path: Path) -> Path:
+    """One that can be written to, which is made where it is not there: what takes hours must not end for want of it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--to {path}: {error.strerror}") from None
+    if not os.access(path, os.W_OK):
+        raise typer.BadParameter(f"--to {path}: nothing can be written there")
+    return path
+
+
+def file_of(path: Path) -> Path:
+    """One that can be written, in a directory that is made where it is not there."""
+    if path.is_dir():
+        raise typer.BadParameter(f"--to {path}: this is a directory; name the file")
+    directory_of(path.parent)
+    was_there = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise typer.BadParameter(f"--to {path}: {error.strerror}") from None
+    if not was_there:
+        path.unlink()
+    return path
 
 
 def bug_of(name: str, modules: Iterable[str] = MODULES) -> Mutant:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 # What the faults of a run may cost without anybody's fault: a process may hang for 8 s before its supervisor has killed
 # it, the network may be cut for 6 s, a report that is lost is made good by the second poll.
-BOUNDS = Bounds(uncovered_s=40.0, in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0)
+BOUNDS = Bounds(in_flight_s=12.0, unguarded_s=60.0, killed_s=60.0, on_old_wire_s=12.0)
 MILD = ("F.market.", "F.operator.kill_switch", "F.operator.cancel", "F.operator.twice")  # nothing that takes time
 LOSSES = ("F.broker.lose_request", "F.broker.forget")  # an entry that is lost arrives never, not late
 OTHERS = ("F.broker.manual", "F.broker.liquidation", "F.broker.assignment")  # positions change by other hands
 ALERTED_S = 5.0  # for the turn that calls a person, once that is due
+LATE_S = 10.0  # for who must call that person to be back, or to hear what has filled
 FULL_PACE = 100  # requests a second
 
 
@@ -43,8 +44,10 @@ def bounds(world: World) -> Bounds:
     A cell has its restart budget of each of its supervisors.
     """
     budget = world.scenario.config.supervision
+    alerted_s = world.scenario.config.alerts.uncovered_ms / 1_000 + ALERTED_S
     wide = replace(
         BOUNDS,
+        uncovered_s=alerted_s + LATE_S,
         restarts=world.budgets.lives * (budget.intensity + 1) - 1,
         restart_period_s=max(budget.period_ms * MS - LATE_NS, 0) / SECOND_NS,
     )
@@ -52,8 +55,7 @@ def bounds(world: World) -> Bounds:
     if world.scenario.config.controls.orders_per_second < FULL_PACE:
         return wide
     if all(name.startswith((*MILD, *OTHERS)) for name in struck):
-        uncovered_s = world.scenario.config.alerts.uncovered_ms / 1_000 + ALERTED_S
-        return replace(wide, killed_s=6.0, in_flight_s=1.5, uncovered_s=uncovered_s)
+        return replace(wide, killed_s=6.0, in_flight_s=1.5, uncovered_s=alerted_s)
     return replace(wide, in_flight_s=1.5) if all(name.startswith((*MILD, *LOSSES)) for name in struck) else wide
 
 

@@ -50,6 +50,6 @@ def named(name: str, modules: Iterable[str] = MODULES) -> Mutant:
     found = catalogue(modules)
     if name not in found:
         near = [one for one in found if name and name in one] or get_close_matches(name, found, NEAR)
-        told = f"near it: {', '.join(near)}" if near else f"there are {', '.join(found)}"
-        raise UnknownMutant(f"no planted bug is called {name!r}; {told}")
+        told = f"near it: {', '.join(near)}; " if near else ""
+        raise UnknownMutant(f"no planted bug is called {name!r}; {told}`python -m simulation mutants --list` has all")
     return found[name]

@@ -51,11 +51,11 @@ def test_what_broke_off_is_tried_again_and_what_told_its_numbers_is_not(
         return status, [(step.status, step.told) for step in night.steps if step.name == "kills"]
 
     kills.write_text("no directory")
-    assert attempts() == (1, [(1, False)])
+    assert attempts() == (1, [(2, False)])
     kills.unlink()
-    assert attempts() == (0, [(1, False), (0, True)])
-    assert attempts() == (0, [(1, False), (0, True)])
-    assert "| kills | 1 |" in (tmp_path / "night" / "summary.md").read_text(), "the attempt that failed is told too"
+    assert attempts() == (0, [(2, False), (0, True)])
+    assert attempts() == (0, [(2, False), (0, True)])
+    assert "| kills | 2 |" in (tmp_path / "night" / "summary.md").read_text(), "the attempt that failed is told too"
 
 
 def test_seeds_that_were_not_counted_are_tried_again_and_those_that_were_are_not(

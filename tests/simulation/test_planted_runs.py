@@ -54,15 +54,19 @@ def test_a_stored_tape_is_replayed_with_its_bug_unless_without_is_asked_for(tmp_
 
 def test_a_seed_with_a_bug_is_replayed_and_made_short_and_the_short_tape_knows_the_bug(tmp_path: Path) -> None:
     _, said, told = simulation(tmp_path, "run", "--seeds", "0:40", "--plant", "risk-first", "--workers", "1")
-    found = next(line for line in (said + told).splitlines() if line.startswith("seed "))
+    found = next(line for line in told.splitlines() if line.startswith("seed "))
     seed = found.split()[1].rstrip(":")
+    *_, last = said.splitlines()  # after all tables, where it is seen
+    assert found in said
+    assert last.endswith(f"python -m simulation replay {seed} --plant risk-first --explain")
     status, said, _ = simulation(tmp_path, "replay", seed, "--plant", "risk-first")
     assert (status, found) == (1, f"seed {seed}: {said.splitlines()[-1].replace('I7', 'I7:', 1)}")
     status, said, _ = simulation(tmp_path, "shrink", seed, "--plant", "risk-first", "--to", "short.json")
     short = read(tmp_path / "short.json")
     assert (status, short.planted, short.violation) == (0, "risk-first", "I7")
     assert short.length < 20
-    *story, violation, counts = said.splitlines()
+    *story, violation, counts, stored = said.splitlines()
+    assert stored == "stored in short.json"
     assert (violation, "order_received sell" in story[-1]) == (f"I7 {short.text}", True)
     assert f"became {short.length} in" in counts
     assert simulation(tmp_path, "replay", "short.json")[0] == 1
@@ -74,6 +78,32 @@ def test_a_seed_or_a_tape_that_does_not_fail_is_not_made_short(tmp_path: Path) -
     for tape in ("17", str(ROOT / "tests" / "seeds" / "bust-hedged-by-two.json")):
         status, _, told = simulation(tmp_path, "shrink", tape)
         assert (status, "does not" in told) == (2, True)
+
+
+def test_what_cannot_be_done_is_said_before_anything_is(tmp_path: Path) -> None:
+    tape = str(ROOT / "tests" / "seeds" / "bust-hedged-by-two.json")
+    (tmp_path / "file").write_text("")
+    for words, why in (
+        (("replay", tape, "--faults", "none"), "a stored tape has its own"),
+        (("shrink", tape, "--scenario", "two_cells"), "a stored tape has its own"),
+        (("replay", "nothing.json"), "neither a seed's number nor a file"),
+        (("shrink", "5", "--plant", "risk-first", "--to", "."), "is a directory"),
+        (("shrink", "5", "--plant", "risk-first", "--to", "file/tape.json"), "--to file"),
+        (("mutants", "risk-first", "--to", "file/tapes"), "--to file/tapes"),
+        (("nightly", "--to", "file/night"), "--to file/night"),
+        (("kill-campaign", "--to", "file/kills"), "--to file/kills"),
+        (("run", "--seeds", "5:5"), "are none"),
+        (("run", "--workers", "0"), "--workers"),
+        (("crashes", "--explain"), "--at"),
+        (("crashes", "--scenario", "vertical_entry", "--at", "99999:own"), "0 of 1 crashes came"),
+    ):
+        status, _, told = simulation(tmp_path, *words)
+        assert (status, why in " ".join(told.split())) == (2, True), (words, told)
+
+
+def test_the_planted_bugs_are_listed() -> None:
+    status, said, _ = simulation(ROOT, "mutants", "--list", "risk-first", "E2")
+    assert (status, "risk-first" in said, "no price collar" in said) == (0, True, True)
 
 
 def test_a_bug_that_there_is_not_is_told_with_those_near_it(tmp_path: Path) -> None:
