@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,15 @@ def test_what_cannot_be_done_is_said_before_anything_is(tmp_path: Path) -> None:
     ):
         status, _, told = simulation(tmp_path, *words)
         assert (status, why in " ".join(told.split())) == (2, True), (words, told)
+
+
+def test_the_seeds_that_the_page_shows_fail(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "simulation.md").read_text()
+    shown = sorted(set(re.findall(r"simulation (?:shrink|replay) (\d+) --plant ([\w-]+)", page)))
+    assert len(shown) > 1
+    for seed, bug in shown:
+        status, said, _ = simulation(tmp_path, "replay", seed, "--plant", bug)
+        assert (status, f"planted {bug}" in said) == (1, True), (seed, bug)
 
 
 def test_the_planted_bugs_are_listed() -> None:
