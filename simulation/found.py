@@ -43,7 +43,7 @@ class Untold(NamedTuple):
 _DEMO: Final = "a nasty demo, of real processes: nothing replays it; `tests/decisions/orders/test_child_order.py`"
 _CAMPAIGN: Final = "the kill campaign, of real processes: nothing replays it; `tests/brokers/test_wire_record.py`"
 OF_THEIR_DAY: Final = {
-    "arrived-after-its-absence": "no tape and no test: that the real connection is reset is demanded by none",
+    "arrived-after-its-absence": "`tests/brokers/test_link.py`",
     "batch-before-a-lost-one": "`overtaken-is-taken`, planted; `tests/actors/test_window.py`",
     "bust-of-an-exit-unheard": "`tests/venue/test_audit_quantities.py`",
     "filled-up-by-a-late-fill": "`tests/decisions/groups/test_group_levels.py`",
