@@ -4,9 +4,10 @@ Trades, corrections (FIX 150=G) and busts (150=H) are kept as they were reported
 their ids.  Which of them count is derived from the whole set, so it cannot matter in which order they came.
 
 A broker that gives no exec ids cannot say which trade it takes back or corrects; it says how much is left.  Such an
-amendment is a *level*: so many units at that average, with everything told before it, and later trades on top.
-Such a broker's trade after a bust may say what an earlier one said, to the last word, and nothing tells it from a late
-copy.  So from the first level on the last answer to a query counts as one too: what cannot be told apart is asked.
+amendment is a *level*: so many units at that average, with everything told before it.
+Such a broker's trade after a bust cannot be told from one before it that was lost when it was news, and is repeated
+under a later time.  So from the first level on the last answer to a query counts as one too, and no trade without exec
+id by itself: what cannot be told apart is asked.
 Its trades each fill the order from one quantity to another (CumQty), and two that fill the same units, of which one
 must have been taken back, count for these units once.
 
@@ -218,10 +219,10 @@ def _told_at(execution: Execution) -> tuple[int, int, int]:
 
 
 def _from_level(level: Execution, executions: tuple[Execution, ...]) -> Count:
-    """What was left at the last level, and the trades since.
+    """What was left at the last level, and the trades with an exec id since: the time of others may be a repetition's.
 
-    Without an average the price is that of what had been filled.  A trade that repeats an earlier one to the last word
-    after a bust cannot be told from a late copy of it, and counts as that: too little, which ``missing_qty`` shows.
+    Without an average the price is that of what had been filled.  To leave a true trade out is to count too little,
+    which ``missing_qty`` shows until the broker has answered.
     """
     others = tuple(execution for execution in executions if execution.ref != LEVEL)
     since = count(tuple(execution for execution in others if _follows(execution, level)))
@@ -251,12 +252,8 @@ def _side_by_side(executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
 
 
 def _follows(execution: Execution, level: Execution) -> bool:
-    """Whether it was traded after the level: told so, and from a quantity on that is not below it.
-
-    Without that a late copy under a new time, of a trade that was lost when it was news, would come on top.
-    """
-    cum_qty = _brought_to(execution.exec_id)
-    return execution.ts_ns > level.ts_ns and (cum_qty is None or cum_qty - execution.qty >= level.qty)
+    """Whether it is known to have been traded after the level."""
+    return execution.ts_ns > level.ts_ns and execution.exec_id[:1] != LEVEL
 
 
 def _brought_to(exec_id: str) -> int | None:

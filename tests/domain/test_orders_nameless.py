@@ -69,22 +69,23 @@ def test_any_repetition_restamping_and_reordering_fills_the_order_once(
 
 
 @given(st.data(), fills, st.integers(0, 3), fills)
-def test_a_bust_that_names_no_trade_leaves_what_it_says_and_later_fills_come_on_top(
+def test_a_bust_that_names_no_trade_leaves_what_it_says_and_later_fills_count_by_an_answer_to_a_query(
     data: st.DataObject, before: list[tuple[int, int]], left: int, after: list[tuple[int, int]]
 ) -> None:
     first = told(before, ids=False)
     left = min(left, first[-1].cum_qty)
     bust = report(E.TRADE_CANCEL, left, 100, avg_px=77 if left else 0)
     later, cum = [], left
-    for number, (qty, _) in enumerate(after):  # at prices of their own: else nothing could tell them from a late copy
+    for number, (qty, _) in enumerate(after):
         cum += qty
         later.append(report(E.TRADE, cum, 200 + number, last_qty=qty, last_px=1_000 + number))
     every = [*first, bust, *later]
     copies = data.draw(st.lists(st.tuples(st.sampled_from(every), st.integers(1, 1_000)), max_size=6))
     restamped = [replace(copy, ts_ns=copy.ts_ns + late) for copy, late in copies]
     state = joined(*data.draw(st.permutations(every + restamped)))
-    assert state.cum_qty == cum
-    assert state.notional == left * 77 + sum(one.last_qty * one.last_px for one in later)
+    assert (state.cum_qty, state.missing_qty, state.notional) == (left, cum - left, left * 77)
+    asked = merge(state, report(E.ORDER_STATUS, cum, 5_000, avg_px=99)).state
+    assert (asked.cum_qty, asked.missing_qty, asked.notional) == (cum, 0, cum * 99)
 
 
 def test_a_repeat_under_a_new_time_is_the_same_event_and_a_duplicate() -> None:

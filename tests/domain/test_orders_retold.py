@@ -90,7 +90,19 @@ def test_a_trade_that_was_lost_and_is_repeated_after_a_bust_does_not_come_on_top
     bust = said(E.TRADE_CANCEL, 30, cum=7, avg_px=5)
     assert joined(second, bust, replace(first, ts_ns=90)).cum_qty == 7
     later = said(E.TRADE, 40, cum=9, last_qty=2, last_px=5)
-    assert joined(second, bust, later, replace(first, ts_ns=90)).cum_qty == 9
+    state = joined(second, bust, later, replace(first, ts_ns=90))
+    assert (state.cum_qty, state.missing_qty) == (7, 2)
+
+
+def test_a_trade_that_was_lost_and_is_repeated_after_a_bust_of_as_much_does_not_come_on_top() -> None:
+    """It begins where the bust has left the order; nothing tells it from a new trade, and the broker is asked."""
+    first, second = (said(E.TRADE, at_ns, cum=at_ns, last_qty=1, last_px=5) for at_ns in (1, 2))
+    bust, late = said(E.TRADE_CANCEL, 30, cum=2, avg_px=5), said(E.TRADE, 90, cum=3, last_qty=1, last_px=5)
+    for told in ((first, second, bust, late), (late, bust, second, first)):
+        state = joined(*told)
+        assert (state.cum_qty, state.missing_qty, state.is_settled) == (2, 1, False)
+        asked = merge(state, said(E.ORDER_STATUS, 100, cum=2, avg_px=5)).state
+        assert (asked.cum_qty, asked.missing_qty) == (2, 0)
 
 
 def test_what_an_older_release_wrote_is_read_and_goes_on() -> None:
@@ -102,7 +114,10 @@ def test_what_an_older_release_wrote_is_read_and_goes_on() -> None:
 
 
 def test_a_trade_that_says_what_one_before_a_bust_said_is_known_by_the_next_answer_to_a_query() -> None:
-    """Nothing tells it from a late copy, so it counts as that until the broker is asked; then it is what is left."""
+    """Nothing tells it from a late copy, so it counts as that until the broker is asked; then it is what is left.
+
+    So is what is traded later, with the next answer.
+    """
     first = said(E.TRADE, 10, cum=4, last_qty=4, last_px=5)
     bust = said(E.TRADE_CANCEL, 20, cum=0)
     again, later = replace(first, ts_ns=30), said(E.TRADE, 50, cum=6, last_qty=2, last_px=9)
@@ -111,7 +126,7 @@ def test_a_trade_that_says_what_one_before_a_bust_said_is_known_by_the_next_answ
     asked = said(E.ORDER_STATUS, 40, cum=4, avg_px=5)
     assert (joined(first, bust, again, asked).cum_qty, joined(first, bust, again, asked).notional) == (4, 20)
     whole = joined(first, bust, again, asked, later)
-    assert (whole.cum_qty, whole.notional, whole.missing_qty) == (6, 38, 0)
+    assert (whole.cum_qty, whole.notional, whole.missing_qty) == (4, 20, 2)
     assert joined(asked, later, again, bust, first) == whole
 
 
@@ -119,7 +134,7 @@ def test_a_bust_that_says_what_an_earlier_one_said_is_known_by_the_next_answer_t
     trade, bust = said(E.TRADE, 10, cum=4, last_qty=4, last_px=5), said(E.TRADE_CANCEL, 20, cum=0)
     other = said(E.TRADE, 30, cum=10, last_qty=10, last_px=6)
     told = joined(trade, bust, other, replace(bust, ts_ns=40))
-    assert told.cum_qty == 10
+    assert (told.cum_qty, told.missing_qty) == (0, 10)
     assert merge(told, said(E.ORDER_STATUS, 50, cum=0, ord_status=S.NEW)).state.cum_qty == 0
 
 
@@ -129,12 +144,14 @@ def test_an_answer_to_a_query_takes_no_fill_away_that_no_bust_has_touched() -> N
 
 
 def test_a_lost_trade_that_is_told_again_after_a_bust_fills_no_unit_that_another_has_filled() -> None:
-    """Known are 4 after the bust and 16 since; a trade of before the bust, heard for the first time, is no overfill."""
+    """Left are 4 by the bust, and 20 by the broker's count; a trade of before it, heard now, is no overfill."""
     bust, whole = said(E.TRADE_CANCEL, 30, 20, cum=4, avg_px=5), said(E.TRADE, 40, 20, cum=20, last_qty=16, last_px=6)
     late = said(E.TRADE, 90, 20, cum=6, last_qty=2, last_px=5)
     for told in ((bust, whole, late), (late, whole, bust), (whole, bust, late)):
         state = joined(*told)
-        assert (state.cum_qty, state.is_filled, state.has_anomaly) == (20, True, False)
+        assert (state.cum_qty, state.missing_qty, state.is_filled, state.has_anomaly) == (4, 16, True, False)
+        asked = merge(state, said(E.ORDER_STATUS, 100, 20, cum=20, avg_px=6)).state
+        assert (asked.cum_qty, asked.missing_qty, asked.has_anomaly) == (20, 0, False)
 
 
 def test_two_trades_of_the_same_units_show_that_one_was_taken_back_though_nobody_has_heard_of_a_bust() -> None:

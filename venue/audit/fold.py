@@ -52,10 +52,10 @@ def _by(executions: dict[str, list[Entry]], turn: int) -> dict[str, Row]:
 def counted(executions: dict[str, Row]) -> int:
     """Units that a set of executions amounts to: each trade once, by its latest correction, or not at all if busted."""
     levels = [e for e in executions.values() if e["exec_ref_id"] == LEVEL]
-    if levels:  # a broker without exec ids: so much was left at the last of them, and later trades come on top
+    if levels:  # a broker without exec ids: so much was left at the last of them, and trades with one come on top
         last = max(levels, key=lambda e: (e["ts_ns"], -e["last_qty"], e["exec_id"]))
         left: int = last["last_qty"]
-        since = {k: e for k, e in executions.items() if e["exec_ref_id"] != LEVEL and _after(e, last["ts_ns"], left)}
+        since = {k: e for k, e in executions.items() if k[:1] != LEVEL and e["ts_ns"] > last["ts_ns"]}
         return max(0, left) + counted(since)
     executions = _once_each(executions)
     ends: dict[str, Row] = {}
@@ -79,13 +79,6 @@ def _once_each(executions: dict[str, Row]) -> dict[str, Row]:
         found[key] = {**found[key], "last_qty": max(0, -minus_end - begins)}
         full_to = -minus_end if full_to is None else max(full_to, -minus_end)
     return found
-
-
-def _after(execution: Row, level_ns: int, left: int) -> bool:
-    """Whether a trade came after so much was left: what it began with, as its id says, cannot be less."""
-    cum_qty = str(execution["exec_id"])[1:].partition("/")[0]
-    since = not cum_qty.isdecimal() or int(cum_qty) - execution["last_qty"] >= left
-    return bool(execution["ts_ns"] > level_ns and since)
 
 
 def _root(execution: Row, executions: dict[str, Row]) -> str:

@@ -127,7 +127,7 @@ class TestReports:
             assert [type(record) for record in effects.records].count(ExecutionRecord) == 1
         again = report(ORDER, ExecType.TRADE_CANCEL, OrdStatus.CANCELED, cum_qty=0, exec_id="", ts_ns=NOW + 9)
         order, effects = heard(order, again)
-        assert order.filled == 10
+        assert (order.filled, order.live) == (0, 10)
         assert not [record for record in effects.records if isinstance(record, ExecutionRecord)]
 
     def test_an_end_stays_one_while_a_fill_is_missing_that_the_broker_counts(self) -> None:
