@@ -182,16 +182,17 @@ def test_I15_canceled_in_the_journal_while_it_works_at_the_exchange(story: Story
     assert "had not ended at the exchange by then" in story.findings()["I15"].problems[0]
 
 
+@pytest.mark.parametrize("end", [IntentStatus.REJECTED, IntentStatus.EXPIRED])
 @pytest.mark.parametrize(
     ("turned_away", "taken", "status"), [(True, False, "ok"), (False, False, "FAIL"), (True, True, "FAIL")]
 )
 def test_I15_rejected_by_a_front_end_that_let_nothing_through(
-    story: Story, turned_away: bool, taken: bool, status: str
+    story: Story, end: IntentStatus, turned_away: bool, taken: bool, status: str
 ) -> None:
     order = doubted(story)
     if turned_away:
         story.event("turned_away", order, venue_order_id="")
     if taken:
         story.send(order, heard=False)
-    amended(story, order, status=IntentStatus.REJECTED)
+    amended(story, order, status=end)
     assert story.findings()["I15"].status == status

@@ -139,7 +139,8 @@ def doubt_ends_with_evidence(evidence: Evidence, bounds: Bounds) -> Finding:
 
     It was declared void only when two absences could be found, the second no less than the horizon after the first and
     that after the decision, and the exchange never took it; any other end of the doubt is the
-    exchange's own: filled, canceled, rejected or expired there as well, or turned away by its front end.
+    exchange's own: filled, canceled, rejected or expired there as well, or turned away by its front end (of which an
+    answer that took it may not have told: then it ends with its session).
     """
     found = Finding(name="I15", title="an unknown fate ends with evidence from the exchange")
     for (order_id,), entries in evidence.journal.history["IntentRecord"].items():
@@ -168,7 +169,7 @@ def _without_evidence(end: Entry, orders: list[Order], turned_away_ns: int, boun
             expected = f"expected two absences, each {bounds.absence_s:g} s after what came before"
             return f"{waited / SECOND_NS:.3f} s after its decision; {expected}"
         return ""
-    if status == "REJECTED" and not taken and 0 < turned_away_ns <= end.committed_ns:
+    if status in ("REJECTED", "EXPIRED") and not taken and 0 < turned_away_ns <= end.committed_ns:
         return ""
     reached = any(step.ended and step.ts_ns <= end.committed_ns for order in orders for step in order.steps)
     return "" if reached else "but it had not ended at the exchange by then; expected it to stay in doubt"
