@@ -132,6 +132,9 @@ CATALOGUE: Final = {fault.name: fault for fault in FAULTS}
 assert set(_BROKER) == set(RATES)
 LEVELS: Final = (0.0, 0.05, 0.25, 1.0)  # of the most
 CROWDS: Final = (8, 4, 16, 2)  # one fault in so many is on
+FAMILIES: Final = tuple(dict.fromkeys(name.rpartition(".")[0] for name in CATALOGUE))
+FEW: Final = (0, 0, 0, 0, 1, 2)  # so many families alone; 0: faults of all
+DENSE: Final = (2, 1)  # of these one fault in so many is on
 
 
 class Faults:
@@ -185,11 +188,23 @@ class Faults:
 
 
 def swarm(tape: Tape, only: frozenset[str] | None = None) -> dict[str, float]:
-    """A seed's own faults and rates; where ``only`` some are given, those at their highest rates."""
+    """A seed's own faults and rates; where ``only`` some are given, those at their highest rates.
+
+    A third of the seeds with faults have those of one or two families alone, and many of these at their highest rates:
+    what takes three or four of them within one order's life is found by few others.
+    """
     if only is not None:
         return {name: fault.most for name, fault in CATALOGUE.items() if name in only}
     if tape.draw("any faults", 10) == 0:
         return {}
+    if few := tape.pick("so many families of faults", FEW):
+        families = {tape.pick("a family of faults", FAMILIES) for _ in range(few)}
+        crowd = tape.pick("one fault of a family in so many", DENSE)
+        return {
+            fault.name: fault.most
+            for fault in FAULTS
+            if fault.name.rpartition(".")[0] in families and tape.draw(f"{fault.name} is on", crowd) == crowd - 1
+        }
     crowd = tape.pick("one fault in so many", CROWDS)
     rates = {}
     for fault in FAULTS:
