@@ -100,8 +100,9 @@ class BrokerGateway(ProcessActor):
 
     def open(self, adapter: BrokerAdapter) -> None:
         """Take an adapter into service.  Raises ``NotNow`` while another gateway lives: two never send (I17)."""
-        if not machine().claim(gateway_lock_path(self.config.system.journal_dir)):
-            raise NotNow("the gateway before this one lives on; it must end first")
+        lock = gateway_lock_path(self.config.system.journal_dir)
+        if not machine().claim(lock):
+            raise NotNow(f"the gateway before this one lives on as {machine().owner_of(lock)}: stop that process first")
         wire_record = machine().wire_record(self.config, self.log)
         left_ms = wire_record.left_ms(WINDOW_MS)
         recorded = RecordedAdapter(adapter, wire_record)

@@ -31,7 +31,7 @@ from domain.rollout import Realm
 from messages.records import Record
 from storage.durable import DurableMark, make_folder, replace, sync
 from storage.follower import LogFollower
-from storage.ownership import claim
+from storage.ownership import claim, owner_of
 from storage.port import Journal
 from storage.sqlite import open_journal
 
@@ -126,6 +126,10 @@ class Machine:
     def claim(self, path: Path) -> bool:
         """Hold this lock as long as this process lives; ``False`` when another one does (storage/ownership.py)."""
         return claim(path)
+
+    def owner_of(self, lock: Path) -> str:
+        """Who holds that lock, in words."""
+        return owner_of(lock)
 
     def complain(self, text: str) -> None:
         """Say this where it is seen although no file can be written."""

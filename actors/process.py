@@ -19,6 +19,7 @@ from actors.machine import machine, now_ms
 from config.schema import Config
 from domain.rollout import Realm
 from messages import wire
+from messages.operator import DELAYED
 from messages.records import Severity
 from messages.supervision import (
     PROTOCOL,
@@ -51,7 +52,8 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.parent: ActorAddress | None = None
         self.peers: dict[str, ActorAddress] = {}
         self.begun = False  # whether it has started
-        self.delayed: tuple[StartChild, ActorAddress] | None = None  # what is tried again, since it could not be done
+        self.delayed: tuple[StartChild, ActorAddress] | None = None  # what is tried again, since it could not be done …
+        self.delay = ""  # … and why
         self.refused: ChildFailed | None = None  # why it cannot start, for good
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.handlers: dict[type[Any], Callable[[Any, ActorAddress], None]] = {}
@@ -133,7 +135,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case Ping() if self.refused is not None:
                 self.send(sender, self.refused)  # that it said so may have got lost
             case Ping() if self.delayed is not None:
-                self.send(sender, Pong(message.number, self.name, "cannot start yet"))
+                self.send(sender, Pong(message.number, self.name, DELAYED, self.delay))
                 if self.alarms.overdue(now_ms()):
                     self._start(*self.delayed)
             case PeersChanged():
@@ -160,7 +162,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
             if self.delayed is None:
                 text = f"{self.name} cannot start yet, and tries again: {refusal}"
                 self.send(sender, Trouble("CANNOT_START_YET", text, Severity.CRITICAL.value))
-            self.delayed = (message, sender)
+            self.delayed, self.delay = (message, sender), str(refusal)
             self.wakeup(AGAIN_MS, AGAIN)
             return
         except CannotStart as refusal:

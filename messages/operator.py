@@ -82,6 +82,7 @@ class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 HANGS = "hangs"  # the state of a process that was killed because it did not answer, until it has ended
+DELAYED = "cannot start yet"  # of one that tries again each second; its detail says why
 
 
 class ProcessStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):

@@ -206,6 +206,9 @@ class SimulatedMachine(Machine):
         self.claims[path] = asking
         return True
 
+    def owner_of(self, lock: Path) -> str:
+        return f"process {self.claims[lock].pid}"
+
     def complain(self, text: str) -> None:
         """Nobody looks."""
 

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from storage.port import JournalError, JournalLocked, JournalUnavailable
@@ -52,8 +53,34 @@ def _noted(content: bytes) -> tuple[str, int]:
     return pid, int(epoch) if epoch.isdigit() else 0
 
 
+def owner_of(lock: Path) -> str:
+    """Whom the lock file names, in words; that a signal has suspended it is said, since it does not stop as asked."""
+    try:
+        pid, _ = _noted(lock.read_bytes())
+    except OSError:
+        pid = ""
+    return _in_words(pid)
+
+
+def _in_words(pid: str) -> str:
+    name = f"process {pid or 'unknown'}"
+    if _is_suspended(pid):
+        return f"{name}, which a signal has suspended (`kill -CONT {pid}` resumes it, only `kill -KILL {pid}` ends it)"
+    return name
+
+
+def _is_suspended(pid: str) -> bool:
+    """Whether it stands still, as after Ctrl-Z or SIGSTOP (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:1] == [b"T"]
+    except OSError:
+        return False
+
+
 def claim(path: Path) -> bool:
     """Take the lock of this file for as long as this process lives; ``False`` when another process has it.
+
+    The file names its owner (:func:`owner_of`), unless the disk does not take that.
 
     ``True``, too, where that cannot be found out (no folder, no descriptor): whoever asks has to go on without a disk.
     """
@@ -72,6 +99,8 @@ def claim(path: Path) -> bool:
     except OSError:
         os.close(fd)
         return True
+    with suppress(OSError):
+        os.pwrite(fd, f"{os.getpid():<10}\n".encode(), 0)
     _held.add(fd)
     _claimed.add(path)
     return True
@@ -96,8 +125,7 @@ class OwnerLock:
             owner, _ = self._read()
             os.close(self._fd)
             raise JournalLocked(
-                f"{journal} is owned by process {owner or 'unknown'}: stop that process first; "
-                "a journal has one owner at a time"
+                f"{journal} is owned by {_in_words(owner)}: stop that process first; a journal has one owner at a time"
             ) from None
         try:
             _, self.last_epoch = self._read()

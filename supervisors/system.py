@@ -23,6 +23,7 @@ from config.schema import Config
 from domain.rollout import Realm, realm_of_cell
 from messages.controls import AcceptDifferences, AskControls, EnableControl, OverrideControl, SetTradingState
 from messages.operator import (
+    DELAYED,
     Acknowledge,
     AskStatus,
     AskStrategies,
@@ -40,6 +41,7 @@ from messages.operator import (
     StrategyList,
     StrategyRow,
     SubmitGroup,
+    SystemStatus,
     TellOperators,
 )
 from messages.supervision import ChildFailed, StartRoot
@@ -64,6 +66,7 @@ from supervisors.routing import NotRouted, Router
 from supervisors.tree import cell_name
 
 START_TIMEOUT_S = 20.0
+DELAYS_TOLD_WITHIN_S = 2.0
 
 
 class StillHalted(Exception):
@@ -279,7 +282,16 @@ class RunningSystem:
             if needed in directory.gateways and directory.cells.keys() >= set(cells_of(self.config, needed)):
                 return
             time.sleep(0.02)
-        raise SystemRefused(f"the system did not start within {START_TIMEOUT_S:g} s; see legkeeper.log")
+        raise SystemRefused(f"the system did not start within {START_TIMEOUT_S:g} s{self._delays()}; see legkeeper.log")
+
+    def _delays(self) -> str:
+        """Which processes cannot start yet, and why; "" when nobody says so."""
+        with contextlib.suppress(NoAnswer):
+            answer = self.operate(AskStatus(), DELAYS_TOLD_WITHIN_S)
+            if isinstance(answer, SystemStatus):
+                delayed = [status for status in answer.processes if status.state == DELAYED]
+                return "".join(f"; {status.name} {DELAYED}: {status.detail}" for status in delayed)
+        return ""
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.ownership import claim
-from storage.port import JournalUnavailable
+from simulation.bench import stop
+from storage.ownership import OwnerLock, claim, owner_of
+from storage.port import JournalLocked, JournalUnavailable
 from storage.sqlite import open_journal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,32 @@ def test_i17_a_lock_is_one_processs_until_it_dies(tmp_path: Path) -> None:
     assert claim(path)
     assert claim(path), "it is ours"
     assert in_a_child(path, expected=False), "a child of ours is another process"
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_who_owns_a_lock_is_named_and_how_one_that_a_signal_has_suspended_is_ended(
+    tmp_path: Path, suspended: bool
+) -> None:
+    gateway, journal = tmp_path / "gateway.lock", tmp_path / "cell-0.db"
+    program = (
+        "import sys, pathlib; from storage.ownership import OwnerLock, claim; "
+        "claim(pathlib.Path(sys.argv[1])); lock = OwnerLock(pathlib.Path(sys.argv[2])); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(gateway), str(journal)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        if suspended:
+            stop(holder.pid)
+        with pytest.raises(JournalLocked) as refused:
+            OwnerLock(journal)
+        for told in (owner_of(gateway), str(refused.value)):
+            assert f"process {holder.pid}" in told
+            assert ("only `kill -KILL" in told) is suspended
+        holder.kill()
+    assert owner_of(tmp_path / "missing.lock") == "process unknown"
 
 
 def test_where_nothing_can_be_locked_it_is_not_refused(tmp_path: Path) -> None:
