@@ -83,8 +83,12 @@ def parent_of(pid: int) -> int:
 
 def _stat(pid: int) -> list[str]:
     """State, parent and the rest of ``/proc/<pid>/stat`` (proc(5)); empty when there is no such process."""
+    return _fields(Path(f"/proc/{pid}/stat"))
+
+
+def _fields(path: Path) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return path.read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []
 
@@ -92,7 +96,13 @@ def _stat(pid: int) -> list[str]:
 def stop(pid: int) -> None:
     """Freeze a process, and wait until it stands still."""
     os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: _stat(pid)[:1] in (["T"], ["t"]), f"process {pid} to stand still")
+    wait_for(lambda: stands_still(pid), f"process {pid} to stand still")
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a process is frozen, and every thread of it: one that waits for a disk stands still after that only."""
+    threads = [_fields(path)[:1] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return bool(threads) and all(state in (["T"], ["t"]) for state in threads)
 
 
 def cont(pid: int) -> None:

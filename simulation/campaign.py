@@ -29,6 +29,7 @@ from simulation.havoc import FAULTS, Fault, Site, tmpfs
 from simulation.host_clock import tidy
 from simulation.options import directory_of
 from simulation.totals import markdown
+from simulation.zombies import senders, twice
 from storage.durable import replace
 from venue.audit import CHECKS, audit, passed, report
 from venue.child import VenueChild
@@ -186,6 +187,7 @@ class Campaign:
         site.mend()
         outcomes = wait_for(lambda: _ended(site, names), f"the outcomes of {names}", END_DEADLINE_S)
         _whole(site)
+        assert not (zombies := twice(senders(site.bench))), f"gateways {zombies} sent beside their successors"
         self._audit(site, at_rest=False)
         return Counter(outcomes)
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from simulation.bench import Bench, cont, is_alive, stop, wait_for
 from simulation.host_clock import READ_EVERY_S, HostClock
 from simulation.strikes import WALL_JUMP_HOURS
+from simulation.zombies import cutting_is_refused, freeze_all, outlive, zombie
 from venue.child import VenueChild
 
 LOOK_EVERY_S = 0.5
@@ -105,11 +106,11 @@ def kill(name: str, *, ends_all: bool = False) -> Act:
     return act
 
 
-def freeze(name: str, shortest_s: float, longest_s: float) -> Act:
-    """SIGSTOP to a part, and SIGCONT after a while: what it then does, it does late."""
+def freeze(shortest_s: float, longest_s: float, *names: str) -> Act:
+    """SIGSTOP to one of these parts, and SIGCONT after a while: what it then does, it does late."""
 
     def act(site: Site, random: Random) -> bool:
-        pid = site.pid(name)
+        pid = site.pid(random.choice(names))
         if not pid:
             return False
         struck = False
@@ -275,6 +276,10 @@ def _needs_strace(_site: Site) -> str:
     return injecting_is_refused()
 
 
+def _needs_gdb(_site: Site) -> str:
+    return cutting_is_refused()
+
+
 FAULTS = (
     Fault("kill cell-0", "SIGKILL of a cell", kill("cell-0")),
     Fault("kill cell-1", "SIGKILL of the other cell", kill("cell-1")),
@@ -285,8 +290,23 @@ FAULTS = (
     Fault("kill root", "SIGKILL of the root supervisor", kill("root", ends_all=True)),
     Fault("kill admin", "SIGKILL of the actor system's admin", kill("admin", ends_all=True)),
     Fault("kill program", "SIGKILL of the main program", kill("program", ends_all=True)),
-    Fault("freeze cell", "SIGSTOP of a cell, up to beyond its heartbeat", freeze("cell-0", 0.05, 3.0)),
-    Fault("freeze gateway", "SIGSTOP of the gateway, up to beyond its heartbeat", freeze("gateway", 0.05, 3.0)),
+    Fault("freeze cell", "SIGSTOP of either cell, up to beyond its heartbeat", freeze(0.05, 3.0, "cell-0", "cell-1")),
+    Fault("freeze gateway", "SIGSTOP of the gateway, up to beyond its heartbeat", freeze(0.05, 3.0, "gateway")),
+    Fault("freeze cells", "SIGSTOP of the cells' supervisor beyond its heartbeat", freeze(2.2, 4.0, "cells")),
+    Fault("freeze root", "SIGSTOP of the root supervisor, longer than it waits for others", freeze(2.2, 4.0, "root")),
+    Fault("freeze program", "SIGSTOP of the main program or the admin", freeze(0.05, 4.0, "program", "admin")),
+    Fault("freeze all", "SIGSTOP of every process, and a second program meanwhile", freeze_all),
+    Fault(
+        "outlive",
+        "SIGKILL of all above a stopped cell or gateway, which is told to go on beside its successor",
+        outlive,
+    ),
+    Fault(
+        "zombie",
+        "the same where its lifeline was cut, by gdb: it has to be ended by hand",
+        zombie,
+        _needs_gdb,
+    ),
     Fault("restart exchange", "SIGKILL of the exchange, which goes on where its record ends", restart_exchange),
     Fault("freeze exchange", "SIGSTOP of the exchange", freeze_exchange),
     Fault("cut links", "connections to the exchange are reset", cut_links),

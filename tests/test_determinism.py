@@ -68,6 +68,8 @@ PORTS = {
     ("simulation/shrink.py", "time"): "how long a tape is made shorter",
     ("simulation/switch_off.py", "time"): "how long a test took",
     ("simulation/tape.py", "random"): "what fills the tape of a seed",
+    ("simulation/zombies.py", "random"): "seeded: who stands still, and when they go on",
+    ("simulation/zombies.py", "time"): "real processes: waits between two things that are done to them",
     ("storage/archive.py", "time"): "stamps an archive for a person",
     ("storage/opening.py", "time"): "stamps schema steps and epochs for a person",
     ("storage/ownership.py", "os.urandom"): "fills the ballast, so that a compressing file system keeps it",
