@@ -63,6 +63,10 @@ class Machine:
         """Of this process; no two incarnations that can meet share one."""
         return os.getpid()
 
+    def parent(self) -> int:
+        """The process above this one; another one when that has ended."""
+        return os.getppid()
+
     def die(self) -> None:
         """End this process at once, without goodbyes: what is not durable never happened."""
         os.kill(os.getpid(), signal.SIGKILL)

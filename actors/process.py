@@ -45,6 +45,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        self.born_of = machine().parent()
         self.name = self.role
         self.index = 0
         self.realm = Realm.LIVE
@@ -96,6 +97,8 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.wakeupAfter(timedelta(milliseconds=ms), self.alarms.set(payload, now_ms() + ms))
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> ThespianWatch | None:  # noqa: N802
+        if machine().parent() != self.born_of:
+            machine().die()  # its lifeline did not: a successor may be waiting for what it holds
         try:
             self._handle(message, sender)
             watched = self.watched()

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from simulation.bench import Bench, cont, is_alive, stop, wait_for
 from simulation.host_clock import READ_EVERY_S, HostClock
 from simulation.strikes import WALL_JUMP_HOURS
-from simulation.zombies import cutting_is_refused, freeze_all, outlive, zombie
+from simulation.zombies import cutting_is_refused, freeze_all, outlive, revive, zombie
 from venue.child import VenueChild
 
 LOOK_EVERY_S = 0.5
@@ -307,6 +307,7 @@ FAULTS = (
         zombie,
         _needs_gdb,
     ),
+    Fault("revive", "the same, and it is told to go on before its successor can", revive, _needs_gdb),
     Fault("restart exchange", "SIGKILL of the exchange, which goes on where its record ends", restart_exchange),
     Fault("freeze exchange", "SIGSTOP of the exchange", freeze_exchange),
     Fault("cut links", "connections to the exchange are reset", cut_links),

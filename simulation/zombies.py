@@ -133,20 +133,43 @@ def zombie(site: Site, random: Random) -> bool:
 
     The operator does as told, and the new program takes over; what was told to the old one to go on comes too late.
     """
-    with _stopped_writer(site, random, cut=True) as old:
+    with _orphan(site, random) as (old, written):
         if old is None:
             return False
-        written = deeds(site.bench, old.name, old.pid, stands_still=True)
-        _kill_above(site, old)
-        wait_for(lambda: site.bench.left() == [old.pid], f"all but {old.name} ({old.pid}) to end")
-        site.system = site.bench.launch()
-        wait_for(lambda: _is_named(site, old), f"an alert that names {old.name} ({old.pid})")
-        time.sleep(random.uniform(0, 1.0))
         old.signal(signal.SIGKILL)
         wait_for(old.has_ended, f"{old.name} ({old.pid}) to end")
         _come_back(site, old)
         _go_on(site, old, written)
     return True
+
+
+def revive(site: Site, random: Random) -> bool:
+    """The same, and the operator does not: the old one is told to go on while its successor waits for its lock.
+
+    It must end by itself before it takes another message, and the new program takes over.
+    """
+    with _orphan(site, random) as (old, _):
+        if old is None:
+            return False
+        old.signal(signal.SIGCONT)
+        wait_for(old.has_ended, f"{old.name} ({old.pid}) to find that its system has ended, and to end")
+        _come_back(site, old)
+    return True
+
+
+@contextlib.contextmanager
+def _orphan(site: Site, random: Random) -> Iterator[tuple[Writer | None, tuple[int, int]]]:
+    """A writer that stands still, and for which a new program waits; and what it has written.  ``None``: not to be had."""
+    with _stopped_writer(site, random, cut=True) as old:
+        written = (0, 0)
+        if old is not None:
+            written = deeds(site.bench, old.name, old.pid, stands_still=True)
+            _kill_above(site, old)
+            wait_for(lambda: site.bench.left() == [old.pid], f"all but {old.name} ({old.pid}) to end")
+            site.system = site.bench.launch()
+            wait_for(lambda: _is_named(site, old), f"an alert that names {old.name} ({old.pid})")
+            time.sleep(random.uniform(0, 1.0))
+        yield old, written
 
 
 @contextlib.contextmanager

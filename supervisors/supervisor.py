@@ -61,6 +61,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.history: History = ()
         self.peers: dict[str, ActorAddress] = {}
         self.pings = 0
+        self.beat_ms = 0  # when it last looked after its children
         self.alarms = Alarms()
         self.stopping = False
         self.halted = ""
@@ -204,9 +205,17 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.wakeupAfter(_ms(ms + SPARE_MS), alarm)
 
     def heartbeat(self) -> None:
-        """Look after every child."""
+        """Look after every child.
+
+        What this supervisor is late itself, because it was stopped or its machine was, is no silence of theirs: their
+        answers may wait unread.
+        """
         self.pings += 1
+        now = now_ms()
+        late_ms = max(0, now - self.beat_ms - self.config.supervision.heartbeat_ms) if self.beat_ms else 0
+        self.beat_ms = now
         for child in list(self.children.values()):
+            child.heard_ms = min(now, child.heard_ms + late_ms)
             self.look_after(child)
         self.wakeup(self.config.supervision.heartbeat_ms, "heartbeat")
 

@@ -23,6 +23,7 @@ from simulation.zombies import (
     deeds,
     freeze_all,
     outlive,
+    revive,
     senders,
     twice,
     zombie,
@@ -39,9 +40,11 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("fault", [freeze(2.2, 2.3, "root"), freeze(2.2, 2.3, "cells"), freeze_all, outlive, zombie])
+@pytest.mark.parametrize(
+    "fault", [freeze(2.2, 2.3, "root"), freeze(2.2, 2.3, "cells"), freeze_all, outlive, zombie, revive]
+)
 def test_what_was_under_way_happens_once_whoever_stood_still(tmp_path: Path, fault: Act) -> None:
-    if fault is zombie and (refusal := cutting_is_refused()):
+    if fault in (zombie, revive) and (refusal := cutting_is_refused()):
         pytest.skip(refusal)
     groups = (id_in_cell(0, "first"), id_in_cell(1, "second"))
     with bench(tmp_path, PATIENT) as made, contextlib.ExitStack() as after:
