@@ -159,7 +159,7 @@ def revive(site: Site, random: Random) -> bool:
 
 @contextlib.contextmanager
 def _orphan(site: Site, random: Random) -> Iterator[tuple[Writer | None, tuple[int, int]]]:
-    """A writer that stands still, and for which a new program waits; and what it has written.  ``None``: not to be had."""
+    """A writer that stands still, for which a new program waits, and what it has written.  ``None``: not to be had."""
     with _stopped_writer(site, random, cut=True) as old:
         written = (0, 0)
         if old is not None:
