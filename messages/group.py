@@ -166,7 +166,8 @@ class StartStop(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class ProtectPosition(msgspec.Struct, frozen=True, tag=True):
     """The level of a stop-loss: the quantity that it shall protect; 0 disarms it.
 
-    ``exitable`` caps an exit that is under way: all units that there ever were to exit, its own fills included.
+    ``exitable`` caps an exit that is under way: all units that there ever were to exit, its own fills included, but for
+    those that the leg closes itself.
     """
 
     quantity: int

@@ -344,7 +344,8 @@ def _tell_stops(state: GroupState, wanted: Levels, held: Tally, moment: Moment, 
     for leg in state.group.legs:
         level = wanted.stop.get(leg.leg_id, 0)
         own = held.legs[leg.leg_id]
-        exitable = max(0, own.acquired - own.progress.close_filled - own.reversed_filled - own.gone + own.came)
+        closed = max(own.progress.close_filled, wanted.close.get(leg.leg_id, 0))  # what a stop gave up is among it
+        exitable = max(0, own.acquired - closed - own.reversed_filled - own.gone + own.came)
         told = state.stop_levels.get(leg.leg_id)
         if (level, exitable) == told or (leg.leg_id not in state.stops and not level):
             continue

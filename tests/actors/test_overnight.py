@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from world import CHAIN, LONG, SHORT, World, bull_put
+from world import CHAIN, LONG, SHORT, World, bull_put, leg
 
 from config.schema import BrokerConfig, Config
 from decisions.effects import MS
@@ -17,6 +17,7 @@ from domain.execution import Side
 from domain.groups import GroupOutcome, Role
 from domain.instruments import Instrument
 from messages.operator import CancelGroup
+from messages.orders import InstrumentList
 
 NIGHT_MS = 18 * 3_600_000
 
@@ -199,3 +200,29 @@ def test_a_stop_is_placed_again_when_the_freeze_quantity_is_known_again() -> Non
     world.show()
     world.advance(5_000, fresh=True)
     assert len([order for order in world.live() if order.role is Role.STOP_LIMIT]) == 1
+
+
+def test_r2_what_a_stop_gave_up_is_not_exited_by_it_when_it_can_be_ordered_again_and_its_group_closes_it() -> None:
+    world = World(chain=relot(10, 1_800), size=2_000)
+    naked = replace(bull_put(quantity=100, stop=40_000), legs=(leg(SHORT, "sell"),), allow_naked=True)
+    world.submit(naked)
+    (stop,) = world.orders(Role.STOP_LIMIT)
+    world.exchange.cancel(client_order_id=stop.client_order_id, request_id="night", now_ns=world.now_ns)
+    morning(world, relot(10, None))
+    world.quote(SHORT, 60_000, 60_500)
+    for _ in range(5):
+        world.advance(12_000, fresh=True)
+        world.snapshot()
+    assert world.escalations("STOP_EXIT_SHORT")
+    assert world.group().group.outcome is GroupOutcome.HALTED
+    world.exchange.relist(relot(10, 1_800), world.now_ns)
+    world.take([InstrumentList(tuple(world.exchange.instruments.values()))])
+    world.quote(SHORT, 10_000, 99_000)  # so that the close works for a while
+    world.take([CancelGroup("bp")])
+    assert [order.role for order in world.live()] == [Role.CLOSE]
+    world.advance(8_000)
+    world.quote(SHORT, 60_000, 60_500)
+    world.advance(12_000, fresh=True)
+    assert world.group().group.outcome is GroupOutcome.FLAT
+    assert world.position(SHORT) == 0
+    assert not world.orders(Role.STOP_MARKET), "beside the close, which worked"
