@@ -16,7 +16,7 @@ ASK_AGAIN_MS = 250  # a cancel of an entry that is in the way
 class Crossings:
     """Repairs that wait until our own order on the other side is gone; but not for ever, because a missing hedge is
     worse than two orders of ours that meet.  ``cancel`` has one canceled, ``hasten`` lets its cancel leave before other
-    cancels; ``begins`` notes that a repair waits."""
+    cancels, ``precede`` at once, if the repair still finds a token then; ``begins`` notes that a repair waits."""
 
     def __init__(
         self,
@@ -24,10 +24,11 @@ class Crossings:
         book: WorkingBook,
         cancel: Callable[[Working], None],
         hasten: Callable[[str], None],
+        precede: Callable[[str], None],
         begins: Callable[[SubmitOrder], None],
     ) -> None:
         self._wait_ms, self._book, self._begins = wait_ms, book, begins
-        self._cancel, self._hasten = cancel, hasten
+        self._cancel, self._hasten, self._precede = cancel, hasten, precede
         self._held: OrderedDict[str, tuple[int, SubmitOrder]] = OrderedDict()  # since when
         self._asked: dict[str, int] = {}
         self._canceled: set[str] = set()  # of those, whose cancel has left
@@ -66,6 +67,8 @@ class Crossings:
             self._hasten(working.client_order_id)
         if behind and now - since < 2 * self._wait_ms:
             return True
+        for working in behind:  # as after a pause of the machine, which no other repair has used
+            self._precede(working.client_order_id)
         del self._held[order.client_order_id]
         return False
 

@@ -67,6 +67,11 @@ class Machine:
         """The process above this one; another one when that has ended."""
         return os.getppid()
 
+    def end_orphan(self, born_of: int) -> None:
+        """End this process when that parent has, and no lifeline did it: a successor may wait for what is held here."""
+        if self.parent() != born_of:
+            self.die()
+
     def die(self) -> None:
         """End this process at once, without goodbyes: what is not durable never happened."""
         os.kill(os.getpid(), signal.SIGKILL)

@@ -58,6 +58,7 @@ class OrderDoor:
             self.ledger.book,
             self.ask_cancel,
             self.lanes.hasten,
+            self.precede,
             lambda held: wire_record.note("held", client_order_id=held.client_order_id),
         )
         names = frozenset(rules.name for rules in session.config.strategy)
@@ -172,6 +173,12 @@ class OrderDoor:
         self.adapter.cancel(request)
         self.crossings.canceled(request.client_order_id)
         return True
+
+    def precede(self, client_order_id: str) -> None:
+        """Let the gateway's own cancel of this order leave now, if what waits for it finds a token behind it."""
+        now = now_ms()
+        if self.lanes.left(now) > 1 and (request := self.lanes.pull(client_order_id)) is not None:
+            self._spends(self.release(request), now)
 
     def stop_repeated(self, *, again: bool = False) -> None:
         """What the repeated-execution throttle has disabled must not work on either (E8); ``again``: look anew."""

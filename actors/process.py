@@ -97,8 +97,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         self.wakeupAfter(timedelta(milliseconds=ms), self.alarms.set(payload, now_ms() + ms))
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> ThespianWatch | None:  # noqa: N802
-        if machine().parent() != self.born_of:
-            machine().die()  # its lifeline did not: a successor may be waiting for what it holds
+        machine().end_orphan(self.born_of)
         try:
             self._handle(message, sender)
             watched = self.watched()

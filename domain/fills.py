@@ -36,6 +36,7 @@ _exec_id = attrgetter("exec_id")
 
 
 LEVEL: Final = "#"  # in the place of a reference: quantity and price are those of the order as a whole, from then on
+OF_CONTENT: Final = "/#"  # in the id of a trade without exec id and without CumQty
 UNTOLD: Final = -1
 ANSWER: Final = "#order_status"  # the id of the last answer to a query, among the executions of an order with levels
 
@@ -253,7 +254,7 @@ def _side_by_side(executions: tuple[Execution, ...]) -> tuple[Execution, ...]:
 
 def _follows(execution: Execution, level: Execution) -> bool:
     """Whether it is known to have been traded after the level."""
-    return execution.ts_ns > level.ts_ns and execution.exec_id[:1] != LEVEL
+    return execution.ts_ns > level.ts_ns and execution.exec_id[:1] != LEVEL and OF_CONTENT not in execution.exec_id
 
 
 def _brought_to(exec_id: str) -> int | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from simulation import base, house, operator, sessions, settings, strategies, strikes, workload
+from simulation import base, faults, house, operator, sessions, settings, strategies, strikes, workload
 from simulation.tape import Corners
 
 Tried = Mapping[str, Mapping[str, int]]  # by row and choice: how often
 
 SCENARIOS: Final[tuple[Corners, ...]] = (workload.CORNERS, settings.CORNERS, strategies.CORNERS)
 SCHEDULES: Final[tuple[Corners, ...]] = (base.CORNERS,)
-FAULTS: Final[tuple[Corners, ...]] = tuple(room.OF_FAULTS for room in (workload, sessions, strikes, operator, house))
+FAULTS: Final[tuple[Corners, ...]] = tuple(
+    room.OF_FAULTS for room in (faults, workload, sessions, strikes, operator, house)
+)
 
 
 def counted(tables: tuple[Corners, ...], tried: Tried) -> Iterator[tuple[str, str, int]]:

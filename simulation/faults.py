@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from simulation.tape import UNIT, Tape
+from simulation.tape import UNIT, Corners, Tape
 from venue.nasty import RATES, Nasty
 
 
@@ -133,8 +133,11 @@ assert set(_BROKER) == set(RATES)
 LEVELS: Final = (0.0, 0.05, 0.25, 1.0)  # of the most
 CROWDS: Final = (8, 4, 16, 2)  # one fault in so many is on
 FAMILIES: Final = tuple(dict.fromkeys(name.rpartition(".")[0] for name in CATALOGUE))
-FEW: Final = (0, 0, 0, 0, 1, 2)  # so many families alone; 0: faults of all
-DENSE: Final = (2, 1)  # of these one fault in so many is on
+OF_FAULTS: Final[Corners] = {
+    "so many families of faults": (0, 0, 0, 0, 1, 2),  # alone; 0: faults of all
+    "a family of faults": FAMILIES,
+    "one fault of a family in so many": (2, 1),
+}
 
 
 class Faults:
@@ -197,9 +200,9 @@ def swarm(tape: Tape, only: frozenset[str] | None = None) -> dict[str, float]:
         return {name: fault.most for name, fault in CATALOGUE.items() if name in only}
     if tape.draw("any faults", 10) == 0:
         return {}
-    if few := tape.pick("so many families of faults", FEW):
-        families = {tape.pick("a family of faults", FAMILIES) for _ in range(few)}
-        crowd = tape.pick("one fault of a family in so many", DENSE)
+    if few := tape.corner("so many families of faults", OF_FAULTS):
+        families = {tape.corner("a family of faults", OF_FAULTS) for _ in range(few)}
+        crowd = tape.corner("one fault of a family in so many", OF_FAULTS)
         return {
             fault.name: fault.most
             for fault in FAULTS

@@ -112,6 +112,10 @@ class SimulatedMachine(Machine):
         assert self.base.running is not None
         return self.base.running.pid
 
+    def parent(self) -> int:
+        """The same for ever: who dies with whom is the faults' business."""
+        return 0
+
     def die(self) -> None:
         raise Died
 

@@ -58,6 +58,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         self.log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
         self.children: dict[str, Child] = {}
         self.restarts: dict[str, int] = {}
+        self.born_of = machine().parent()
         self.history: History = ()
         self.peers: dict[str, ActorAddress] = {}
         self.pings = 0
@@ -97,6 +98,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         """The restart budget is spent, or a restart would not help."""
 
     def receiveMessage(self, message: Any, sender: ActorAddress) -> None:  # noqa: N802
+        machine().end_orphan(self.born_of)
         try:
             self.handlers[type(message)](message, sender)
         except Exception:

@@ -129,6 +129,16 @@ class Lanes:
         if key in self._lane_of:
             self._waiting[Lane.CANCEL].move_to_end(key, last=False)
 
+    def pull(self, client_order_id: str) -> Request | None:
+        """The gateway's own cancel of this order, out of its lane; ``None``: it does not wait."""
+        key = (_CANCEL, client_order_id)
+        return self._waiting[self._lane_of.pop(key)].pop(key) if key in self._lane_of else None
+
+    def left(self, now_ms: int) -> int:
+        """How many tokens there are for what is most urgent."""
+        self._recover(now_ms)
+        return self._tokens - len(self._spent)
+
     def free(self, lane: Lane, now_ms: int) -> bool:
         """Whether there is a token for a request of this lane."""
         self._recover(now_ms)

@@ -380,6 +380,19 @@ def _outlive(order: ChildOrder, moment: Moment, effects: Effects) -> ChildOrder:
     return replace(order, intent=replace(order.intent, reason=f"{order.intent.reason}; {text}"))
 
 
+def _last_count(order: ChildOrder) -> ExecutionReport:
+    """What the broker last counted, as its answer: none will come of an order that its lists have dropped.
+
+    It settles only what was told without exec ids (:mod:`domain.fills`): the fill of another is still to be told.
+    """
+    state = order.state
+    return ExecutionReport(
+        client_order_id=state.client_order_id, exec_type=ExecType.ORDER_STATUS, ord_status=state.ord_status, exec_id="",
+        ts_ns=order.absent_ns, order_qty=state.order_qty, cum_qty=state.reported_cum_qty, leaves_qty=state.leaves_qty,
+        avg_px=0, text="the last count before the lists dropped it",
+    )  # fmt: skip
+
+
 def _void(order: ChildOrder, proof: str, moment: Moment, effects: Effects) -> ChildOrder:
     reason = f"{order.intent.reason}; {proof}"
     intent = replace(order.intent, status=_VOID, reason=reason, terminal_ns=moment.at_ns)
@@ -421,6 +434,8 @@ def on_absence(
     if as_of_ns >= order.absent_ns + horizon_ns:
         outlived = max(intent.decided_ns, intent.sent_ns) < moment.calendar.standing(as_of_ns).opened_ns
         order = replace(order, absences=order.absences + 1, absent_ns=as_of_ns, outlived=outlived)
+        if order.absences > 1 and outlived and order.state.missing_qty:
+            order = join(order, _last_count(order), moment, effects)
     action = _action(order, may_resend=may_resend)
     if action is Action.RESEND:
         order = replace(order, resent_ns=moment.at_ns, absences=0)

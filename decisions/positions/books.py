@@ -128,7 +128,7 @@ class Books:
         self.events[event.event_id] = event
         self.began_ns = min(self.began_ns, event.ts_ns)
         self._news.events.add(event.event_id)
-        self.beyond[event.group_id] = max(self.beyond[event.group_id], event.number) + 1
+        self.beyond[event.group_id] = max(self.beyond[event.group_id], event.number + 1)
         self.moved[event.symbol].append(event.event_id)
         self.booked[event.activity_id] = self.booked.get(event.activity_id, 0) + event.quantity
         if not event.quantity:

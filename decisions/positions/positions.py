@@ -247,8 +247,7 @@ def _foreign_trades(strangers: dict[str, list[ExecutionReport]]) -> list[Activit
     """What orders of others have traded, each order as if the broker had told it as a manual activity."""
     found = []
     for name, reports in strangers.items():
-        trades = [report for report in reports if report.exec_type is not ExecType.ORDER_STATUS]
-        state = _joined(OrderState.new(reports[0].client_order_id, 0), trades)
+        state = _joined(OrderState.new(reports[0].client_order_id, 0), reports)
         last = reports[-1]
         if state.cum_qty and last.side is not None:
             found.append(
@@ -258,7 +257,7 @@ def _foreign_trades(strangers: dict[str, list[ExecutionReport]]) -> list[Activit
                     symbol=last.symbol,
                     quantity=last.side.sign * state.cum_qty,
                     price=state.avg_px,
-                    ts_ns=max(one.ts_ns for one in state.executions),
+                    ts_ns=max(one.ts_ns for one in state.executions if one.exec_id != ANSWER),
                 )
             )
     return found

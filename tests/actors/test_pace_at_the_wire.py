@@ -265,6 +265,26 @@ def test_e12_a_repair_takes_no_token_from_the_cancel_that_it_waits_for_unless_ot
         assert {one for _, one in left} >= set(hedges)
 
 
+def test_e12_after_a_pause_of_the_machine_the_cancel_leaves_before_the_repair_that_has_waited_long_enough(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    with street(tmp_path, clock, 2, 1) as all_:
+        (entry,) = entries(1)
+        all_.gateway.hear(entry)
+        all_.run(2_000)
+        exit_ = order(LONG, Side.SELL, role=Role.CLOSE, order_type=OrdType.MARKET, price=0)
+        hedges = [order(SHORT, Side.BUY, role=Role.HEDGE, group_id=f"h{number}") for number in range(2)]
+        all_.seen.clear()
+        all_.gateway.hear(exit_, *hedges)  # which take both tokens
+        all_.run(100)
+        clock.ns += 5 * 10**9
+        all_.run(2_000)
+        left = [one for _, one in all_.seen if not isinstance(one, Query)]
+        (cancel,) = (one for one in left if isinstance(one, CancelOrder))
+        assert left == [*hedges, cancel, exit_]
+
+
 def test_e12_a_cancel_that_has_left_and_is_not_answered_is_waited_for_no_longer(tmp_path: Path) -> None:
     clock = Clock()
     with street(tmp_path, clock, 3, 1) as all_:

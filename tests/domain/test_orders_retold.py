@@ -105,6 +105,12 @@ def test_a_trade_that_was_lost_and_is_repeated_after_a_bust_of_as_much_does_not_
         assert (asked.cum_qty, asked.missing_qty) == (2, 0)
 
 
+def test_a_trade_without_exec_id_and_count_does_not_come_on_top_of_a_bust_either() -> None:
+    bust = said(E.TRADE_CANCEL, 30, cum=2, avg_px=5)
+    uncounted = said(E.TRADE, 90, cum=0, last_qty=3, last_px=5)
+    assert joined(said(E.TRADE, 10, cum=6, last_qty=6, last_px=5), bust, uncounted).cum_qty == 2
+
+
 def test_what_an_older_release_wrote_is_read_and_goes_on() -> None:
     state = joined(said(E.NEW, 10, exec_id="E1"))
     older = msgspec.msgpack.encode(msgspec.to_builtins(state)[:12])

@@ -36,16 +36,19 @@ def test_I13_a_snapshot_that_is_older_than_what_is_known(story: Story, register:
     assert story.failed() == {"I13"}
 
 
-@pytest.mark.parametrize(("nameless", "filled", "fails"), [(True, 4, False), (True, 0, True), (False, 4, True)])
+@pytest.mark.parametrize(
+    ("by", "filled", "fails"),
+    [("X/new/#1", 4, False), ("X/new/#1", 0, True), ("", 4, True), ("X/trade_cancel/#trade_cancel/0@0", 4, True)],
+)
 def test_I13_a_count_by_a_repetition_is_outdone_by_an_earlier_fill_only(
-    story: Story, nameless: bool, filled: int, fails: bool
+    story: Story, by: str, filled: int, fails: bool
 ) -> None:
     story.plan()
     enter(story)
     order = next(iter(story.intents))
     state = story.state(order, 10)
-    late = Told("#new", story.now, 1, cum_qty=0)
-    heard = replace(state.knowledge, told=(late,) if nameless else (), reported=(late.ts_ns, late.rank, 0))
+    late = Told(by, story.now, 1, cum_qty=0)
+    heard = replace(state.knowledge, told=(late,) if by else (), reported=(late.ts_ns, late.rank, 0))
     story.commit(replace(state, knowledge=heard))
     story.commit(replace(state, knowledge=replace(heard, reported=(late.ts_ns - 1, 9, filled))))
     assert ("I13" in story.failed()) is fails

@@ -55,7 +55,8 @@ def counted(executions: dict[str, Row]) -> int:
     if levels:  # a broker without exec ids: so much was left at the last of them, and trades with one come on top
         last = max(levels, key=lambda e: (e["ts_ns"], -e["last_qty"], e["exec_id"]))
         left: int = last["last_qty"]
-        since = {k: e for k, e in executions.items() if k[:1] != LEVEL and e["ts_ns"] > last["ts_ns"]}
+        named = {k: e for k, e in executions.items() if k[:1] != LEVEL and f"/{LEVEL}" not in k}
+        since = {k: e for k, e in named.items() if e["ts_ns"] > last["ts_ns"]}
         return max(0, left) + counted(since)
     executions = _once_each(executions)
     ends: dict[str, Row] = {}

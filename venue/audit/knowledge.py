@@ -14,6 +14,7 @@ ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
 NO_OTHER_END = frozenset(
     {("REFUSED", "REJECTED"), ("VOID", "REJECTED"), ("filled", "pending_cancel"), ("filled", "pending_replace")}
 )  # FIX 4.4: a request that has not been answered outranks FILLED
+AMENDED = "/trade_c"  # in the event id of a bust or a correction
 FILLED = frozenset({"filled", "FILLED"})
 SETTLED = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED", "REFUSED", "VOID"})  # of an intent
 
@@ -69,9 +70,10 @@ def _told_sooner(old: list[Any], new: list[Any]) -> bool:
 
 
 def _outdone(count: list[Any], new: list[Any]) -> bool:
-    """Whether a report without exec id counted so, and now more is counted."""
-    is_nameless = any(told[1:3] == count[:2] and told[TOLD_COUNT] == count[2] for told in _told(new))
-    return is_nameless and bool(new[REGISTERS["count"]][2] > count[2])
+    """Whether a report without exec id counted so, other than a bust or a correction, and now more is counted."""
+    by = [told for told in _told(new) if told[1:3] == count[:2] and told[TOLD_COUNT] == count[2]]
+    is_late_copy = bool(by) and not any(AMENDED in told[0] for told in by)
+    return is_late_copy and bool(new[REGISTERS["count"]][2] > count[2])
 
 
 def _told(knowledge: list[Any]) -> list[Any]:

@@ -168,6 +168,16 @@ def test_an_own_cancel_that_a_repair_waits_for_leaves_before_other_cancels() -> 
     assert take(lanes, 0) == [], "it has left"
 
 
+def test_an_own_cancel_is_pulled_out_of_its_lane_and_no_other_one() -> None:
+    lanes, (one, other) = lanes_of(3), [an_entry(number) for number in range(2)]
+    own = replace(a_cancel(one), epoch=OWN_EPOCH)
+    fill(lanes, own, a_cancel(other))
+    assert lanes.left(0) == 3
+    assert [lanes.pull(entry.client_order_id) for entry in (one, one, other)] == [own, None, None]
+    assert take(lanes, 0) == [a_cancel(other)]
+    assert lanes.left(0) == 2
+
+
 def test_a_query_waits_for_what_is_more_urgent_and_new_risk_for_the_query() -> None:
     lanes = lanes_of(3, reserved=1)
     lanes.ask(Query.SNAPSHOT, 0)

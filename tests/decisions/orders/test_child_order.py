@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from order_cases import NOW, a_parent, alerts, at, bust, canceled, intents, new, report, submits, trade
 
+from config.schema import BrokerConfig, Config
 from decisions.effects import MS, Effects
 from decisions.orders.child_order import (
     TERMINAL,
@@ -205,6 +206,22 @@ class TestAbsence:
         moment = at(deduplicates=False)
         order = on_absence(ORDER, NOW + self.HORIZON_NS + late_ns, 10, moment, Effects(), wanted=True)
         assert order.absences == counts
+
+    @pytest.mark.parametrize("cum", [10, 4], ids=["filled", "in part"])
+    def test_l2_of_what_the_lists_have_dropped_the_last_count_is_the_answer(self, cum: int) -> None:
+        """Without exec ids a trade after a bust waits for an answer, which no list of another session gives."""
+        order = ORDER
+        for kind, count, at_ns in ((ExecType.TRADE, 5, 1), (ExecType.TRADE_CANCEL, 0, 2), (ExecType.TRADE, cum, 3)):
+            told = {"last_qty": count, "last_px": 20_000, "avg_px": 20_000} if count else {}
+            status = OrdStatus.FILLED if count == 10 else OrdStatus.PARTIALLY_FILLED
+            order, _ = heard(order, report(ORDER, kind, status, cum_qty=count, exec_id="", ts_ns=NOW + at_ns, **told))
+        assert (order.filled, order.live) == (0, 10)
+        config = Config(broker=BrokerConfig(calendar="us_options"))
+        for number in (0, 1):  # while the next session is open
+            as_of_ns = NOW + 32 * 3_600_000 * MS + number * self.HORIZON_NS
+            order = on_absence(order, as_of_ns, 10, at(as_of_ns / MS, config=config), Effects(), wanted=True)
+            assert order.filled == (0, cum)[number], "one list may lag"
+        assert (order.fate, order.live) == ((Fate.ENDED, 0) if cum == 10 else (Fate.LIVE, 10 - cum))
 
     def test_where_ids_are_deduplicated_the_same_order_is_sent_again(self) -> None:
         _, effects = self.absent(ORDER, 1)

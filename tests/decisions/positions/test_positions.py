@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from decisions.positions.books import Books, KnownOrder
 from decisions.positions.library import Library
@@ -195,6 +196,23 @@ def test_what_another_client_traded_is_told_as_a_manual_activity_of_that_order()
     assert [(one.kind, one.client_order_id) for one in found.orders] == [("foreign", "not-ours")]
     journaled = library(event(0, -7, 5_000, activity.activity_id))
     assert Comparer().compare(journaled, snapshot(20_000, [theirs], -7)).balance(SYMBOL).activities == ()
+
+
+def test_what_another_client_traded_after_a_bust_without_exec_ids_counts_by_the_answer() -> None:
+    trade = ExecType.TRADE
+    nameless = {"exec_id": "", "leaves_qty": 0, "order_qty": 1_000, "symbol": SYMBOL, "side": Side.BUY}
+    told = [
+        ExecutionReport(
+            client_order_id="not-ours", exec_type=kind, ord_status=OrdStatus.NEW, ts_ns=ts_ns, cum_qty=cum,
+            last_qty=cum if kind is trade else 0, last_px=5, avg_px=5 if cum else 0, **nameless,  # type: ignore[arg-type]
+        )
+        for ts_ns, kind, cum in ((5_000, trade, 5), (6_000, ExecType.TRADE_CANCEL, 0), (7_000, trade, 10))
+    ]  # fmt: skip
+    answer = replace(told[-1], exec_type=ExecType.ORDER_STATUS, ts_ns=20_000, last_qty=0, last_px=0)
+    look = snapshot(20_000, told, 10)
+    look = replace(look, snapshot=replace(look.snapshot, orders=(answer,)))
+    (activity,) = Comparer().compare(library(), look).balance(SYMBOL).activities
+    assert (activity.activity_id, activity.quantity, activity.ts_ns) == (f"{FOREIGN_ORDER}not-ours", 10, 7_000)
 
 
 def test_an_order_that_the_journal_has_ended_and_the_broker_works_is_a_difference() -> None:
