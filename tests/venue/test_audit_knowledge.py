@@ -54,6 +54,20 @@ def test_I13_a_count_by_a_repetition_is_outdone_by_an_earlier_fill_only(
     assert ("I13" in story.failed()) is fails
 
 
+@pytest.mark.parametrize(("more", "fails"), [({}, True), ({"venue_order_id": "V1"}, False)])
+def test_I13_a_repetition_of_what_was_heard_is_no_news_unless_it_says_more(
+    story: Story, more: dict[str, str], fails: bool
+) -> None:
+    story.plan()
+    enter(story)
+    state = story.state(next(iter(story.intents)), 10)
+    word = Told("X/new/#1", story.now, 1, order_qty=10, cum_qty=0)
+    story.commit(replace(state, knowledge=replace(state.knowledge, told=(word,))))
+    again = word._replace(ts_ns=word.ts_ns + 1, **more)  # type: ignore[arg-type]
+    story.commit(replace(state, knowledge=replace(state.knowledge, told=(again,))))
+    assert ("I13" in story.failed()) is fails
+
+
 def test_I13_an_execution_that_was_forgotten(story: Story) -> None:
     story.plan()
     enter(story)

@@ -7,7 +7,7 @@ from typing import Any
 
 from venue.audit.evidence import SECOND_NS, Bounds, Evidence, Finding
 from venue.audit.journal import Entry
-from venue.audit.layout import EXECUTED_NS, EXECUTED_TO, KNOWN_EXECUTIONS, REGISTERS, TOLD, TOLD_COUNT
+from venue.audit.layout import EXECUTED_NS, EXECUTED_TO, KNOWN_EXECUTIONS, REGISTERS, TOLD, TOLD_COUNT, TOLD_QUANTITY
 from venue.audit.orders import Order
 
 ENDED = frozenset({"filled", "canceled", "rejected", "expired"})  # of an order
@@ -28,6 +28,7 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
     last execution, when that is new.
     What was stamped falls back when a report without exec id, heard repeated under a later time, is heard of its own;
     and a count by such a report, whose time may be that of a repetition, when a report of an earlier time counts more.
+    Of what was heard in time no repetition is news: the time of its word never rises, unless the repetition says more.
     """
     found = Finding(name="I13", title="an older snapshot never overwrites newer knowledge")
     for (order_id,), entries in evidence.journal.history["ExecutionStateRecord"].items():
@@ -41,6 +42,8 @@ def knowledge_only_grows(evidence: Evidence, _: Bounds) -> Finding:
 
 def _forgotten(before: dict[str, Any], after: dict[str, Any]) -> str:
     old, new = before["knowledge"], after["knowledge"]
+    for told in _taken_for_news(old, new):
+        return f"knows {told[0]} since {told[1]}; expected its repetition to be none"
     sooner = _told_sooner(old, new)
     for name, place in REGISTERS.items():
         excused = sooner or (name == "count" and _outdone(old[place], new))
@@ -67,6 +70,18 @@ def _told_sooner(old: list[Any], new: list[Any]) -> bool:
     """Whether something without exec id turned out to have been said before: what it stamped is as old as that."""
     since = {told[0]: told[1] for told in _told(new)}
     return any(told[0] in since and since[told[0]] < told[1] for told in _told(old))
+
+
+def _taken_for_news(old: list[Any], new: list[Any]) -> list[Any]:
+    """What was told without exec id, and now is known since a later time without saying more."""
+    before = {told[0]: told for told in _told(old)}
+    again = [told for told in _told(new) if told[0] in before and told[1] > before[told[0]][1]]
+    return [told for told in again if _silences(told) >= _silences(before[told[0]])]
+
+
+def _silences(told: list[Any]) -> tuple[bool, bool, bool]:
+    quantity, number, _, phase = told[TOLD_QUANTITY:]
+    return quantity < 0, not number, phase < 0
 
 
 def _outdone(count: list[Any], new: list[Any]) -> bool:

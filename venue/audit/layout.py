@@ -104,5 +104,5 @@ REGISTERS: Final = {"quantity": 1, "number": 2, "count": 3, "phase": 4}
 TOLD: Final = 12
 """Where it holds what was told without exec ids: ``(event id, ts_ns, rank, …)``; of an older release not at all."""
 
-TOLD_COUNT: Final = 5
-"""Where such a word holds what it counted as filled (-1: it did not say)."""
+TOLD_QUANTITY, TOLD_COUNT = 3, 5
+"""Where such a word holds quantity, number, count and phase (-1 or "": it did not say), and where their count."""
