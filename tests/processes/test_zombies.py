@@ -40,9 +40,7 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize(
-    "fault", [freeze(2.2, 2.3, "root"), freeze(2.2, 2.3, "cells"), freeze_all, outlive, zombie, revive]
-)
+@pytest.mark.parametrize("fault", [freeze(2.2, 2.3, "root"), freeze_all, outlive, zombie, revive])
 def test_what_was_under_way_happens_once_whoever_stood_still(tmp_path: Path, fault: Act) -> None:
     if fault in (zombie, revive) and (refusal := cutting_is_refused()):
         pytest.skip(refusal)
